@@ -1,0 +1,163 @@
+"""What happens during a run, in order: the wire format of every face and the record on disk."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter
+
+from .budget import Amount, Budget
+from .message import Frozen, MessageType, Usage
+
+Outcome = Literal["answered", "failed", "cancelled", "skipped"]
+DecidedWhat = Literal[
+    "plan", "route", "model", "journal", "cache", "budget", "vote", "verdict", "gate", "conflict", "check", "watchdog"
+]  # fmt: skip
+
+
+class _Event(Frozen):
+    """`id` rises by one within a run; `path` is the span, and so who worked for whom; `at` is in seconds."""
+
+    id: int
+    run: str
+    path: str
+    who: str
+    at: float
+    v: int = 1
+
+
+class RunStarted(_Event):
+    kind: Literal["run_started"] = "run_started"
+    team: str
+    pattern: str = ""
+    task: str
+    budget: Budget
+    resumed: bool = False
+
+
+class RunFinished(_Event):
+    kind: Literal["run_finished"] = "run_finished"
+    outcome: Outcome
+    text: str
+    """The answer, or why there is none."""
+    spent: Amount
+    seconds: float = 0.0
+
+
+class Started(_Event):
+    """A member was given something to do."""
+
+    kind: Literal["started"] = "started"
+    task: str
+    role: str = ""
+    models: tuple[str, ...] = ()
+
+
+class Finished(_Event):
+    kind: Literal["finished"] = "finished"
+    outcome: Outcome
+    text: str
+    """The answer, or why there is none."""
+    sources: tuple[int, ...] = ()
+
+
+class Asked(_Event):
+    """A model call was sent. Exactly one `replied` or `lost` with this `asked` follows, whatever happens."""
+
+    kind: Literal["asked"] = "asked"
+    model: str
+    attempt: int
+    reserved: Amount
+
+
+class Replied(_Event):
+    kind: Literal["replied"] = "replied"
+    asked: int
+    text: str
+    model: str
+    usage: Usage | None
+    spent: Amount
+
+
+class Lost(_Event):
+    """A model call ended without a reply; `error` is one of the kinds of ProviderError, or `cancelled`."""
+
+    kind: Literal["lost"] = "lost"
+    asked: int
+    error: str
+    text: str
+    spent: Amount
+
+
+class Called(_Event):
+    """A tool was called, because the reply of event `reply` asked for it and said `why`."""
+
+    kind: Literal["called"] = "called"
+    tool: str
+    arguments: dict[str, Any]
+    reply: int = 0
+    why: str = ""
+    inputs: tuple[int, ...] = ()
+    """The events that the caller worked from."""
+
+
+class Returned(_Event):
+    kind: Literal["returned"] = "returned"
+    called: int
+    text: str
+    failed: bool
+
+
+class Said(_Event):
+    """One member told another something."""
+
+    kind: Literal["said"] = "said"
+    to: str
+    type: MessageType = "info"
+    text: str
+    sources: tuple[int, ...] = ()
+
+
+class Recalled(_Event):
+    kind: Literal["recalled"] = "recalled"
+    query: str
+    records: tuple[str, ...]
+    texts: tuple[str, ...] = ()
+
+
+class Remembered(_Event):
+    kind: Literal["remembered"] = "remembered"
+    record: str
+    text: str = ""
+
+
+class Question(_Event):
+    """A human is asked; `options` are the answers offered."""
+
+    kind: Literal["question"] = "question"
+    text: str
+    options: tuple[str, ...] = ()
+
+
+class Answered(_Event):
+    kind: Literal["answered"] = "answered"
+    question: int
+    text: str
+
+
+class Decided(_Event):
+    """Something was chosen. `data` of a plan: its steps (id, who, task, needs); of a vote: who is for what;
+    of a conflict: who claims what."""
+
+    kind: Literal["decided"] = "decided"
+    what: DecidedWhat
+    choice: str
+    reason: str = ""
+    evidence: tuple[int, ...] = ()
+    data: Any = None
+
+
+Event = Annotated[
+    RunStarted | RunFinished | Started | Finished | Asked | Replied | Lost | Called | Returned
+    | Said | Recalled | Remembered | Question | Answered | Decided,
+    Field(discriminator="kind"),
+]  # fmt: skip
+EVENT: TypeAdapter[Event] = TypeAdapter(Event)

@@ -1,0 +1,20 @@
+"""What an agent asks: anything that turns a request into a reply."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from ..message import ModelReply, ModelRequest
+
+OnText = Callable[[str], None]
+"""Takes each piece of the reply's text as it streams in."""
+
+
+class Model(Protocol):
+    """One way to get a reply. `complete` makes one attempt; every failure that it knows is a ProviderError."""
+
+    @property
+    def name(self) -> str:
+        """`provider:model`, as a user writes it."""
+        ...
+
+    async def complete(self, request: ModelRequest, on_text: OnText) -> ModelReply: ...

@@ -1,0 +1,3 @@
+from guildhall.cli.main import main
+
+main()

@@ -1,0 +1,55 @@
+"""Where things are: the user's data folder, the project, the configuration file."""
+
+import hashlib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from guildhall.errors import FileError
+
+MARKS = (".guildhall", ".git", "pyproject.toml", "package.json")
+"""A folder that holds one of these is the root of a project."""
+
+
+def data_folder(environ: Mapping[str, str] | None = None) -> Path:
+    """The user's data folder: GUILDHALL_HOME if it is set, else the platform's place for data."""
+    if named := (environ if environ is not None else os.environ).get("GUILDHALL_HOME"):
+        return Path(named).expanduser().absolute()
+    from platformdirs import user_data_path  # noqa: PLC0415  not needed where the user names a folder
+
+    return user_data_path("guildhall", appauthor=False)
+
+
+def private_folder(folder: Path) -> Path:
+    """Make the folder if it is missing, readable by its owner alone."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
+def project_folder(start: Path | None = None) -> Path:
+    """The root of the project around `start` (the working folder), or `start` itself."""
+    start = (start or Path.cwd()).resolve()
+    for folder in (start, *start.parents):
+        if any((folder / mark).exists() for mark in MARKS):
+            return folder
+    return start
+
+
+def scope_of(project: Path) -> str:
+    """The memory scope of a project: its name, and a hash of its path to tell namesakes apart."""
+    digest = hashlib.blake2b(os.fsencode(project.resolve()), digest_size=5).hexdigest()
+    return f"{project.name or 'root'}-{digest}"
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The file as a mapping; empty if it does not exist."""
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except tomllib.TOMLDecodeError as error:
+        raise FileError("bad_toml", f"not valid TOML: {error}", path=str(path)) from None
+    except UnicodeDecodeError:
+        raise FileError("not_utf8", "save the file as UTF-8", path=str(path)) from None
