@@ -48,6 +48,7 @@ class Amount:
         )
 
 
+NOTHING = Amount()
 _Limit = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -69,10 +70,10 @@ class Budget:
 class Meter:
     """What a run has spent and what is reserved, held against its budget."""
 
-    def __init__(self, budget: Budget, *, spent: Amount = Amount(), seconds: float = 0.0) -> None:
+    def __init__(self, budget: Budget, *, spent: Amount = NOTHING, seconds: float = 0.0) -> None:
         self.budget = budget
         self.spent = spent
-        self.held = Amount()
+        self.held = NOTHING
         self._began = time.monotonic() - seconds
         self._waiting: list[asyncio.Future[None]] = []
 
@@ -102,8 +103,9 @@ class Meter:
     def _refuse_what_cannot_fit(self, most: Amount) -> None:
         if most.unpriced and self.budget.usd is not None:
             raise BudgetRefused(
-                "the price of this model is not known, so a budget in USD cannot hold; add it to config.toml as "
-                '[prices."PROVIDER:MODEL"] with input and output in USD per million tokens, or limit calls or tokens'
+                "the price of this model is not known, so no budget in USD can hold; give it in config.toml "
+                'under [prices."PROVIDER:MODEL"], with input and output in USD per million tokens, or limit '
+                "calls or tokens instead"
             )
         if self.seconds_left <= 0:
             raise BudgetRefused(
@@ -129,7 +131,7 @@ class Meter:
 
     def _settle(self, most: Amount, actual: Amount) -> None:
         held = self.held - most
-        self.held = held if held.calls else Amount()  # or rounding of dollars would add up
+        self.held = held if held.calls else NOTHING  # or rounding of dollars would add up
         self.spent += actual
         waiting, self._waiting = self._waiting, []
         for waiter in waiting:
@@ -155,4 +157,4 @@ class Reservation:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.settle(Amount())
+        self.settle(NOTHING)

@@ -5,12 +5,24 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter
 
 from .budget import Amount, Budget
-from .message import Frozen, MessageType, Usage
+from .message import Frozen, MessageType, QuoteKind, Usage
 
 Outcome = Literal["answered", "failed", "cancelled", "skipped"]
-DecidedWhat = Literal[
-    "plan", "route", "model", "journal", "cache", "budget", "vote", "verdict", "gate", "conflict", "check", "watchdog"
+Choice = Literal[
+    "plan", "route", "model", "journal", "cache", "budget", "vote", "verdict", "gate", "conflict", "check",
+    "memory", "watchdog",
 ]  # fmt: skip
+"""What is decided."""
+
+
+class Source(Frozen):
+    """Something that an answer rests on."""
+
+    label: str
+    """How the answer cites it: `contract.md:12`, `memory:1f3a9c02`."""
+    kind: QuoteKind
+    text: str = ""
+    """The beginning of what stands there; empty where the whole is meant."""
 
 
 class _Event(Frozen):
@@ -40,6 +52,9 @@ class RunFinished(_Event):
     """The answer, or why there is none."""
     spent: Amount
     seconds: float = 0.0
+    cited: tuple[Source, ...] = ()
+    notices: tuple[str, ...] = ()
+    """What a reader of the answer should know, in sentences."""
 
 
 class Started(_Event):
@@ -148,7 +163,7 @@ class Decided(_Event):
     of a conflict: who claims what."""
 
     kind: Literal["decided"] = "decided"
-    what: DecidedWhat
+    what: Choice
     choice: str
     reason: str = ""
     evidence: tuple[int, ...] = ()

@@ -1,7 +1,7 @@
 """Teams of LLM specialists with one shared long-term memory.
 
-    async with Hall.open() as hall:
-        result = await hall.run_team("research", "What are the risks?", files=["contract.md"])
+async with Hall.open() as hall:
+    result = await hall.run_team("research", "What are the risks?", files=["contract.md"])
 """
 
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ __version__ = "0.1.0"
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        from guildhall import agents  # noqa: PLC0415  the import of the root stays free
+        from guildhall import agents
 
         return getattr(agents, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -17,7 +17,7 @@ Messages say what was given, what is allowed, and what to do next.
 
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Literal, get_args
+from typing import Literal
 
 ProviderErrorKind = Literal[
     "auth",  # the key is missing or wrong
@@ -46,8 +46,16 @@ RETRYABLE: frozenset[ProviderErrorKind] = frozenset(
 """Kinds that may pass when the same call is made again."""
 
 UNBILLED: frozenset[ProviderErrorKind] = frozenset(
-    {"auth", "quota", "rate_limit", "overloaded", "not_found", "invalid_request", "context"}
-    | {"unsupported"}
+    {
+        "auth",
+        "quota",
+        "rate_limit",
+        "overloaded",
+        "not_found",
+        "invalid_request",
+        "context",
+        "unsupported",
+    }
 )
 """Kinds where the request was turned away before any work was done."""
 
@@ -117,9 +125,7 @@ class ProviderError(Failure):
 
     kind: ProviderErrorKind
 
-    def __init__(
-        self, kind: ProviderErrorKind, text: str, *, retry_after: float | None = None
-    ) -> None:
+    def __init__(self, kind: ProviderErrorKind, text: str, *, retry_after: float | None = None) -> None:
         super().__init__(text[:500], kind=kind)
         self.retry_after = retry_after
 
@@ -149,6 +155,3 @@ def _listed(names: list[str]) -> str:
     if not names:
         return "none"
     return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
-
-
-assert frozenset(get_args(ProviderErrorKind)) >= RETRYABLE | UNBILLED

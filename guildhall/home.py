@@ -17,7 +17,7 @@ def data_folder(environ: Mapping[str, str] | None = None) -> Path:
     """The user's data folder: GUILDHALL_HOME if it is set, else the platform's place for data."""
     if named := (environ if environ is not None else os.environ).get("GUILDHALL_HOME"):
         return Path(named).expanduser().absolute()
-    from platformdirs import user_data_path  # noqa: PLC0415  not needed where the user names a folder
+    from platformdirs import user_data_path
 
     return user_data_path("guildhall", appauthor=False)
 

@@ -2,6 +2,7 @@
 
 import re
 
+_KEY = r"-----BEGIN (?:[A-Z ]+ )?PRIVATE KEY-----"
 _PATTERNS: tuple[tuple[str, str, str], ...] = (
     # name, a string that must occur for the pattern to be tried, pattern
     ("anthropic", "sk-ant-", r"(?<![\w-])sk-ant-[\w-]{16,}"),
@@ -12,8 +13,7 @@ _PATTERNS: tuple[tuple[str, str, str], ...] = (
     ("google", "AIza", r"\bAIza[\w-]{35}"),
     ("slack", "xox", r"\bxox[abposr]-[0-9A-Za-z-]{10,}"),
     ("jwt", "eyJ", r"\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{5,}"),
-    ("private key", "-----BEGIN", r"-----BEGIN (?:[A-Z ]+ )?PRIVATE KEY-----[\s\S]*?"
-     r"(?:-----END (?:[A-Z ]+ )?PRIVATE KEY-----|\Z)"),
+    ("private key", "-----BEGIN", _KEY + r"[\s\S]*?(?:" + _KEY.replace("BEGIN", "END") + r"|\Z)"),
     ("password", "://", r"(?<=://)[^\s:/@]{1,80}:[^\s/@]{3,200}(?=@)"),
     ("bearer", "earer ", r"(?<=[Bb]earer )[\w.=/+-]{12,}"),
 )  # fmt: skip

@@ -10,7 +10,7 @@ OnText = Callable[[str], None]
 
 
 class Model(Protocol):
-    """One way to get a reply. `complete` makes one attempt; every failure that it knows is a ProviderError."""
+    """One way to get a reply. `complete` makes one attempt; failures that it knows are ProviderErrors."""
 
     @property
     def name(self) -> str:

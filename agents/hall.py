@@ -1,0 +1,422 @@
+"""Where runs begin, and begin again: the face that all other faces use."""
+
+import asyncio
+import hashlib
+import itertools
+import os
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Self
+
+import guildhall
+from guildhall.errors import RunRefused, UserError
+from guildhall.home import data_folder, project_folder, scope_of
+from guildhall.memory.memory import Memory
+from guildhall.memory.records import Hit, Kind, Remembered
+from guildhall.memory.store.database import Database
+from guildhall.memory.store.liveness import Liveness
+from guildhall.memory.store.runs import RunRow, Runs
+
+from . import event as ev
+from .budget import Budget, Meter
+from .conduct import before, conduct, settle_open
+from .config import Config, read_config
+from .discovery import Library
+from .documents import as_attachments, as_quotes, read_files
+from .message import Attachment, Frozen, Message, Quote
+from .models.catalog import Catalog, Choice
+from .models.clients import close_clients
+from .prices import Prices
+from .result import Collector, Result, Status, collect
+from .run import Member, OnDelta, RunState, Sink, is_failure
+from .team import TeamBuilder
+from .tool import Tool
+from .tools.files import file_tools
+from .tools.memory import memory_tools
+
+CANCEL_CHECK = 0.5
+"""Seconds between looks at whether another process wants a run of this one ended."""
+
+
+class KeptFile(Frozen):
+    """A file of a run, and the digest under which the store keeps it."""
+
+    name: str
+    media_type: str
+    digest: str
+
+
+class RunSpec(Frozen):
+    """All that is needed to run again what was asked for."""
+
+    kind: Literal["team", "ask", "member"]
+    name: str
+    """Of the team or specialist; a role in words; the name of a member that a program made."""
+    task: str
+    context: str = ""
+    files: tuple[KeptFile, ...] = ()
+    pattern: str | None = None
+    model: str | None = None
+    budget: Budget = Budget()
+    project: str = ""
+
+
+class Built(NamedTuple):
+    """A member ready to work, and what stands for the files that it is made of."""
+
+    member: Member
+    pattern: str
+    files: str
+    budget: Budget
+    notices: tuple[str, ...] = ()
+
+
+class Hall:
+    """Runs teams and specialists, and remembers; made with `Hall.open()`."""
+
+    def __init__(
+        self, *, home: Path, project: Path, catalog: Catalog, config: Config, db: Database,
+        liveness: Liveness, host: str,
+    ) -> None:  # fmt: skip
+        self.home, self.project, self.scope = home, project, scope_of(project)
+        self.catalog = catalog
+        self.library = Library(project, home)
+        self.memory = Memory(db)
+        self._host = host
+        self._prices = Prices(config.own_prices)
+        self._db, self._liveness, self._runs = db, liveness, Runs(db, liveness)
+        self._active: dict[str, asyncio.Task[Message | None]] = {}
+        self._watcher: asyncio.Task[None] | None = None
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        *,
+        home: Path | None = None,
+        project: Path | None = None,
+        environ: Mapping[str, str] | None = None,
+        host: str = "python",
+    ) -> AsyncIterator[Self]:
+        """A hall over the user's data folder and the project around the working folder.
+
+        Leaving it cancels runs that are still at work, and returns when all is on disk.
+        """
+        environ = dict(os.environ if environ is None else environ)
+        home = (home or data_folder(environ)).absolute()
+        config = read_config(home)
+        db = await asyncio.to_thread(Database, home / "guildhall.db")
+        liveness = Liveness(home / "locks")
+        hall = cls(
+            home=home,
+            project=project_folder(project),
+            catalog=Catalog(environ, config),
+            config=config,
+            db=db,
+            liveness=liveness,
+            host=host,
+        )
+        try:
+            yield hall
+        finally:
+            await hall._close()
+
+    # -- runs
+
+    async def run_team(
+        self,
+        team: str | Member,
+        task: str,
+        *,
+        files: Sequence[str | Path | Attachment] = (),
+        context: str = "",
+        budget: Budget | None = None,
+        model: str | None = None,
+        pattern: str | None = None,
+        sinks: Sequence[Sink] = (),
+        on_text: OnDelta | None = None,
+        run_id: str | None = None,
+    ) -> Result:
+        """The team's result; `team` is a name or any Member.
+
+        A run that fails returns, too, with status `failed` and the reason in `error`. What cannot
+        be used (an unknown name, an unreadable file) raises UserError before anything is called.
+        """
+        kind: Literal["team", "member"] = "team" if isinstance(team, str) else "member"
+        spec = RunSpec(
+            kind=kind, name=team if isinstance(team, str) else team.name, task=task, context=context,
+            pattern=pattern, model=model, budget=budget or Budget(), project=str(self.project),
+        )  # fmt: skip
+        member = None if isinstance(team, str) else team
+        return await self._start(spec, member, files, sinks=sinks, on_text=on_text, run_id=run_id)
+
+    async def ask(
+        self,
+        specialist: str,
+        task: str,
+        *,
+        files: Sequence[str | Path | Attachment] = (),
+        context: str = "",
+        budget: Budget | None = None,
+        model: str | None = None,
+        sinks: Sequence[Sink] = (),
+        on_text: OnDelta | None = None,
+        run_id: str | None = None,
+    ) -> Result:
+        """The result of one specialist: a name, or a role described in words (`a patent lawyer`)."""
+        spec = RunSpec(
+            kind="ask", name=specialist, task=task, context=context, model=model,
+            budget=budget or Budget(), project=str(self.project),
+        )  # fmt: skip
+        return await self._start(spec, None, files, sinks=sinks, on_text=on_text, run_id=run_id)
+
+    async def resume(
+        self,
+        run_id: str = "",
+        *,
+        force: bool = False,
+        budget: Budget | None = None,
+        team: Member | None = None,
+        sinks: Sequence[Sink] = (),
+        on_text: OnDelta | None = None,
+    ) -> Result:
+        """The result of a run that was cut short: what was paid for is answered from its journal.
+
+        What had failed is tried again, unless the process died. `team` is the member itself, where a
+        program made it. A team that has changed since is refused, unless `force`.
+        """
+        row = await self._runs.find(run_id)
+        if row.status == "done":
+            return await self.result(row.id)
+        spec = RunSpec.model_validate_json(row.spec)
+        built = await self._build(spec, team)
+        if not force:
+            _refuse_if_changed(row, built)
+        row, log = await self._runs.claim(row.id)
+        if row.status != "interrupted":
+            log.forget(is_failure)
+        events = await self.events(row.id)
+        was = before(events)
+        state = self._state(row.id, budget or _narrower(spec.budget, built.budget), sinks, on_text)
+        state.log, state.replied = log, was.replied or {}
+        state.meter = Meter(state.meter.budget, spent=was.spent, seconds=was.seconds)
+        state.ids = itertools.count(was.last_id + 1)
+        collector = Collector()
+        state.sinks = [collector, *sinks]
+        for event in events:
+            for sink in state.sinks:
+                sink(event)
+        settle_open(events, state)
+        kept = [
+            Attachment(name=f.name, media_type=f.media_type, data=await self._runs.file(f.digest))
+            for f in spec.files
+        ]
+        return await self._carry_out(state, built, _opening(spec, kept), collector, resumed=True)
+
+    async def cancel(self, run_id: str = "") -> RunRow:
+        """The run as it is after it was asked to end; the process that works on it sees that at once."""
+        row = await self._runs.find(run_id)
+        if row.status == "interrupted":
+            await self._runs.mark_cancelled(row)
+        elif row.status == "running":
+            if task := self._active.get(row.id):
+                task.cancel()
+            else:
+                await self._runs.request_cancel(row.id)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(10):
+                    while (await self._runs.find(row.id)).status == "running":
+                        await asyncio.sleep(0.05)  # noqa: ASYNC110  another process ends it
+        return await self._runs.find(row.id)
+
+    async def runs(self, limit: int = 20) -> list[RunRow]:
+        """The newest runs of the user, of all processes and projects."""
+        return await self._runs.recent(limit)
+
+    async def find(self, run_id: str = "") -> RunRow:
+        """The run of that id, of the only id that begins so, or the newest."""
+        return await self._runs.find(run_id)
+
+    async def events(self, run_id: str = "", after: int = 0) -> list[ev.Event]:
+        """The events of a run from the one with id `after` on, also while another process works on it."""
+        row = await self._runs.find(run_id)
+        return [ev.EVENT.validate_json(body) for body in await self._runs.events(row.id, after)]
+
+    async def result(self, run_id: str = "") -> Result:
+        """What a stored run has come to, finished or not."""
+        row = await self._runs.find(run_id)
+        collector = collect(await self.events(row.id))
+        collector.run_id, collector.team, collector.task = row.id, row.team, row.task
+        status: Status = row.status  # type: ignore[assignment]  # the column holds these words
+        return collector.result(status=status)
+
+    # -- memory
+
+    async def recall(self, query: str, *, limit: int = 10, **filters: Any) -> list[Hit]:
+        """What this project remembers of the query, the best first; filters as of Memory.recall."""
+        return await self.memory.recall(query, scope=self.scope, limit=limit, **filters)
+
+    async def remember(
+        self, text: str, *, kind: Kind = "fact", subject: str | None = None, **more: Any
+    ) -> Remembered:
+        """What became of the text, which now holds for this project; more as of Memory.remember."""
+        return await self.memory.remember(text, scope=self.scope, kind=kind, subject=subject, **more)
+
+    # -- what there is
+
+    @cached_property
+    def tools(self) -> dict[str, Tool]:
+        """The tools that specialists can name."""
+        return {tool.name: tool for tool in [*file_tools({"project": self.project}), *memory_tools()]}
+
+    async def choices(self) -> list[Choice]:
+        """The model of each tier, and why."""
+        await self.catalog.ready()
+        return self.catalog.choices()
+
+    async def assignments(self, team: str, *, model: str | None = None) -> dict[str, str]:
+        """The model that each member of the team would use."""
+        await self.catalog.ready()
+        builder = TeamBuilder(self.library, self.catalog, self.tools, model)
+        builder.team(team)
+        return {agent.name: agent.models[0].name for agent in builder.agents}
+
+    # -- how a run is started
+
+    async def _start(
+        self,
+        spec: RunSpec,
+        member: Member | None,
+        files: Sequence[str | Path | Attachment],
+        *,
+        sinks: Sequence[Sink],
+        on_text: OnDelta | None,
+        run_id: str | None,
+    ) -> Result:
+        if not spec.task.strip():
+            raise UserError("the task is empty; say what is to be done")
+        read = await asyncio.to_thread(read_files, files)
+        built = await self._build(spec, member)
+        kept = [
+            KeptFile(name=f.name, media_type=f.media_type, digest=await self._runs.keep_file(f.data))
+            for f in read
+        ]
+        spec = spec.model_copy(update={"files": tuple(kept)})
+        state = self._state(
+            run_id or secrets.token_hex(16), _narrower(spec.budget, built.budget), sinks, on_text
+        )
+        state.log = await self._runs.begin(
+            RunRow(
+                id=state.id, kind=spec.kind, team=built.member.name, pattern=built.pattern, task=spec.task,
+                spec=spec.model_dump_json(), fingerprint=_fingerprint(built), scope=self.scope,
+            )
+        )  # fmt: skip
+        collector = Collector()
+        state.sinks = [collector, *sinks]
+        return await self._carry_out(state, built, _opening(spec, read), collector, resumed=False)
+
+    async def _carry_out(
+        self, state: RunState, built: Built, message: Message, collector: Collector, *, resumed: bool
+    ) -> Result:
+        """The result; the run is a task of its own, so that it can be cancelled from anywhere."""
+        state.notices.extend(built.notices)
+        task = asyncio.create_task(
+            conduct(state, built.member, message, pattern=built.pattern, resumed=resumed)
+        )
+        self._active[state.id] = task
+        if self._watcher is None:
+            self._watcher = asyncio.create_task(self._watch_for_cancels())
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            task.cancel()
+            await asyncio.wait({task})
+            raise
+        finally:
+            self._active.pop(state.id, None)
+        answer = task.result()
+        return collector.result(data=answer.data if answer else None)
+
+    def _state(self, run_id: str, budget: Budget, sinks: Sequence[Sink], on_text: OnDelta | None) -> RunState:
+        return RunState(
+            run_id, Meter(budget), sinks, on_text, memory=self.memory, scope=self.scope, host=self._host,
+            prices=self._prices,
+        )  # fmt: skip
+
+    async def _build(self, spec: RunSpec, member: Member | None) -> Built:
+        """The member that the spec asks for. Raises UserError where a file or a name cannot be used."""
+        if spec.kind == "member":
+            if member is None:
+                raise RunRefused(
+                    f"{spec.name!r} was made by a program; resume it there: `await hall.resume(id, team=...)`"
+                )
+            return Built(member, "", "", Budget())
+        await self.catalog.ready()
+        project = Path(spec.project)
+        library = self.library if project == self.project else Library(project, self.home)
+        builder = TeamBuilder(library, self.catalog, self.tools, spec.model)
+        if spec.kind == "team":
+            built, team = builder.team(spec.name, pattern=spec.pattern)
+            files = library.fingerprint(spec.name)
+            return Built(built, team.pattern, files, team.budget.to_budget(), library.notices_for(spec.name))
+        if len(spec.name.split()) > 1:
+            return Built(builder.role(spec.name), "", _hash(spec.name), Budget())
+        files = library.fingerprint(spec.name, kind="specialist")
+        notices = library.notices_for(spec.name, kind="specialist")
+        return Built(builder.specialist(spec.name), "", files, Budget(), notices)
+
+    async def _watch_for_cancels(self) -> None:
+        """Cancel the runs that another process wants ended, as long as there are runs."""
+        while self._active:
+            await asyncio.sleep(CANCEL_CHECK)
+            for run in await self._runs.cancel_requests():
+                if task := self._active.get(run):
+                    task.cancel()
+        self._watcher = None
+
+    async def _close(self) -> None:
+        for task in [*self._active.values(), *filter(None, [self._watcher])]:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        await close_clients()
+        await asyncio.to_thread(self._db.close)
+        self._liveness.close()
+
+
+def _opening(spec: RunSpec, files: Sequence[Attachment]) -> Message:
+    """The message that the run begins with."""
+    context = [Quote(label="context", kind="document", text=spec.context)] if spec.context.strip() else []
+    return Message(text=spec.task, quotes=(*context, *as_quotes(files)), attachments=as_attachments(files))
+
+
+def _narrower(asked: Budget, of_team: Budget) -> Budget:
+    """The budget that the user gave; where the user gave no limit, that of the team's file."""
+    units = ("usd", "tokens", "calls", "seconds")
+    limits = {unit: getattr(asked, unit) or getattr(of_team, unit) for unit in units}
+    return Budget(**limits, depth=asked.depth)
+
+
+def _hash(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _fingerprint(built: Built) -> str:
+    return f"{guildhall.__version__} {built.files}"
+
+
+def _refuse_if_changed(row: RunRow, built: Built) -> None:
+    version, _, files = row.fingerprint.partition(" ")
+    if version != guildhall.__version__:
+        changed = f"run {row.id} was begun by Guildhall {version}, and this is {guildhall.__version__}"
+    elif files != built.files:
+        changed = f"the files of {row.team} have changed since run {row.id} began"
+    else:
+        return
+    raise RunRefused(
+        f"{changed}: finished calls may no longer fit. Start a new run, or resume this one with --force "
+        "(in Python force=True): calls that now differ are asked anew"
+    )

@@ -1,0 +1,30 @@
+"""After a run: what came of it is remembered, by rule, with where it came from."""
+
+import re
+
+from guildhall.errors import StoreError
+
+from .message import Message
+from .run import Run
+
+_CITES_MEMORY = re.compile(r"\[memory:[0-9a-f]{8}\]")
+
+
+async def remember_outcome(run: Run, team: str, task: str, answer: Message) -> None:
+    """Keep the task and its answer as an episode; what came out of memory is not stored again."""
+    if run.state.memory is None:
+        return
+    lines = [line for line in answer.text.splitlines() if not _CITES_MEMORY.search(line)]
+    said = "\n".join(lines).strip()
+    if not said:
+        return
+    text = f"Task for {team}: {_cut(task, 600)}\nOutcome: {_cut(said, 2400)}"
+    models = ", ".join(sorted({model for model in run.state.models if model}))
+    try:
+        await run.remember(text, kind="episode", model=models, source=f"run:{run.id}", tags=(f"team:{team}",))
+    except StoreError as error:
+        run.state.notice(f"the outcome was not remembered: {error}")
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[:longest].rstrip()} …"

@@ -1,0 +1,151 @@
+"""What a run comes to, for those who asked: from its events, live or stored."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import SerializeAsAny
+
+from . import event as ev
+from .budget import NOTHING, Amount
+from .event import Source
+from .message import Frozen
+
+Status = Literal["done", "failed", "cancelled", "interrupted", "needs_input", "running"]
+_STATUS: dict[str, Status] = {"answered": "done", "failed": "failed", "cancelled": "cancelled"}
+
+
+class Contribution(Frozen):
+    """What one member said, on which model."""
+
+    member: str
+    model: str = ""
+    text: str = ""
+    status: Literal["working", "answered", "failed", "cancelled", "skipped"]
+    error: str = ""
+
+
+class UsageTotals(Frozen):
+    """What the run used. `cost_usd` is None where the price of a model is not known."""
+
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    cost_usd: float | None = 0.0
+
+    @classmethod
+    def of(cls, spent: Amount) -> "UsageTotals":
+        return cls(
+            calls=spent.calls,
+            input_tokens=spent.input,
+            output_tokens=spent.output,
+            cached_tokens=spent.cached,
+            cost_usd=None if spent.unpriced else round(spent.usd, 9),
+        )
+
+
+class Result(Frozen):
+    """The answer of a run, who said what, what it rests on, and what it cost."""
+
+    run_id: str
+    status: Status
+    team: str
+    pattern: str = ""
+    task: str = ""
+    answer: str = ""
+    data: SerializeAsAny[Any] = None
+    """The typed output of the team, where it has one."""
+    sources: tuple[Source, ...] = ()
+    contributions: tuple[Contribution, ...] = ()
+    usage: UsageTotals = UsageTotals()
+    seconds: float = 0.0
+    notices: tuple[str, ...] = ()
+    error: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as plain values; `error` and `data` only where there are any."""
+        left_out = {"task"} | {name for name in ("error", "data") if not getattr(self, name)}
+        return self.model_dump(mode="json", exclude=left_out)
+
+
+@dataclass
+class Collector:
+    """A sink that keeps what a result is made of."""
+
+    run_id: str = ""
+    team: str = ""
+    pattern: str = ""
+    task: str = ""
+    spent: Amount = NOTHING
+    began: float = 0.0
+    last: float = 0.0
+    ended: ev.RunFinished | None = None
+    _members: dict[str, Contribution] = field(default_factory=dict)
+    _teams: set[str] = field(default_factory=set)
+    _models: dict[str, str] = field(default_factory=dict)
+
+    def __call__(self, event: ev.Event) -> None:
+        self.last = event.at
+        match event:
+            case ev.RunStarted():
+                self.run_id, self.team, self.pattern = event.run, event.team, event.pattern
+                self.task, self.ended = event.task, None
+                self.began = self.began or event.at
+            case ev.RunFinished():
+                self.ended, self.spent = event, event.spent
+            case ev.Started():
+                self._teams.add(event.path.rpartition("/")[0])
+                model = event.models[0] if event.models else ""
+                self._members[event.path] = Contribution(member=event.who, model=model, status="working")
+            case ev.Finished():
+                self._finished(event)
+            case ev.Replied() | ev.Lost():
+                self.spent += event.spent
+                if isinstance(event, ev.Replied):
+                    self._models[event.path.rpartition("/")[0]] = event.model
+
+    def result(self, *, status: Status | None = None, data: Any = None) -> Result:
+        """The result so far; `status` says how things are where the run has not finished."""
+        ended = self.ended
+        status = _STATUS.get(ended.outcome, "failed") if ended else status or "running"
+        text = ended.text if ended else ""
+        return Result(
+            run_id=self.run_id,
+            status=status,
+            team=self.team,
+            pattern=self.pattern,
+            task=self.task,
+            answer=text if status == "done" else "",
+            data=data,
+            sources=ended.cited if ended else (),
+            contributions=self.contributions(),
+            usage=UsageTotals.of(self.spent),
+            seconds=round(ended.seconds if ended else self.last - self.began, 3),
+            notices=ended.notices if ended else (),
+            error="" if status == "done" else text,
+        )
+
+    def contributions(self) -> tuple[Contribution, ...]:
+        """What each member said; teams are left out, since their members are there."""
+        return tuple(said for path, said in self._members.items() if path not in self._teams)
+
+    def _finished(self, event: ev.Finished) -> None:
+        said = self._members.get(event.path)
+        model = self._models.get(event.path) or (said.model if said else "")
+        good = event.outcome == "answered"
+        self._members[event.path] = Contribution(
+            member=event.who,
+            model=model,
+            text=event.text if good else "",
+            status=event.outcome,
+            error="" if good else event.text,
+        )
+
+
+def collect(events: Iterable[ev.Event]) -> Collector:
+    """What the events come to."""
+    collector = Collector()
+    for event in events:
+        collector(event)
+    return collector

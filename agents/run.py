@@ -1,0 +1,310 @@
+"""One run of a team: a tree of spans with deterministic paths, and the one place where models are asked.
+
+Plain asyncio: its TaskGroup and timeout are all that is needed, and nothing that cleans up here ever awaits.
+"""
+
+import asyncio
+import hashlib
+import itertools
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol
+
+from guildhall.errors import BudgetRefused, Failure, StoreError, describe
+from guildhall.memory.memory import Memory
+from guildhall.memory.records import Author, Hit, Kind, Remembered
+from guildhall.memory.store.runs import Entry, RunLog
+
+from . import event as ev
+from .attempt import attempt, replayed
+from .budget import Budget, Meter
+from .message import Message, ModelReply, ModelRequest, Quote, ToolCall
+from .models.base import Model
+from .models.guarded import Policy, guarded
+from .prices import Prices
+from .tool import Tool, ToolContext
+
+Sink = Callable[[ev.Event], None]
+"""Sees every event in order. It takes the event and returns: one that must wait keeps a queue of its own."""
+OnDelta = Callable[[str, int, str], None]
+"""Sees text as it streams: path, attempt, text. A higher attempt takes back what earlier ones showed."""
+
+log = logging.getLogger(__name__)
+
+
+class Member(Protocol):
+    """An agent, a team, a human, a remote agent: whatever can be given a message."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def run(self, message: Message, run: "Run") -> Message: ...
+
+
+@dataclass
+class RunState:
+    """What all spans of one run share."""
+
+    id: str
+    meter: Meter = field(default_factory=lambda: Meter(Budget()))
+    sinks: Sequence[Sink] = ()
+    on_delta: OnDelta | None = None
+    log: RunLog | None = None
+    """None: nothing is written, and the run cannot be resumed."""
+    memory: Memory | None = None
+    scope: str = "default"
+    host: str = "python"
+    prices: Prices = field(default_factory=Prices)
+    policy: Policy = field(default_factory=Policy)
+    ids: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+    replied: Mapping[str, int] = field(default_factory=dict)
+    """Of a resumed run: the event of the reply at each path."""
+    shown: dict[str, Quote] = field(default_factory=dict)
+    """Everything that members were shown, by its label."""
+    models: set[str] = field(default_factory=set)
+    """Models that have replied."""
+    notices: list[str] = field(default_factory=list)
+
+    def notice(self, text: str) -> None:
+        """Have the reader of the result told, once."""
+        if text not in self.notices:
+            self.notices.append(text)
+
+
+class Run:
+    """A span of a run. A team opens its members' spans with `give`, in an order free of timing."""
+
+    __slots__ = ("_children", "path", "state", "who")
+
+    def __init__(self, state: RunState, path: str = "", who: str = "user") -> None:
+        self.state, self.path, self.who = state, path, who
+        self._children: Counter[str] = Counter()
+
+    @property
+    def id(self) -> str:
+        return self.state.id
+
+    @property
+    def mark(self) -> str:
+        """What stands around text quoted in this span; no text can foresee it."""
+        return f"quoted-{_digest(self.id, self.path)[:8]}"
+
+    def span(self, name: str, who: str = "") -> "Run":
+        """The next child of this name: `ask`, `ask.2`. Names are words: `/` and `.` are for paths."""
+        self._children[name] += 1
+        path = f"{self.path}/{name}" if self.path else name
+        if (number := self._children[name]) > 1:
+            path = f"{path}.{number}"
+        return Run(self.state, path, who or self.who)
+
+    def emit(self, kind: Callable[..., ev.Event], **fields: Any) -> int:
+        """Tell the store and every sink, and return the event's id."""
+        state = self.state
+        event = kind(id=next(state.ids), run=state.id, path=self.path, who=self.who, at=time.time(), **fields)
+        if state.log is not None:
+            state.log.event(event.id, event.model_dump_json)
+        for sink in state.sinks:
+            try:
+                sink(event)
+            except Exception:
+                log.exception("a sink failed; the run goes on")
+        return event.id
+
+    def decided(self, what: ev.Choice, choice: str, reason: str = "", **more: Any) -> int:
+        """Say what was chosen and why; `more` can be `evidence` (event ids) and `data`."""
+        return self.emit(ev.Decided, what=what, choice=choice, reason=reason, **more)
+
+    # -- members
+
+    def give(self, member: Member, message: Message, *, name: str = "") -> Coroutine[Any, Any, Message]:
+        """The member's answer. Its span is opened here and now, before anything is awaited."""
+        return Run._work(self.span(name or member.name, member.name), member, message)
+
+    async def _work(self, member: Member, message: Message) -> Message:
+        models = tuple(model.name for model in getattr(member, "models", ()))
+        self.emit(ev.Started, task=message.text, role=getattr(member, "role", ""), models=models)
+        try:
+            if self.path.count("/") >= self.state.meter.budget.depth:
+                raise BudgetRefused(
+                    f"{self.path} is deeper than the {self.state.meter.budget.depth} levels allowed; "
+                    "raise the budget of depth, or nest fewer teams"
+                )
+            answer = await member.run(message, self)
+        except BaseException as error:
+            outcome = "cancelled" if isinstance(error, asyncio.CancelledError) else "failed"
+            self.emit(ev.Finished, outcome=outcome, text=describe(error))
+            raise
+        self.emit(ev.Finished, outcome="answered", text=answer.text, sources=answer.sources)
+        return answer
+
+    def answer(
+        self, message: Message, text: str, *, data: Any = None, sources: tuple[int, ...] = ()
+    ) -> Message:
+        """A reply to `message` by the member whose span this is."""
+        return Message(
+            id=self.path,
+            sender=self.who,
+            receiver=message.sender,
+            type="response",
+            text=text,
+            data=data,
+            sources=sources,
+            reply_to=message.id or None,
+        )
+
+    def said(self, answer: Message, to: Member) -> None:
+        """Note that what one member said goes to another."""
+        self.emit(
+            ev.Said,
+            to=to.name,
+            type=answer.type,
+            text=f"{answer.sender}: {answer.text}",
+            sources=answer.sources,
+        )
+
+    # -- models
+
+    async def ask(self, models: Sequence[Model], request: ModelRequest) -> ModelReply:
+        """The reply to `request`: from the journal if paid for before, else of the first model that answers."""
+        here = self.span("ask")
+        digest = request.digest() if self.state.log is not None else ""
+        if (known := here.recorded(digest)) is not None:
+            return replayed(known, self.state.replied.get(here.path, 0))
+        try:
+            return await guarded(models, partial(attempt, here, request, digest), self.state.policy)
+        except Failure as failure:  # recorded, so that a resumed run takes the same way
+            await here.record(digest, {"failed": failure.kind, "text": str(failure)})
+            raise
+
+    def show(self, quotes: Sequence[Quote]) -> None:
+        """Note what a member is shown, so that what it cites can be traced."""
+        for quote in quotes:
+            self.state.shown.setdefault(quote.label, quote)
+
+    # -- tools
+
+    def call(
+        self, tool: Tool, call: ToolCall, *, reply: ModelReply, inputs: tuple[int, ...] = ()
+    ) -> "Coroutine[Any, Any, tuple[str, bool]]":
+        """What the tool answers, and whether it failed; from the journal if it was called before.
+
+        `reply` is the one that asked for it, `inputs` the events that it worked from. The span is
+        opened here and now.
+        """
+        return Run._use(self.span(f"tool:{tool.name}"), tool, call, reply, inputs)
+
+    async def _use(
+        self, tool: Tool, call: ToolCall, reply: ModelReply, inputs: tuple[int, ...]
+    ) -> tuple[str, bool]:
+        digest = _digest(tool.name, repr(sorted(call.arguments.items())))
+        known = self.recorded(digest)
+        if known is not None and known["ended"]:
+            return str(known["text"]), bool(known["error"])
+        if not tool.idempotent:
+            if known is not None:
+                raise Failure(
+                    f"{tool.name} was at work when the run stopped, and doing it twice may do harm: see "
+                    "whether it was done, then start a new run",
+                    kind="doubt",
+                )
+            await self.record(digest, {"ended": False})
+        called = self.emit(
+            ev.Called, tool=tool.name, arguments=call.arguments, reply=reply.source, why=reply.text[:500],
+            inputs=inputs,
+        )  # fmt: skip
+        text, failed = "the call was cut short", True
+        try:
+            text, failed = await tool.call(call.arguments, ToolContext(self)), False
+        except Exception as error:  # noqa: BLE001  the model is told, and goes on from there
+            text = describe(error)
+        finally:
+            self.emit(ev.Returned, called=called, text=text, failed=failed)
+        await self.record(digest, {"ended": True, "text": text, "error": failed})
+        return text, failed
+
+    # -- memory
+
+    async def recall(self, query: str, *, limit: int = 5) -> list[Hit]:
+        """What memory knows of the query, but for what this run remembered; nothing if it cannot be read."""
+        if self.state.memory is None:
+            return []
+        here, digest = self.span("recall"), _digest(query, str(limit))
+        if (known := here.recorded(digest)) is not None:
+            return [Hit.model_validate(hit) for hit in known]
+        try:
+            hits = await self.state.memory.recall(query, scope=self.state.scope, limit=limit + 5)
+        except StoreError as error:
+            here.state.notice(f"memory could not be read: {error}")
+            hits = []
+        hits = [hit for hit in hits if hit.record.author.run != self.id][:limit]
+        here.emit(
+            ev.Recalled,
+            query=query,
+            records=tuple(hit.record.label for hit in hits),
+            texts=tuple(hit.record.text for hit in hits),
+        )
+        await here.record(digest, [hit.model_dump(exclude_defaults=True) for hit in hits])
+        return hits
+
+    async def remember(
+        self, text: str, *, kind: Kind = "fact", subject: str | None = None, model: str = "", **more: Any
+    ) -> Remembered:
+        """What became of the text; on a resumed run it is not remembered twice."""
+        if self.state.memory is None:
+            raise StoreError("no_memory", "this run was started without a memory")
+        here = self.span("remember")
+        author = Author(agent=self.who, model=model, run=self.id, host=self.state.host)
+        id_ = _digest(self.id, here.path)
+        source = more.pop("source", f"run:{self.id}")
+        remembered = await self.state.memory.remember(
+            text,
+            scope=self.state.scope,
+            kind=kind,
+            subject=subject,
+            author=author,
+            source=source,
+            id=id_,
+            **more,
+        )
+        here.emit(ev.Remembered, record=f"memory:{remembered.id[:8]}", text=text)
+        return remembered
+
+    # -- the journal
+
+    def recorded(self, digest: str) -> Any:
+        """What the journal knows of this path; an answer to another question is not used, and said."""
+        if self.state.log is None or (entry := self.state.log.known(self.path)) is None:
+            return None
+        if entry.digest != digest:
+            self.decided("journal", "asked anew", "what is asked here differs from what was recorded")
+            return None
+        return entry.value
+
+    async def record(self, digest: str, value: Any) -> None:
+        """Return when it is on disk. A disk that fails costs the record, not the paid answer."""
+        if self.state.log is None:
+            return
+        try:
+            await self.state.log.record(self.path, digest, value)
+        except StoreError as error:
+            self.state.notice(f"part of this run could not be kept, so it cannot be resumed: {error}")
+
+
+def is_failure(entry: Entry) -> bool:
+    """Whether the journal's entry says that a call had failed for good."""
+    return isinstance(entry.value, dict) and "failed" in entry.value
+
+
+def spans_above(path: str) -> Iterator[str]:
+    """The paths of a span and of all spans above it, the nearest first."""
+    while path:
+        yield path
+        path = path.rpartition("/")[0]
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

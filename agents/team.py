@@ -1,0 +1,103 @@
+"""Files become members."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from guildhall.errors import UserError
+
+from .agent import Agent
+from .discovery import Library
+from .models.catalog import Catalog, Tier
+from .patterns import Parallel, Pipeline
+from .run import Member
+from .specs import PATTERNS, ParallelSpec, SpecialistSpec, TeamSpec
+from .tool import Tool
+
+SYNTHESIZER = "synthesizer"
+"""The built-in specialist that makes one answer of many."""
+
+
+_Specs = Mapping[str, SpecialistSpec | TeamSpec]
+
+
+@dataclass
+class TeamBuilder:
+    """Builds the members of one run: who they are, which models they ask, which tools they have."""
+
+    library: Library
+    catalog: Catalog
+    tools: Mapping[str, Tool]
+    model: str | None = None
+    """The model of everybody, whatever the files say."""
+    agents: list[Agent] = field(default_factory=list)
+    """Everybody that was built, in order."""
+
+    def team(self, name: str, *, pattern: str | None = None) -> tuple[Member, TeamSpec]:
+        """The team of that name, its members working together in `pattern` if one is given."""
+        specs = self.library.resolve(name)
+        spec = self._in_pattern(self.library.team(name), pattern)
+        return self._team(spec, specs, ""), spec
+
+    def specialist(self, name: str) -> Agent:
+        return self._agent(self.library.specialist(name), "", None, "balanced")
+
+    def role(self, words: str) -> Agent:
+        """A specialist for a role that is described in words."""
+        words = " ".join(words.split())
+        agent = Agent(
+            name="specialist",
+            instructions=f"You are {words}. Do what you are asked as that person would, and to the point.",
+            models=self.catalog.models_for(self.model, default="balanced", seat=len(self.agents)),
+            tools=self._tools(("read_file", "search_files", "recall"), "specialist"),
+            role=words,
+        )
+        self.agents.append(agent)
+        return agent
+
+    def _team(self, spec: TeamSpec, specs: _Specs, brief: str) -> Member:
+        brief = "\n\n".join(filter(None, [brief, spec.brief]))
+        members = [self._member(name, spec, specs, brief, "balanced") for name in spec.members]
+        if isinstance(spec, ParallelSpec):
+            last = spec.synthesizer and self._member(spec.synthesizer, spec, specs, brief, "strong")
+            return Parallel(spec.name, members, last or None, spec.need)
+        return Pipeline(spec.name, members)
+
+    def _member(self, name: str, team: TeamSpec, specs: _Specs, brief: str, tier: Tier) -> Member:
+        spec = specs.get(name) or self.library.specialist(name)
+        if isinstance(spec, TeamSpec):
+            return self._team(spec, specs, brief)
+        return self._agent(spec, brief, team.models.get(name), tier)
+
+    def _agent(self, spec: SpecialistSpec, brief: str, pinned: str | None, tier: Tier) -> Agent:
+        wish = self.model or pinned or spec.model
+        agent = Agent(
+            name=spec.name,
+            instructions="\n\n".join(filter(None, [spec.instructions, brief])),
+            models=self.catalog.models_for(wish, default=tier, seat=len(self.agents)),
+            tools=self._tools(spec.tools, spec.name),
+            role=spec.description,
+            effort=spec.effort,
+            memory=spec.memory,
+        )
+        agent = agent if spec.max_turns is None else replace(agent, turns=spec.max_turns)
+        self.agents.append(agent)
+        return agent
+
+    def _tools(self, names: Sequence[str], who: str) -> tuple[Tool, ...]:
+        for name in names:
+            if name not in self.tools:
+                raise UserError(f"{who} names the tool {name!r}; there are: {', '.join(sorted(self.tools))}")
+        return tuple(self.tools[name] for name in names)
+
+    def _in_pattern(self, spec: TeamSpec, pattern: str | None) -> TeamSpec:
+        """The same members in another pattern; a synthesizer is the team's own, or the built-in one."""
+        if pattern is None or pattern == spec.pattern:
+            return spec
+        if pattern not in PATTERNS:
+            raise UserError(f"there is no pattern {pattern!r}; there are: {', '.join(sorted(PATTERNS))}")
+        shared = {key: getattr(spec, key) for key in TeamSpec.model_fields if key != "pattern"}
+        if pattern == "parallel":
+            shared["synthesizer"] = SYNTHESIZER if SYNTHESIZER not in spec.members else None
+        elif isinstance(spec, ParallelSpec) and spec.synthesizer:
+            shared["members"] = spec.everyone  # who made one answer of all has the last word
+        return PATTERNS[pattern](**shared)

@@ -1,0 +1,228 @@
+"""What all runs remember together."""
+
+import hashlib
+import json
+import math
+import re
+import secrets
+import sqlite3
+import time
+from collections.abc import Sequence
+from typing import Any, get_args
+
+from guildhall.errors import StoreError, UserError
+from guildhall.redact import redact
+
+from .recall import Question, find, matching
+from .records import (
+    LONGEST_TEXT,
+    NOBODY,
+    QUARANTINE,
+    TRUST,
+    Author,
+    Hit,
+    Kind,
+    Record,
+    Remembered,
+    Visibility,
+)
+from .store.database import Database
+from .store.schema import full_text
+
+_SCOPE = re.compile(r"[\w][\w .-]{0,99}")
+
+
+class Memory:
+    """Records of one database; each project is a scope of its own."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def remember(
+        self,
+        text: str,
+        *,
+        scope: str,
+        kind: Kind = "fact",
+        subject: str | None = None,
+        visibility: Visibility = "project",
+        author: Author = NOBODY,
+        source: str = "",
+        source_hash: str = "",
+        derived_from: Sequence[str] = (),
+        tags: Sequence[str] = (),
+        trust: float | None = None,
+        importance: float = 0.5,
+        valid_from: float | None = None,
+        expires_at: float | None = None,
+        pinned: bool = False,
+        id: str | None = None,  # noqa: A002  the name of the field
+    ) -> Remembered:
+        """What became of the text, once it is on disk; secrets in it are taken out first.
+
+        A `subject` names what the record is about: a newer record of the same subject supersedes
+        the older one. An exact duplicate is merged. `trust` is that of the author if not given.
+        """
+        now = time.time()
+        record = Record(
+            id=id or secrets.token_hex(16),
+            text=_checked_text(text),
+            kind=_one_of("kind", kind, get_args(Kind)),
+            subject=_checked_subject(subject),
+            scope=_checked_scope(scope),
+            visibility=_one_of("visibility", visibility, get_args(Visibility)),
+            author=author,
+            source=source,
+            source_hash=source_hash,
+            derived_from=tuple(derived_from),
+            tags=tuple(tags),
+            trust=_fraction("trust", TRUST["agent" if author.agent else "user"] if trust is None else trust),
+            importance=_fraction("importance", importance),
+            valid_from=now if valid_from is None else _moment("valid_from", valid_from),
+            recorded_at=now,
+            expires_at=None if expires_at is None else _moment("expires_at", expires_at),
+            pinned=pinned,
+        )  # fmt: skip
+        if record.trust < QUARANTINE:
+            record = record.model_copy(update={"status": "quarantined"})
+        return await self._db.write(lambda db: _write(db, record))
+
+    async def recall(
+        self,
+        query: str,
+        *,
+        scope: str,
+        limit: int = 10,
+        kinds: Sequence[Kind] = (),
+        agent: str = "",
+        run: str = "",
+        tags: Sequence[str] = (),
+        since: float | None = None,
+        until: float | None = None,
+        as_of: float | None = None,
+        min_trust: float = QUARANTINE,
+    ) -> list[Hit]:
+        """The records of the scope that say most about the query, the best first.
+
+        `as_of` (seconds since the epoch) answers from what held then. Records that are trusted
+        less than `min_trust` are left out.
+        """
+        if not 1 <= limit <= 200:
+            raise UserError(f"limit is {limit}; it can be from 1 to 200")
+        for name, moment in (("since", since), ("until", until), ("as_of", as_of)):
+            if moment is not None:
+                _moment(name, moment)
+        question = Question(
+            query=query,
+            kinds=tuple(_one_of("kind", kind, get_args(Kind)) for kind in kinds),
+            agent=agent,
+            run=run,
+            tags=tuple(tags),
+            since=since,
+            until=until,
+            as_of=as_of,
+            min_trust=min_trust,
+        )
+        scope = _checked_scope(scope)
+        return await self._db.read(lambda db: matching(db, scope, question, limit))
+
+    async def get(self, id: str) -> Record | None:  # noqa: A002  the name of the field
+        """The record of that id, or of the only id that begins so."""
+        return await self._db.read(lambda db: find(db, id))
+
+
+def _write(db: sqlite3.Connection, record: Record) -> Remembered:
+    scope = _scope_id(db, record.scope)
+    digest = hashlib.blake2b(" ".join(record.text.split()).encode(), digest_size=16).hexdigest()
+    same = db.execute(
+        "SELECT id FROM records WHERE scope = ? AND hash = ? AND kind = ? AND subject IS ? "
+        "AND status = ? AND superseded_by IS NULL",
+        (scope, digest, record.kind, record.subject, record.status),
+    ).fetchone()
+    if same is not None:
+        return Remembered(id=same[0], merged=True)
+    superseded = _supersede(db, scope, record) if record.subject else None
+    values: dict[str, Any] = {
+        **record.model_dump(exclude={"author", "scope", "derived_from", "tags"}),
+        **record.author.model_dump(),
+        "scope": scope,
+        "hash": digest,
+        "derived_from": json.dumps(record.derived_from),
+        "tags": json.dumps(record.tags),
+    }
+    names, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
+    db.execute(f"INSERT INTO records ({names}) VALUES ({marks})", values)
+    return Remembered(id=record.id, superseded=superseded)
+
+
+def _supersede(db: sqlite3.Connection, scope: int, record: Record) -> str | None:
+    """Close the record that held for this subject until now; a quarantined text closes nothing."""
+    if record.status != "active":
+        return None
+    older = db.execute(
+        "SELECT id FROM records WHERE scope = ? AND subject = ? AND status = 'active' "
+        "AND superseded_by IS NULL ORDER BY seq DESC LIMIT 1",
+        (scope, record.subject),
+    ).fetchone()
+    if older is None:
+        return None
+    db.execute(
+        "UPDATE records SET superseded_by = ?, valid_to = ? WHERE id = ?",
+        (record.id, record.valid_from, older[0]),
+    )
+    return str(older[0])
+
+
+def _scope_id(db: sqlite3.Connection, name: str) -> int:
+    row = db.execute("SELECT id FROM scopes WHERE name = ?", (name,)).fetchone()
+    if row is not None:
+        return int(row[0])
+    scope = int(db.execute("INSERT INTO scopes (name) VALUES (?) RETURNING id", (name,)).fetchone()[0])
+    for statement in full_text(scope):
+        db.execute(statement)
+    return scope
+
+
+def _checked_text(text: str) -> str:
+    text = redact(text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")).strip()
+    if not text:
+        raise UserError("there is nothing to remember: the text is empty")
+    if len(text) > LONGEST_TEXT:
+        raise StoreError(
+            "too_large",
+            f"the text has {len(text):,} characters and one memory holds {LONGEST_TEXT:,}: "
+            "remember its parts, or what matters in it",
+        )
+    return text
+
+
+def _checked_subject(subject: str | None) -> str | None:
+    if subject is None:
+        return None
+    if not subject.strip() or len(subject) > 200 or not subject.isprintable():
+        raise UserError(f"the subject {subject[:40]!r} must be one line of 1 to 200 characters")
+    return subject.strip()
+
+
+def _checked_scope(scope: str) -> str:
+    if not _SCOPE.fullmatch(scope):
+        raise UserError(f"the scope {scope[:40]!r} must be letters, digits, spaces, '.', '_' or '-'")
+    return scope
+
+
+def _one_of(what: str, given: Any, allowed: Sequence[str]) -> Any:
+    if given not in allowed:
+        raise UserError(f"{what} is {given!r}; it can be {', '.join(allowed)}")
+    return given
+
+
+def _fraction(what: str, value: float) -> float:
+    if not 0 <= value <= 1:
+        raise UserError(f"{what} is {value!r}; it can be from 0 to 1")
+    return float(value)
+
+
+def _moment(what: str, value: float) -> float:
+    if not math.isfinite(value):
+        raise UserError(f"{what} is {value!r}; it is a time in seconds since 1970")
+    return float(value)

@@ -1,0 +1,82 @@
+"""What is remembered, and where it came from."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Kind = Literal["fact", "decision", "procedure", "preference", "episode", "summary"]
+Visibility = Literal["private", "team", "project", "user"]
+
+LONGEST_TEXT = 32_000
+"""Characters of one record."""
+QUARANTINE = 0.5
+"""Records trusted less than this are returned only on request."""
+TRUST = {"user": 1.0, "tool": 0.8, "agent": 0.7, "web": 0.3}
+"""How far a record is trusted, by who said it."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Author(_Frozen):
+    """Who wrote a record: a person (no agent), or an agent on a model in a run."""
+
+    agent: str = ""
+    model: str = ""
+    run: str = ""
+    host: str = ""
+    """The face it came through: shell, python, mcp, jupyter."""
+
+
+NOBODY = Author()
+
+
+class Record(_Frozen):
+    """One thing remembered. Times are seconds since the epoch; trust and importance are from 0 to 1."""
+
+    id: str
+    text: str
+    kind: Kind = "fact"
+    subject: str | None = None
+    scope: str
+    visibility: Visibility = "project"
+    author: Author = NOBODY
+    source: str = ""
+    """Where it came from: a file, an address, a run."""
+    source_hash: str = ""
+    derived_from: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    trust: float = 1.0
+    importance: float = 0.5
+    valid_from: float = 0.0
+    valid_to: float | None = None
+    recorded_at: float = 0.0
+    superseded_by: str | None = None
+    status: Literal["active", "quarantined", "retracted"] = "active"
+    expires_at: float | None = None
+    pinned: bool = False
+
+    @property
+    def label(self) -> str:
+        """How an answer cites it."""
+        return f"memory:{self.id[:8]}"
+
+
+class Hit(_Frozen):
+    """A record that was found; `parts` are what its score is made of."""
+
+    record: Record
+    score: float
+    parts: dict[str, float] = {}
+
+
+class Remembered(_Frozen):
+    """What became of a text: a new record, or the one that already says it."""
+
+    id: str
+    merged: bool = False
+    superseded: str | None = None
+    """The older record of the same subject that this one takes the place of."""
+    conflicts: tuple[str, ...] = ()
+    """Records that may say otherwise, for the writer to settle."""

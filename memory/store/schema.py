@@ -1,0 +1,81 @@
+"""The tables, as the steps that led to them; a database knows how many it has taken."""
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        """CREATE TABLE runs (
+            id TEXT PRIMARY KEY,
+            kind TEXT NOT NULL,
+            team TEXT NOT NULL,
+            pattern TEXT NOT NULL,
+            task TEXT NOT NULL,
+            spec TEXT NOT NULL,
+            fingerprint TEXT NOT NULL,
+            scope TEXT NOT NULL,
+            status TEXT NOT NULL,
+            holder TEXT NOT NULL,
+            started REAL NOT NULL,
+            ended REAL,
+            answer TEXT NOT NULL DEFAULT '',
+            cancel INTEGER NOT NULL DEFAULT 0
+        )""",
+        "CREATE INDEX runs_started ON runs (started)",
+        """CREATE TABLE events (
+            run TEXT NOT NULL, id INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (run, id)
+        ) WITHOUT ROWID""",
+        """CREATE TABLE journal (
+            run TEXT NOT NULL, path TEXT NOT NULL, digest TEXT NOT NULL, value TEXT NOT NULL,
+            PRIMARY KEY (run, path)
+        ) WITHOUT ROWID""",
+        "CREATE TABLE files (digest TEXT PRIMARY KEY, data BLOB NOT NULL)",
+        "CREATE TABLE scopes (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
+        """CREATE TABLE records (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT,
+            id TEXT NOT NULL UNIQUE,
+            scope INTEGER NOT NULL REFERENCES scopes (id),
+            text TEXT NOT NULL,
+            hash TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            subject TEXT,
+            visibility TEXT NOT NULL,
+            agent TEXT NOT NULL,
+            model TEXT NOT NULL,
+            run TEXT NOT NULL,
+            host TEXT NOT NULL,
+            source TEXT NOT NULL,
+            source_hash TEXT NOT NULL,
+            derived_from TEXT NOT NULL,
+            tags TEXT NOT NULL,
+            trust REAL NOT NULL,
+            importance REAL NOT NULL,
+            valid_from REAL NOT NULL,
+            valid_to REAL,
+            recorded_at REAL NOT NULL,
+            superseded_by TEXT,
+            status TEXT NOT NULL,
+            expires_at REAL,
+            pinned INTEGER NOT NULL
+        )""",
+        "CREATE INDEX records_hash ON records (scope, hash)",
+        "CREATE INDEX records_subject ON records (scope, subject) WHERE subject IS NOT NULL",
+        "CREATE INDEX records_run ON records (run)",
+    ),
+)
+
+
+_CHANGES = ("added", "removed", "changed")
+
+
+def full_text(scope: int) -> tuple[str, ...]:
+    """The full-text index of one scope: one for all would weigh words by what other projects say."""
+    table, view = f"words_{scope}", f"texts_{scope}"
+    options = f"content='{view}', content_rowid='seq', tokenize='porter unicode61'"
+    old = f"INSERT INTO {table} ({table}, rowid, text) VALUES ('delete', old.seq, old.text)"
+    new = f"INSERT INTO {table} (rowid, text) VALUES (new.seq, new.text)"
+    added, removed, changed = (f"CREATE TRIGGER {table}_{what} AFTER" for what in _CHANGES)
+    return (
+        f"CREATE VIEW {view} AS SELECT seq, text FROM records WHERE scope = {scope}",
+        f"CREATE VIRTUAL TABLE {table} USING fts5 (text, {options})",
+        f"{added} INSERT ON records WHEN new.scope = {scope} BEGIN {new}; END",
+        f"{removed} DELETE ON records WHEN old.scope = {scope} BEGIN {old}; END",
+        f"{changed} UPDATE OF text ON records WHEN old.scope = {scope} BEGIN {old}; {new}; END",
+    )

@@ -1,0 +1,91 @@
+"""Members work side by side and one after the other, and nothing that was paid for is lost."""
+
+import asyncio
+
+import pytest
+from support import Books, given
+
+from guildhall.agents import Agent, Message, Parallel, Pipeline, Run
+from guildhall.agents.event import Finished, Said, Started
+from guildhall.agents.run import RunState
+from guildhall.agents.testing import ScriptedModel, StubMember
+from guildhall.errors import Failure, TooFew
+
+
+async def test_parallel_members_work_at_the_same_time_and_the_synthesizer_gets_every_answer() -> None:
+    both = asyncio.Barrier(2)
+
+    class Meeting(StubMember):
+        async def run(self, message: Message, run: Run) -> Message:
+            await both.wait()
+            return await super().run(message, run)
+
+    chair = StubMember("chair", "in sum")
+    team = Parallel("team", [Meeting("ann", "yes"), Meeting("bob", "no")], chair)
+    books = Books()
+    answer = await given(team, "Well?", state=RunState("r" * 32, sinks=[books]))
+    assert answer.text == "in sum"
+    quotes = chair.messages[0].quotes
+    assert [(quote.label, quote.text) for quote in quotes] == [("ann", "yes"), ("bob", "no")]
+    assert [(said.who, said.to) for said in books.of(Said)] == [("team", "chair"), ("team", "chair")]
+    assert [started.path for started in books.of(Started)] == ["team", "team/ann", "team/bob", "team/chair"]
+
+
+async def test_a_failed_member_keeps_the_others_answers_and_is_never_quoted_as_an_answer() -> None:
+    chair, state = StubMember("chair", "in sum"), RunState("r" * 32)
+    team = Parallel("team", [StubMember("ann", "yes"), StubMember("bob", ValueError("broken"))], chair)
+    answer = await given(team, "Well?", state=state)
+    assert answer.text == "in sum"
+    ann, bob = chair.messages[0].quotes
+    assert not ann.failed
+    assert bob.failed
+    assert state.notices == ["1 of 2 members answered. bob: ValueError: broken"]
+
+
+async def test_too_few_answers_fail_the_team_and_say_who_failed_why() -> None:
+    team = Parallel("team", [StubMember("ann", "yes"), StubMember("bob", Failure("tired"))], need=2)
+    with pytest.raises(TooFew, match="1 of 2 members answered and 2 are needed: bob: tired"):
+        await given(team, "Well?")
+
+
+async def test_each_stage_of_a_pipeline_sees_the_task_and_all_earlier_answers() -> None:
+    stages = [StubMember(name, f"{name} said") for name in ("draft", "check", "edit")]
+    answer = await given(Pipeline("line", stages), "Write it.")
+    assert answer.text == "edit said"
+    assert answer.sender == "line"
+    last = stages[2].messages[0]
+    assert last.text == "Write it."
+    assert [quote.text for quote in last.quotes] == ["draft said", "check said"]
+
+
+async def test_a_failing_stage_ends_the_pipeline() -> None:
+    last = StubMember("edit")
+    with pytest.raises(Failure, match="tired"):
+        await given(Pipeline("line", [StubMember("draft", Failure("tired")), last]), "Write it.")
+    assert last.calls == 0
+
+
+async def test_patterns_nest_and_every_span_knows_who_worked_for_whom() -> None:
+    model = ScriptedModel("a", "b", "c")
+    agents = [Agent(name, "Answer.", [model]) for name in ("ann", "bob", "cid")]
+    books = Books()
+    inner = Pipeline("inner", agents[:2])
+    await given(
+        Parallel("outer", [inner, StubMember("stub")], agents[2]),
+        "Go.",
+        state=RunState("r" * 32, sinks=[books]),
+    )
+    assert {finished.path for finished in books.of(Finished)} == {
+        "outer", "outer/inner", "outer/inner/ann", "outer/inner/bob", "outer/stub", "outer/cid",
+    }  # fmt: skip
+
+
+async def test_the_answer_leads_back_to_every_reply_it_rests_on() -> None:
+    model, books = ScriptedModel("a", "b", "c"), Books()
+    agents = [Agent(name, "Answer.", [model]) for name in ("ann", "bob", "cid")]
+    answer = await given(
+        Parallel("team", agents[:2], agents[2]), "Go.", state=RunState("r" * 32, sinks=[books])
+    )
+    replies = {event.id for event in books.events if event.kind == "replied"}
+    assert set(answer.sources) == replies
+    assert len(replies) == 3
