@@ -1,0 +1,255 @@
+"""The magics in a real kernel, as a notebook runs them."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_models import FakeModels, Fault, default_reply, fake_models
+from jupyter_client.manager import KernelManager
+from jupyter_core.utils import ensure_event_loop
+
+DEADLINE = 30
+"""Seconds for one cell."""
+LOAD = "%load_ext guildhall.jupyter_ext"
+NOTES = "The harbour was closed in March.\n\nThe crane will be repaired in May.\n"
+
+
+@dataclass
+class Cell:
+    """What came of one cell."""
+
+    text: str = ""
+    shown: list[dict[str, Any]] = field(default_factory=list)
+    """What was displayed, each in its media types."""
+    error: str = ""
+    """The name of the exception."""
+    traceback: list[str] = field(default_factory=list)
+    help: str = ""
+
+
+class Notebook:
+    """One kernel and a model server."""
+
+    def __init__(self, client: Any, manager: KernelManager, models: FakeModels) -> None:
+        self._client, self.manager, self.models = client, manager, models
+
+    def run(self, code: str, *, on_text: Callable[[str], None] | None = None) -> Cell:
+        cell = Cell()
+
+        def take(message: dict[str, Any]) -> None:
+            kind, content = message["msg_type"], message["content"]
+            if kind == "stream":
+                cell.text += content["text"]
+                if on_text is not None:
+                    on_text(cell.text)
+            elif kind == "display_data":
+                cell.shown.append(content["data"])
+            elif kind == "error":
+                cell.error, cell.traceback = content["ename"], content["traceback"]
+
+        reply = self._client.execute_interactive(code, output_hook=take, timeout=DEADLINE)
+        for page in reply["content"].get("payload", ()):
+            cell.help += page.get("data", {}).get("text/plain", "")
+        return cell
+
+    def value(self, expression: str) -> Any:
+        return json.loads(self.run(f"import json; print(json.dumps({expression}))").text)
+
+
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook]:
+    """A kernel in a project with a team of two, with the extension loaded."""
+    folder = tmp_path_factory.mktemp("notebook")
+    for name in ("reader", "doubter"):
+        _write(folder, f"specialists/{name}.md", f"name: {name}\ndescription: Reads as a {name}.")
+    duo = "name: duo\ndescription: Two views.\npattern: parallel\nmembers: [reader, doubter]"
+    _write(folder, "teams/duo.md", duo)
+    (folder / "my notes.md").write_text(NOTES)
+    clean = {
+        name: value for name, value in os.environ.items() if not name.startswith(("ANTHROPIC", "OPENAI"))
+    }
+    with fake_models() as models:
+        ours = {"GUILDHALL_HOME": str(folder / "home"), "GUILDHALL_BASE_URL": f"{models.url}/v1"}
+        manager = KernelManager(kernel_name="python3")
+        manager.start_kernel(cwd=str(folder), env={**clean, **ours, "IPYTHONDIR": str(folder / "ipython")})
+        client = manager.client()
+        client.start_channels()
+        try:
+            client.wait_for_ready(timeout=DEADLINE)
+            notebook = Notebook(client, manager, models)
+            assert not notebook.run(LOAD).error
+            yield notebook
+        finally:
+            client.stop_channels()
+            manager.shutdown_kernel()
+            ensure_event_loop().close()  # jupyter_client leaves it open
+
+
+@pytest.fixture
+def notebook(kernel: Notebook) -> Notebook:
+    """The kernel, with a model server that says what its own rules say."""
+    kernel.models.reply = default_reply
+    kernel.models.requests.clear()
+    return kernel
+
+
+def test_loading_imports_no_provider_and_starts_no_thread() -> None:
+    program = f"""
+import sys, threading
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell()
+threads = set(threading.enumerate())
+shell.run_line_magic("load_ext", "{LOAD.split()[1]}")
+heavy = {{"anthropic", "openai", "mcp", "anywidget", "ipywidgets", "pydantic", "guildhall.agents"}}
+print(sorted(heavy & set(sys.modules)), set(threading.enumerate()) - threads)
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout == "[] set()\n"
+
+
+def test_what_members_say_is_shown_before_the_answer_is_there(notebook: Notebook) -> None:
+    gate = threading.Event()
+    members = 0
+
+    def reply(_body: dict[str, Any], _api: str) -> str:
+        nonlocal members
+        members += 1
+        if members == 2:  # the other one has spoken by then
+            assert gate.wait(DEADLINE)
+        return f"First line of {members}.\nThe crane **works**."
+
+    def open_the_gate(text: str) -> None:
+        if "│ First line of 1." in text:
+            gate.set()
+
+    notebook.models.reply = reply
+    cell = notebook.run("%%team duo\nLook at the crane", on_text=open_the_gate)
+    assert gate.is_set()
+    assert not cell.error
+    said = {line.partition(" │ ")[0] for line in cell.text.splitlines()}
+    assert said == {"reader", "doubter"}
+    answer = cell.shown[-1]
+    assert "The crane **works**." in answer["text/markdown"]
+    assert "The crane **works**." in answer["text/plain"]
+    assert "2 of 2 answered" in answer["text/plain"]
+
+
+def test_the_text_of_the_cell_is_sent_as_it_is_written(notebook: Notebook) -> None:
+    cell = notebook.run("shouted = 'no'\n")
+    cell = notebook.run("%%ask reader\nWhat do {shouted}, $HOME and {1/0} mean?")
+    assert not cell.error
+    assert "What do {shouted}, $HOME and {1/0} mean?" in json.dumps(notebook.models.requests[0].body)
+
+
+def test_the_result_is_kept_in_the_variable_that_is_named(notebook: Notebook) -> None:
+    line = "%%team duo -o report -m extractive -f 'my notes.md'"
+    cell = notebook.run(f"{line}\nWhen is the crane repaired?")
+    assert not cell.error
+    assert notebook.value("report.status") == "done"
+    assert "May" in notebook.value("report.answer")
+    assert "extractive model" in cell.shown[-1]["text/plain"]
+    assert not notebook.models.requests
+
+
+def test_a_failed_run_fails_the_cell_in_one_line_and_keeps_its_result(notebook: Notebook) -> None:
+    notebook.models.reply = lambda _body, _api: Fault("400", message="no such luck")
+    cell = notebook.run("%%ask reader -o broken\nLook")
+    assert cell.error == "RunFailed"
+    assert len(cell.traceback) == 1
+    assert "no such luck" in cell.traceback[0]
+    assert notebook.value("broken.status") == "failed"
+
+
+def test_a_budget_of_one_call_stops_the_second(notebook: Notebook) -> None:
+    notebook.run("%%team duo -o short --max-calls 1\nLook")
+    assert len(notebook.models.requests) == 1
+    assert notebook.value("sorted(part.status for part in short.contributions)") == ["answered", "failed"]
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("%%team dou\nLook", "did you mean duo"),
+        ("%%team duo\n \n", "needs a task"),
+        ("%%team duo -o 2nd\nLook", "cannot be the name of a variable"),
+        ("%%team duo -f nowhere.md\nLook", "there is no file"),
+        ("%%team duo --budget-usd 0\nLook", "no budget"),
+        ("%%team duo --max-calls many\nLook", "no count"),
+        ("%%team 'duo\nLook", "cannot be read"),
+        ("%recall", "needs words"),
+        ("%remember -k rumour It rains", "invalid choice"),
+    ],
+)
+def test_bad_input_is_answered_in_one_line_and_calls_no_model(
+    code: str, reason: str, notebook: Notebook
+) -> None:
+    cell = notebook.run(code)
+    told = "\n".join(cell.traceback) or cell.text
+    assert reason in told
+    assert "Traceback" not in told
+    assert len(told.strip().splitlines()) == 1
+    assert not notebook.models.requests
+
+
+def test_what_is_remembered_is_recalled_as_a_table(notebook: Notebook) -> None:
+    kept = notebook.run("%remember -k decision -s harbour.pilot We don't sail without a pilot")
+    assert "Remembered as memory:" in kept.shown[-1]["text/plain"]
+    cell = notebook.run("%recall -o hits who's sailing with a pilot")
+    table = cell.shown[-1]["text/plain"].splitlines()
+    assert table[0].split() == ["score", "when", "kind", "who", "memory", "text"]
+    assert "We don't sail without a pilot" in table[1]
+    assert "decision" in table[1]
+    assert notebook.value("hits[0].record.subject") == "harbour.pilot"
+    assert notebook.value("hits[0].record.author.host") == "jupyter"
+
+
+def test_an_interrupt_hangs_up_and_leaves_the_kernel_usable(notebook: Notebook) -> None:
+    notebook.models.reply = lambda _body, _api: Fault("hang")
+    hung_up = notebook.models.disconnected
+
+    def interrupt() -> None:
+        notebook.models.wait_for(lambda server: server.in_flight == 2, DEADLINE)
+        notebook.manager.interrupt_kernel()
+        ensure_event_loop().close()  # that of this thread, left open as above
+
+    finger = threading.Thread(target=interrupt)
+    finger.start()
+    cell = notebook.run("%%team duo\nLook")
+    finger.join(DEADLINE)
+    assert cell.error == "Interrupted"
+    assert len(cell.traceback) == 1
+    notebook.models.wait_for(lambda server: server.in_flight == 0)
+    assert notebook.models.disconnected == hung_up + 2
+    notebook.models.reply = default_reply
+    assert not notebook.run("%%ask reader\nLook again").error
+
+
+def test_a_question_mark_shows_the_arguments(notebook: Notebook) -> None:
+    page = notebook.run("%%team?").help
+    for option in ("--out", "--model", "--file", "--budget-usd", "--max-calls", "--pattern"):
+        assert option in page
+
+
+def test_unloading_takes_everything_away_and_loading_brings_it_back(notebook: Notebook) -> None:
+    threads = "[t.name for t in __import__('threading').enumerate() if t.name.startswith('guildhall')]"
+    assert not notebook.run("%recall pilot").error
+    assert notebook.value(threads)
+    notebook.run("%unload_ext guildhall.jupyter_ext")
+    assert notebook.value(threads) == []
+    assert "not found" in notebook.run("%%team\nLook").text
+    assert "last computation" in notebook.run("%recall?").help  # IPython's own is back
+    assert not notebook.run(LOAD).error
+    assert not notebook.run("%recall pilot").error
+
+
+def _write(folder: Path, name: str, front: str) -> None:
+    path = folder / ".guildhall" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"---\n{front}\n---\nLook closely.\n")

@@ -1,0 +1,208 @@
+"""A run whose process is killed goes on where it was, and nothing that was paid for is paid again."""
+
+import asyncio
+import json
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_models import FakeModels, fake_models
+from resume_child import RUN
+from support import Books
+
+from guildhall.agents import Agent, Hall, Message, ModelReply, Parallel, Run, ToolCall, tool
+from guildhall.agents.event import Asked, Decided, Lost, Replied
+from guildhall.agents.testing import ScriptedModel, StubMember
+from guildhall.errors import ProviderError, RunRefused
+
+CHILD = Path(__file__).parent / "resume_child.py"
+LAG = 0.005
+"""Seconds after the last byte of a reply in which it may not be on disk yet."""
+
+
+@dataclass
+class Trial:
+    status: str
+    result: dict[str, Any]
+    paid_twice: int
+    in_flight: int
+    closed_once: bool
+    decided: list[str]
+
+
+async def start(home: Path, server: FakeModels, mode: str, change: str = "") -> "subprocess.Popen[str]":
+    command = [sys.executable, str(CHILD), str(home), server.url, mode, change]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert await asyncio.to_thread(process.stdout.readline) == "ready\n"
+    return process
+
+
+async def finish(process: "subprocess.Popen[str]") -> dict[str, Any]:
+    out, _ = await asyncio.to_thread(process.communicate)
+    assert process.returncode == 0, out
+    result: dict[str, Any] = json.loads(out)
+    return result
+
+
+async def killed_and_resumed(home: Path, server: FakeModels, kill_after: int, delay: float) -> Trial:
+    """A run killed once the server has seen `kill_after` requests and `delay` seconds have gone."""
+    server.requests.clear()
+    process = await start(home, server, "begin")
+    await asyncio.to_thread(server.wait_for, lambda seen: len(seen.requests) >= kill_after)
+    await asyncio.sleep(delay)
+    process.kill()
+    killed = time.time()
+    await asyncio.to_thread(process.communicate)
+    await asyncio.to_thread(server.wait_for, lambda seen: seen.in_flight == 0)
+    in_flight = sum(request.end is None or request.end + LAG >= killed for request in server.requests)
+    async with Hall.open(home=home, project=home, environ={}) as hall:
+        status = (await hall.find(RUN)).status
+    result = await finish(await start(home, server, "resume"))
+    async with Hall.open(home=home, project=home, environ={}) as hall:
+        events = await hall.events(RUN)
+    asked = Counter(event.id for event in events if isinstance(event, Asked))
+    closed = Counter(event.asked for event in events if isinstance(event, Replied | Lost))
+    paid = Counter(r.sha for r in server.requests if r.end is not None and not r.hung_up)
+    refused = {r.sha for r in server.requests if "/400" in str(r.body["model"])}
+    twice = sum(count - 1 for sha, count in paid.items() if sha not in refused)
+    decided = [event.what for event in events if isinstance(event, Decided)]
+    return Trial(status, result, twice, in_flight, asked == closed, decided)
+
+
+async def check(tmp_path: Path, rounds: int, seed: int) -> None:
+    rng = random.Random(seed)
+    with fake_models(latency=0.05, jitter=1) as server:
+        right = await finish(await start(tmp_path / "right", server, "begin"))
+        calls = len(server.requests)
+        assert right["calls"] == calls == 9
+        for number in range(rounds):
+            trial = await killed_and_resumed(
+                tmp_path / str(number), server, rng.randint(1, calls), rng.uniform(0, 0.06)
+            )
+            assert trial.result["answer"] == right["answer"]
+            assert trial.status in ("interrupted", "done")
+            assert trial.paid_twice <= trial.in_flight
+            assert trial.closed_once
+            assert trial.decided == []
+
+
+@pytest.mark.deadline(120)
+async def test_a_killed_run_is_resumed_with_the_right_answer_and_pays_nothing_twice(tmp_path: Path) -> None:
+    await check(tmp_path, rounds=2, seed=11)
+
+
+@pytest.mark.slow
+@pytest.mark.deadline(900)
+async def test_fifty_killed_runs_are_resumed_with_the_right_answer(tmp_path: Path) -> None:
+    await check(tmp_path, rounds=50, seed=7)
+
+
+async def test_a_changed_request_is_asked_anew_and_that_is_said(tmp_path: Path) -> None:
+    with fake_models(latency=0.05) as server:
+        process = await start(tmp_path, server, "begin")
+        await asyncio.to_thread(server.wait_for, lambda seen: len(seen.requests) >= 7)
+        process.kill()
+        await asyncio.to_thread(process.communicate)
+        await finish(await start(tmp_path, server, "resume", "Be brief."))
+    async with Hall.open(home=tmp_path, project=tmp_path, environ={}) as hall:
+        events = await hall.events(RUN)
+    assert any(isinstance(event, Decided) and event.choice == "asked anew" for event in events)
+
+
+async def test_a_failed_run_tries_again_only_what_had_failed(home: Path) -> None:
+    good = ScriptedModel("kept")
+    bad = ScriptedModel(ProviderError("auth", "no key"), "found the key")
+
+    def team() -> Parallel:
+        return Parallel("team", [Agent("ann", "Answer.", [good]), Agent("bob", "Answer.", [bad])], need=2)
+
+    async with Hall.open() as hall:
+        failed = await hall.run_team(team(), "Well?")
+        assert failed.status == "failed"
+        again = await hall.resume(failed.run_id, team=team())
+    assert again.status == "done"
+    assert "kept" in again.answer
+    assert "found the key" in again.answer
+    assert again.usage.calls == 3
+    good.done()
+
+
+async def test_a_write_that_was_in_flight_is_not_repeated_without_asking(home: Path) -> None:
+    paid = asyncio.Event()
+
+    @tool(risk="write", idempotent=False)
+    async def pay(euros: int) -> str:
+        """Pay an invoice."""
+        paid.set()
+        await asyncio.Event().wait()
+        return "paid"
+
+    model = ScriptedModel(ModelReply(calls=(ToolCall(id="1", name="pay", arguments={"euros": 5}),)))
+    clerk = Agent("clerk", "Pay.", [model], [pay])
+    async with Hall.open() as hall:
+        work = asyncio.create_task(hall.run_team(clerk, "Pay it.", run_id="a" * 32))
+        await paid.wait()
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+        assert (await hall.find("a" * 32)).status == "cancelled"
+        again = await hall.resume("a" * 32, team=clerk)
+    assert again.status == "failed"
+    assert "doing it twice may do harm" in again.error
+
+
+async def test_a_run_at_work_is_not_taken_over(home: Path) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    class Slow(StubMember):
+        async def run(self, message: Message, run: Run) -> Message:
+            begun.set()
+            await go_on.wait()
+            return await super().run(message, run)
+
+    async with Hall.open() as hall:
+        member = Slow("slow")
+        work = asyncio.create_task(hall.run_team(member, "Well?", run_id="b" * 32))
+        await begun.wait()
+        async with Hall.open() as other:
+            assert (await other.find("b" * 32)).status == "running"
+            with pytest.raises(RunRefused, match="at work in a living process"):
+                await other.resume("b" * 32, team=member)
+        go_on.set()
+        assert (await work).status == "done"
+
+
+async def test_a_team_file_that_has_changed_is_refused_or_forced(project: Path) -> None:
+    agents = project / ".guildhall"
+    for folder in ("specialists", "teams"):
+        (agents / folder).mkdir()
+    specialist = agents / "specialists" / "ann.md"
+    specialist.write_text("---\nname: ann\ndescription: one\n---\nAnswer briefly.\n")
+    (agents / "teams" / "duo.md").write_text("---\nname: duo\ndescription: d\nmembers: [ann, critic]\n---\n")
+    begun = asyncio.Event()
+
+    def cancel_when_begun(event: object) -> None:
+        begun.set()
+
+    async with Hall.open() as hall:
+        work = asyncio.create_task(
+            hall.run_team("duo", "Well?", context="A fact.", sinks=[cancel_when_begun])
+        )
+        await begun.wait()
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+        specialist.write_text("---\nname: ann\ndescription: one\n---\nAnswer at length.\n")
+        with pytest.raises(RunRefused, match="files of duo have changed"):
+            await hall.resume()
+        books = Books()
+        forced = await hall.resume(force=True, sinks=[books])
+    assert forced.status == "done"
+    assert books.balanced
