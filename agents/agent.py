@@ -36,8 +36,8 @@ class Agent:
     turns: int = 12
     tries: int = 3
     """Answers that may be invalid, and the last of them fails."""
-    max_output: int = 4096
-    """Tokens of one reply."""
+    max_output: int = 8192
+    """Tokens of one reply, a model's reasoning included."""
     effort: Effort | None = None
     memory: bool = True
     """Whether it is shown what was remembered."""

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from guildhall.errors import GuildhallError, describe
 
@@ -11,7 +11,7 @@ from . import event as ev
 from .attempt import AMOUNT
 from .budget import NOTHING, Amount
 from .event import Source
-from .message import Message, Quote, cited
+from .message import Message, Paragraph, Quote, cited
 from .models.catalog import NO_KEY
 from .reflect import remember_outcome
 from .result import Status
@@ -69,7 +69,7 @@ async def conduct(
 
 def sources_of(text: str, shown: Mapping[str, Quote]) -> tuple[Source, ...]:
     """What the text cites of what was shown; if it cites nothing, the documents and memories shown, whole."""
-    found = [source for label in cited(text) if (source := _source(label, shown))]
+    found = [source for label in cited(text) if (source := _source(label, shown, text))]
     if found:
         return tuple(found)
     return tuple(
@@ -79,20 +79,34 @@ def sources_of(text: str, shown: Mapping[str, Quote]) -> tuple[Source, ...]:
     )
 
 
-def _source(label: str, shown: Mapping[str, Quote]) -> Source | None:
+def _source(label: str, shown: Mapping[str, Quote], answer: str) -> Source | None:
     """The place that a citation names, if it was shown: `contract.md:12`, `contract.md:12-15`, or a whole."""
     name, _, place = label.rpartition(":")
-    quote, line = shown.get(name), place.partition("-")[0]
-    if quote is None or not line.isdecimal():
-        quote = shown.get(label)
-        return Source(label=label, kind=quote.kind, text=quote.text[:300]) if quote else None
-    at = -1
-    text = ""
-    for part in quote.paragraphs():
-        begins = int(part.label.rpartition(":")[2])
-        if at < begins <= int(line):
-            at, text = begins, part.text
-    return Source(label=label, kind=quote.kind, text=text[:300]) if text else None
+    line = place.partition("-")[0]
+    if line.isdecimal() and name in shown:
+        parts = [part for part in shown[name].paragraphs() if _line(part) <= int(line)]
+        if not parts or int(line) > shown[name].text.count("\n") + 1:
+            return None
+        return Source(label=label, kind=shown[name].kind, text=_telling(parts[-1].text, label, answer))
+    quote = shown.get(label)
+    if quote is None:
+        return None
+    return Source(label=label, kind=quote.kind, text=_telling(quote.text, label, answer))
+
+
+def _line(part: Paragraph) -> int:
+    number = part.label.rpartition(":")[2]
+    return int(number) if number.isdecimal() else 0
+
+
+def _telling(source: str, label: str, answer: str) -> str:
+    """What the answer quotes of the source where it cites it, else how the source begins; 300 characters."""
+    source = " ".join(source.split())
+    for line in answer.splitlines():
+        before = " ".join(line.partition(f"[{label}]")[0].lstrip("-*> ").split())
+        if f"[{label}]" in line and before and before in source:
+            return before[:300]
+    return source[:300]
 
 
 @dataclass
@@ -102,12 +116,13 @@ class Before:
     spent: Amount = NOTHING
     seconds: float = 0.0
     last_id: int = 0
-    replied: dict[str, int] | None = None
+    replied: dict[str, int] = field(default_factory=dict)
+    """The event of the reply at each path."""
 
 
 def before(events: Sequence[ev.Event]) -> Before:
     """What the events of a run add up to; a call that was not closed counts in `settle_open`."""
-    state = Before(replied={})
+    state = Before()
     began = 0.0
     for event in events:
         state.last_id = event.id
@@ -117,7 +132,6 @@ def before(events: Sequence[ev.Event]) -> Before:
         if isinstance(event, ev.Replied | ev.Lost):
             state.spent += event.spent
         if isinstance(event, ev.Replied):
-            assert state.replied is not None
             state.replied[event.path] = event.id
     return state
 

@@ -52,11 +52,11 @@ def contents(path: Path) -> bytes:
 
 
 def _parse(data: bytes) -> FrontMatter:
-    head, body = _split(_decode(data))
+    head, body, body_line = _split(_decode(data))
     values, lines = _Yaml(head).mapping()
     text = body.strip()
     before = body[: body.index(text)].count("\n")  # blank lines above the text
-    return FrontMatter(values, lines, text, head.count("\n") + 3 + before)
+    return FrontMatter(values, lines, text, body_line + before)
 
 
 def _decode(data: bytes) -> str:
@@ -70,8 +70,8 @@ def _decode(data: bytes) -> str:
         raise FileError("not_utf8", problem, line=line) from None
 
 
-def _split(text: str) -> tuple[str, str]:
-    """What stands between the two fences, and what stands below them."""
+def _split(text: str) -> tuple[str, str, int]:
+    """What stands between the two fences, what stands below them, and the line where that begins."""
     lines = text.split("\n")
     fences = [number for number, line in enumerate(lines) if line.rstrip() == FENCE][:2]
     if not fences or fences[0] != 0:
@@ -84,7 +84,8 @@ def _split(text: str) -> tuple[str, str]:
     if len(fences) == 1:
         problem = f"the front matter is never closed; put a line {FENCE} below its last key"
         raise FileError("no_front_matter", problem, line=len(lines))
-    return "\n".join(lines[1 : fences[1]]), "\n".join(lines[fences[1] + 1 :])
+    below = fences[1] + 1
+    return "\n".join(lines[1 : below - 1]), "\n".join(lines[below:]), below + 1
 
 
 class _Yaml:

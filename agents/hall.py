@@ -1,18 +1,15 @@
 """Where runs begin, and begin again: the face that all other faces use."""
 
 import asyncio
-import hashlib
 import itertools
 import os
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, Self
 
-import guildhall
-from guildhall.errors import RunRefused, UserError
+from guildhall.errors import UserError
 from guildhall.home import data_folder, project_folder, scope_of
 from guildhall.memory.memory import Memory
 from guildhall.memory.records import Hit, Kind, Remembered
@@ -22,11 +19,12 @@ from guildhall.memory.store.runs import RunRow, Runs
 
 from . import event as ev
 from .budget import Budget, Meter
+from .commission import Built, KeptFile, RunSpec, build, narrower, opening, refuse_if_changed
 from .conduct import before, conduct, settle_open
 from .config import Config, read_config
 from .discovery import Library
-from .documents import as_attachments, as_quotes, read_files
-from .message import Attachment, Frozen, Message, Quote
+from .documents import read_files
+from .message import Attachment, Message
 from .models.catalog import Catalog, Choice
 from .models.clients import close_clients
 from .prices import Prices
@@ -39,39 +37,6 @@ from .tools.memory import memory_tools
 
 CANCEL_CHECK = 0.5
 """Seconds between looks at whether another process wants a run of this one ended."""
-
-
-class KeptFile(Frozen):
-    """A file of a run, and the digest under which the store keeps it."""
-
-    name: str
-    media_type: str
-    digest: str
-
-
-class RunSpec(Frozen):
-    """All that is needed to run again what was asked for."""
-
-    kind: Literal["team", "ask", "member"]
-    name: str
-    """Of the team or specialist; a role in words; the name of a member that a program made."""
-    task: str
-    context: str = ""
-    files: tuple[KeptFile, ...] = ()
-    pattern: str | None = None
-    model: str | None = None
-    budget: Budget = Budget()
-    project: str = ""
-
-
-class Built(NamedTuple):
-    """A member ready to work, and what stands for the files that it is made of."""
-
-    member: Member
-    pattern: str
-    files: str
-    budget: Budget
-    notices: tuple[str, ...] = ()
 
 
 class Hall:
@@ -192,16 +157,16 @@ class Hall:
         if row.status == "done":
             return await self.result(row.id)
         spec = RunSpec.model_validate_json(row.spec)
-        built = await self._build(spec, team)
+        built = await self._built(spec, team)
         if not force:
-            _refuse_if_changed(row, built)
+            refuse_if_changed(row, built)
         row, log = await self._runs.claim(row.id)
         if row.status != "interrupted":
             log.forget(is_failure)
         events = await self.events(row.id)
         was = before(events)
-        state = self._state(row.id, budget or _narrower(spec.budget, built.budget), sinks, on_text)
-        state.log, state.replied = log, was.replied or {}
+        state = self._state(row.id, budget or narrower(spec.budget, built.budget), sinks, on_text)
+        state.log, state.replied, state.scope = log, was.replied, row.scope
         state.meter = Meter(state.meter.budget, spent=was.spent, seconds=was.seconds)
         state.ids = itertools.count(was.last_id + 1)
         collector = Collector()
@@ -214,7 +179,7 @@ class Hall:
             Attachment(name=f.name, media_type=f.media_type, data=await self._runs.file(f.digest))
             for f in spec.files
         ]
-        return await self._carry_out(state, built, _opening(spec, kept), collector, resumed=True)
+        return await self._carry_out(state, built, opening(spec, kept), collector, resumed=True)
 
     async def cancel(self, run_id: str = "") -> RunRow:
         """The run as it is after it was asked to end; the process that works on it sees that at once."""
@@ -228,8 +193,8 @@ class Hall:
                 await self._runs.request_cancel(row.id)
             with suppress(TimeoutError):
                 async with asyncio.timeout(10):
-                    while (await self._runs.find(row.id)).status == "running":
-                        await asyncio.sleep(0.05)  # noqa: ASYNC110  another process ends it
+                    while (await self._runs.find(row.id)).status == "running":  # noqa: ASYNC110  it is on disk
+                        await asyncio.sleep(0.05)
         return await self._runs.find(row.id)
 
     async def runs(self, limit: int = 20) -> list[RunRow]:
@@ -267,10 +232,9 @@ class Hall:
 
     # -- what there is
 
-    @cached_property
     def tools(self) -> dict[str, Tool]:
         """The tools that specialists can name."""
-        return {tool.name: tool for tool in [*file_tools({"project": self.project}), *memory_tools()]}
+        return _tools(self.project)
 
     async def choices(self) -> list[Choice]:
         """The model of each tier, and why."""
@@ -280,7 +244,7 @@ class Hall:
     async def assignments(self, team: str, *, model: str | None = None) -> dict[str, str]:
         """The model that each member of the team would use."""
         await self.catalog.ready()
-        builder = TeamBuilder(self.library, self.catalog, self.tools, model)
+        builder = TeamBuilder(self.library, self.catalog, self.tools(), model)
         builder.team(team)
         return {agent.name: agent.models[0].name for agent in builder.agents}
 
@@ -299,24 +263,24 @@ class Hall:
         if not spec.task.strip():
             raise UserError("the task is empty; say what is to be done")
         read = await asyncio.to_thread(read_files, files)
-        built = await self._build(spec, member)
+        built = await self._built(spec, member)
         kept = [
             KeptFile(name=f.name, media_type=f.media_type, digest=await self._runs.keep_file(f.data))
             for f in read
         ]
         spec = spec.model_copy(update={"files": tuple(kept)})
         state = self._state(
-            run_id or secrets.token_hex(16), _narrower(spec.budget, built.budget), sinks, on_text
+            run_id or secrets.token_hex(16), narrower(spec.budget, built.budget), sinks, on_text
         )
         state.log = await self._runs.begin(
             RunRow(
                 id=state.id, kind=spec.kind, team=built.member.name, pattern=built.pattern, task=spec.task,
-                spec=spec.model_dump_json(), fingerprint=_fingerprint(built), scope=self.scope,
+                spec=spec.model_dump_json(), fingerprint=built.fingerprint, scope=self.scope,
             )
         )  # fmt: skip
         collector = Collector()
         state.sinks = [collector, *sinks]
-        return await self._carry_out(state, built, _opening(spec, read), collector, resumed=False)
+        return await self._carry_out(state, built, opening(spec, read), collector, resumed=False)
 
     async def _carry_out(
         self, state: RunState, built: Built, message: Message, collector: Collector, *, resumed: bool
@@ -346,27 +310,11 @@ class Hall:
             prices=self._prices,
         )  # fmt: skip
 
-    async def _build(self, spec: RunSpec, member: Member | None) -> Built:
-        """The member that the spec asks for. Raises UserError where a file or a name cannot be used."""
-        if spec.kind == "member":
-            if member is None:
-                raise RunRefused(
-                    f"{spec.name!r} was made by a program; resume it there: `await hall.resume(id, team=...)`"
-                )
-            return Built(member, "", "", Budget())
+    async def _built(self, spec: RunSpec, member: Member | None) -> Built:
         await self.catalog.ready()
         project = Path(spec.project)
         library = self.library if project == self.project else Library(project, self.home)
-        builder = TeamBuilder(library, self.catalog, self.tools, spec.model)
-        if spec.kind == "team":
-            built, team = builder.team(spec.name, pattern=spec.pattern)
-            files = library.fingerprint(spec.name)
-            return Built(built, team.pattern, files, team.budget.to_budget(), library.notices_for(spec.name))
-        if len(spec.name.split()) > 1:
-            return Built(builder.role(spec.name), "", _hash(spec.name), Budget())
-        files = library.fingerprint(spec.name, kind="specialist")
-        notices = library.notices_for(spec.name, kind="specialist")
-        return Built(builder.specialist(spec.name), "", files, Budget(), notices)
+        return build(spec, TeamBuilder(library, self.catalog, _tools(project), spec.model), member)
 
     async def _watch_for_cancels(self) -> None:
         """Cancel the runs that another process wants ended, as long as there are runs."""
@@ -387,36 +335,5 @@ class Hall:
         self._liveness.close()
 
 
-def _opening(spec: RunSpec, files: Sequence[Attachment]) -> Message:
-    """The message that the run begins with."""
-    context = [Quote(label="context", kind="document", text=spec.context)] if spec.context.strip() else []
-    return Message(text=spec.task, quotes=(*context, *as_quotes(files)), attachments=as_attachments(files))
-
-
-def _narrower(asked: Budget, of_team: Budget) -> Budget:
-    """The budget that the user gave; where the user gave no limit, that of the team's file."""
-    units = ("usd", "tokens", "calls", "seconds")
-    limits = {unit: getattr(asked, unit) or getattr(of_team, unit) for unit in units}
-    return Budget(**limits, depth=asked.depth)
-
-
-def _hash(text: str) -> str:
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-def _fingerprint(built: Built) -> str:
-    return f"{guildhall.__version__} {built.files}"
-
-
-def _refuse_if_changed(row: RunRow, built: Built) -> None:
-    version, _, files = row.fingerprint.partition(" ")
-    if version != guildhall.__version__:
-        changed = f"run {row.id} was begun by Guildhall {version}, and this is {guildhall.__version__}"
-    elif files != built.files:
-        changed = f"the files of {row.team} have changed since run {row.id} began"
-    else:
-        return
-    raise RunRefused(
-        f"{changed}: finished calls may no longer fit. Start a new run, or resume this one with --force "
-        "(in Python force=True): calls that now differ are asked anew"
-    )
+def _tools(project: Path) -> dict[str, Tool]:
+    return {tool.name: tool for tool in [*file_tools({"project": project}), *memory_tools()]}

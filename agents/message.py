@@ -60,7 +60,9 @@ class Quote(Frozen):
             yield Paragraph(f"{self.label}:{line}", found[0].rstrip())
 
 
-_PARAGRAPH = re.compile(r"[^\n]*\S[^\n]*(?:\n[^\n]*\S[^\n]*)*")
+_ITEM = r"[ \t]*(?:[-*+•]|#{1,6}|\d+(?:\.\d+)+\.?|\d+[.)]|\([a-z0-9]{1,3}\))[ \t]"
+"""How an item of a list, a numbered clause or a heading begins: it is cited for itself."""
+_PARAGRAPH = re.compile(rf"[^\n]*\S[^\n]*(?:\n(?!{_ITEM})[^\n]*\S[^\n]*)*")
 _CITATION = re.compile(r"\[([^\[\]\n]{1,200})\]")
 
 
@@ -192,7 +194,7 @@ class ModelRequest(Frozen):
     tools: tuple[ToolSpec, ...] = ()
     output: dict[str, Any] | None = None
     """The JSON schema that the reply's text must fit."""
-    max_output: int = 4096
+    max_output: int = 8192
     effort: Effort | None = None
     sample: int = 0
     """Tells apart several replies to one request."""

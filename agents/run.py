@@ -9,7 +9,7 @@ import itertools
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
@@ -78,11 +78,12 @@ class RunState:
 class Run:
     """A span of a run. A team opens its members' spans with `give`, in an order free of timing."""
 
-    __slots__ = ("_children", "path", "state", "who")
+    __slots__ = ("_children", "_shown", "path", "state", "who")
 
     def __init__(self, state: RunState, path: str = "", who: str = "user") -> None:
         self.state, self.path, self.who = state, path, who
         self._children: Counter[str] = Counter()
+        self._shown: list[Quote] = []
 
     @property
     def id(self) -> str:
@@ -169,7 +170,7 @@ class Run:
     # -- models
 
     async def ask(self, models: Sequence[Model], request: ModelRequest) -> ModelReply:
-        """The reply to `request`: from the journal if paid for before, else of the first model that answers."""
+        """The reply to `request`: from the journal if it was paid for, else of the first that answers."""
         here = self.span("ask")
         digest = request.digest() if self.state.log is not None else ""
         if (known := here.recorded(digest)) is not None:
@@ -182,6 +183,7 @@ class Run:
 
     def show(self, quotes: Sequence[Quote]) -> None:
         """Note what a member is shown, so that what it cites can be traced."""
+        self._shown += quotes
         for quote in quotes:
             self.state.shown.setdefault(quote.label, quote)
 
@@ -203,6 +205,7 @@ class Run:
         digest = _digest(tool.name, repr(sorted(call.arguments.items())))
         known = self.recorded(digest)
         if known is not None and known["ended"]:
+            self.show([Quote.model_validate(quote) for quote in known["shown"]])
             return str(known["text"]), bool(known["error"])
         if not tool.idempotent:
             if known is not None:
@@ -223,7 +226,8 @@ class Run:
             text = describe(error)
         finally:
             self.emit(ev.Returned, called=called, text=text, failed=failed)
-        await self.record(digest, {"ended": True, "text": text, "error": failed})
+        shown = [quote.model_dump(exclude_defaults=True) for quote in self._shown]
+        await self.record(digest, {"ended": True, "text": text, "error": failed, "shown": shown})
         return text, failed
 
     # -- memory
@@ -297,13 +301,6 @@ class Run:
 def is_failure(entry: Entry) -> bool:
     """Whether the journal's entry says that a call had failed for good."""
     return isinstance(entry.value, dict) and "failed" in entry.value
-
-
-def spans_above(path: str) -> Iterator[str]:
-    """The paths of a span and of all spans above it, the nearest first."""
-    while path:
-        yield path
-        path = path.rpartition("/")[0]
 
 
 def _digest(*parts: str) -> str:

@@ -225,9 +225,22 @@ def _file_error(error: ErrorDetails, front: FrontMatter, kind: type[_S]) -> File
         return FileError("invalid", f"the key {where} is missing; required are {', '.join(needed)}", line=1)
     if isinstance(cause, _Wrong):
         return FileError("invalid", f"{where}: {cause}", line=front.lines.get(key, 1))
-    said = str(cause) if cause else error["msg"][0].lower() + error["msg"][1:]
+    said = str(cause) if cause else _PLAIN.get(error["type"], error["msg"][0].lower() + error["msg"][1:])
     problem = f"{where}: {said}; given is {_short(error['input'])}"
     return FileError("invalid", problem, line=front.lines.get(key, 1))
+
+
+_PLAIN = {
+    "tuple_type": "write a list such as [one, two]",
+    "string_type": "write text, in quotes if it looks like a number",
+    "bool_type": "write true or false",
+    "int_type": "write a whole number",
+    "float_type": "write a number",
+    "finite_number": "write a number that is not infinite",
+    "dict_type": "write keys with their values, such as {one: two}",
+    "model_type": "write keys with their values, such as {one: two}",
+}
+"""What to write where a value is of the wrong kind."""
 
 
 def _unknown_key(kind: type[_S], key: str) -> str:

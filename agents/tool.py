@@ -111,7 +111,7 @@ def _shown(function: Callable[..., Any], context: str | None) -> Callable[..., A
     def shown(*args: Any, **kwargs: Any) -> Any:
         return function(*args, **kwargs)
 
-    shown.__annotations__ = {**get_type_hints(function), context: Any}
+    shown.__annotations__ = {**get_type_hints(function, include_extras=True), context: Any}
     return shown
 
 

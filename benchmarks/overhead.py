@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ async def bare(api: Any, system: str, user: str) -> str:
     stream = await api.chat.completions.create(
         model="fake",
         messages=[{"role": "system", "content": system}, {"role": "user", "content": user}],
-        max_completion_tokens=4096,
+        max_completion_tokens=8192,
         stream=True,
         stream_options={"include_usage": True},
     )
@@ -134,8 +135,8 @@ async def against_the_sdk(url: str, hall: Hall, rounds: int) -> None:
         ways: dict[str, dict[str, Work]] = {
             "bare openai SDK, as it comes": bare_works(api),
             "bare openai SDK, aiohttp": bare_works(quick),
-            "Guildhall, no journal": {n: lambda team=t: unkept(team) for n, t in teams.items()},
-            "Guildhall, journal": {n: lambda team=t: hall.run_team(team, TASK) for n, t in teams.items()},
+            "Guildhall, no journal": {name: partial(unkept, team) for name, team in teams.items()},
+            "Guildhall, journal": {n: partial(hall.run_team, team, TASK) for n, team in teams.items()},
         }
         taken: dict[tuple[str, str], list[float]] = {}
         for turn in range(rounds + 1):

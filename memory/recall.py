@@ -18,9 +18,9 @@ _FIELDS = (
 )  # fmt: skip
 COLUMNS = ", ".join([*(f"r.{name}" for name in _FIELDS), "s.name"])
 _STOP = frozenset(
-    """a an and are as at be but by can did do does for from had has have how i in is it its me my of on or our
-    s so t than that the their them then there these they this to was we were what when where which who whom why
-    will with would you your""".split()  # noqa: SIM905  a list of words reads better in lines
+    """a an and are as at be but by can did do does for from had has have how i in is it its me my of on or
+    our s so t than that the their them then there these they this to was we were what when where which who
+    whom why will with would you your""".split()
 )
 
 
@@ -54,21 +54,26 @@ def matching(db: sqlite3.Connection, scope: str, question: Question, limit: int)
         f"JOIN scopes s ON s.id = r.scope WHERE {table} MATCH ? ORDER BY bm25({table}) LIMIT {POOL}"
     )
     rows = db.execute(sql, (words,)).fetchall()
-    best: dict[str, Hit] = {}
     most = max((row[-1] for row in rows), default=0.0)
-    for row in rows:
+    ranked = sorted(rows, key=lambda row: -_score(row, most)["all"])
+    hits: dict[str, Hit] = {}
+    for row in ranked:  # a record is made of a row only when it may be among the best
         record = _holding(db, _record(row), question.as_of)
-        if record is None or not _wanted(record, question):
-            continue
-        parts = {
-            "bm25": row[-1] / most if most > 0 else 0.0,
-            "subject": 0.15 if record.subject else 0.0,
-            "trust": 0.30 * (record.trust - 1),
-        }
-        hit = Hit(record=record, score=sum(parts.values()), parts=parts)
-        if record.id not in best or best[record.id].score < hit.score:
-            best[record.id] = hit
-    return sorted(best.values(), key=lambda hit: (-hit.score, hit.record.id))[:limit]
+        if record is not None and record.id not in hits and _wanted(record, question):
+            parts = _score(row, most)
+            hits[record.id] = Hit(record=record, score=parts.pop("all"), parts=parts)
+        if len(hits) == limit:
+            break
+    return list(hits.values())
+
+
+def _score(row: tuple[Any, ...], most: float) -> dict[str, float]:
+    parts = {
+        "bm25": row[-1] / most if most > 0 else 0.0,
+        "subject": 0.15 if row[_FIELDS.index("subject")] else 0.0,
+        "trust": 0.30 * (row[_FIELDS.index("trust")] - 1),
+    }
+    return {**parts, "all": sum(parts.values())}
 
 
 def find(db: sqlite3.Connection, id: str) -> Record | None:  # noqa: A002  the name of the field

@@ -1,13 +1,13 @@
 """The shell face as users and programs meet it: what is printed where, and with which exit code."""
 
+import io
+import itertools
 import json
 import os
-import pty
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from rich.console import Console
 
 from guildhall.agents import event as ev
 from guildhall.agents.budget import Amount, Budget
-from guildhall.cli import frame, live
+from guildhall.cli import live
 from guildhall.cli.main import cli
 from guildhall.view import View
 
@@ -85,15 +85,6 @@ def started(*args: str) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-def until(holds: Callable[[], Any], seconds: float = 20) -> Any:
-    """What `holds` says once it says something true."""
-    deadline = time.monotonic() + seconds
-    while not (found := holds()):
-        assert time.monotonic() < deadline, "not in time"
-        time.sleep(0.02)
-    return found
-
-
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_the_help_of_every_command_shows_how_it_is_used(command: list[str]) -> None:
     said = done(*command, "--help")
@@ -103,7 +94,8 @@ def test_the_help_of_every_command_shows_how_it_is_used(command: list[str]) -> N
 def test_help_imports_nothing_heavy(harbour: Path) -> None:
     code = (
         "import sys; from guildhall.cli.main import cli; cli(['--help'], standalone_mode=False);"
-        "print([m for m in ('pydantic', 'rich', 'openai', 'anthropic', 'mcp', 'sqlite3') if m in sys.modules])"
+        "heavy = {'pydantic', 'rich', 'openai', 'anthropic', 'mcp', 'sqlite3'};"
+        "print(sorted(heavy & set(sys.modules)))"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert said.splitlines()[-1] == "[]"
@@ -134,7 +126,8 @@ def test_quiet_shows_the_result_alone() -> None:
 def test_the_json_of_a_run_is_its_result() -> None:
     result = data("run", "duo", TASK, "--file", "notes.md")
     assert set(result) == {
-        "run_id", "status", "team", "pattern", "answer", "sources", "contributions", "usage", "seconds", "notices",
+        "run_id", "status", "team", "pattern", "answer", "sources", "contributions", "usage", "seconds",
+        "notices",
     }  # fmt: skip
     assert (result["status"], result["team"], result["pattern"]) == ("done", "duo", "parallel")
     assert [said["member"] for said in result["contributions"]] == ["reader", "doubter"]
@@ -175,7 +168,7 @@ def test_options_of_a_run_reach_it(server: FakeModels) -> None:
         (
             ["run", "duo", TASK, "--model", "unheard-of"],
             "invalid_input",
-            "provider" if False else "anthropic:",
+            "anthropic:NAME",
         ),
         (["run", "duo", "half \udcff"], "invalid_input", "not UTF-8"),
         (["teams", "show", "dou"], "unknown_name", "did you mean duo?"),
@@ -265,21 +258,21 @@ def test_an_error_of_ours_is_one_line_and_a_traceback_on_request(
 
 
 def test_ctrl_c_cancels_the_run_which_can_then_be_resumed(server: FakeModels) -> None:
-    process = started("run", "duo", TASK, "--model", "openai-compatible:m/hang,hang,ok", "--json")
+    process = started("run", "duo", TASK, "--model", "openai-compatible:m/hang,ok", "--json")
     server.wait_for(lambda models: models.in_flight == 2, 30)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=20)
     assert process.returncode == 130
     server.wait_for(lambda models: models.disconnected == 2)
     row = data("runs")["runs"][0]
+    again = f"`guildhall resume {row['run_id'][:12]}`"
     assert row["status"] == "cancelled"
     assert json.loads(out)["error"]["code"] == "interrupted"
-    assert err.splitlines()[-1] == (
-        f"guildhall: the run is cancelled; `guildhall resume {row['run_id'][:12]}` goes on from what is paid for"
-    )
+    assert err.splitlines()[-1] == f"guildhall: the run is cancelled; {again} goes on from what is paid for"
     assert "Traceback" not in err
-    server.reply = lambda body, api: Says("The storm closed it.")
-    assert guildhall("resume", row["run_id"][:8], "--json").exit_code in (0, 1)
+    resumed = data("resume", row["run_id"][:8])
+    assert (resumed["run_id"], resumed["status"]) == (row["run_id"], "done")
+    assert "The storm closed it." in resumed["answer"]
 
 
 def test_a_run_of_another_process_can_be_watched_and_cancelled(server: FakeModels) -> None:
@@ -327,11 +320,7 @@ def test_a_finished_run_is_found_by_the_beginning_of_its_id_or_as_the_newest() -
 def test_a_transcript_is_a_tree_of_who_said_what() -> None:
     done("run", "duo", TASK, "--file", "notes.md")
     lines = done("runs", "show").splitlines()
-    about = [line for line in lines if line.lstrip().startswith("✓")]
-    assert [line.split("  ")[0:2][0] or line.strip().split("  ")[0] for line in about][0] == "✓ duo"
-    assert any(
-        line.startswith("  ✓ reader  The reader of the harbour. · extractive · done") for line in lines
-    )
+    assert sum(line.startswith("✓ duo  ") for line in lines) == 1
     assert any(line.startswith("    ") and "because of the storm" in line for line in lines)
     assert sum("because of the storm" in line for line in lines) >= 3
 
@@ -416,7 +405,9 @@ def test_mcp_without_its_extra_says_how_to_install_it(monkeypatch: pytest.Monkey
 def test_mcp_speaks_json_rpc_alone_until_stdin_closes() -> None:
     hello = {
         "jsonrpc": "2.0", "id": 1, "method": "initialize",
-        "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}},
+        "params": {
+            "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"},
+        },
     }  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-m", "guildhall", "mcp"], input=json.dumps(hello) + "\n",
@@ -450,7 +441,7 @@ def test_text_of_models_and_files_cannot_drive_the_terminal(harbour: Path) -> No
 
 def on_terminal(*args: str) -> str:
     """What the command writes where stdout and stderr are a terminal."""
-    ours, theirs = pty.openpty()
+    ours, theirs = pytest.importorskip("pty").openpty()
     environ = os.environ | {"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"}
     process = subprocess.Popen(
         [sys.executable, "-m", "guildhall", *args], stdin=theirs, stdout=theirs, stderr=theirs, env=environ
@@ -469,55 +460,37 @@ def on_terminal(*args: str) -> str:
 
 
 def test_on_a_terminal_the_work_is_drawn_and_the_answer_set(server: FakeModels) -> None:
-    server.reply = lambda body, api: Says(
-        "# Answer\n\nIt was the **storm** \x1b]0;owned\x07 and [red]not[/red] me."
-    )
-    said = on_terminal("run", "duo", TASK, "--model", "openai-compatible:m")
-    assert "\x1b]" not in said
-    assert "**storm**" not in said.partition("Who said what")[0]
-    assert "[red]not[/red]" in said
-    assert "duo: working" in said or "duo: done" in said
+    said_by_model = "# Answer\n\nIt was the **storm** \x1b]0;owned\x07 and [red]not[/red] me."
+    server.reply = lambda body, api: Says(said_by_model)
+    drawn, _, report = on_terminal("ask", "reader", TASK, "--model", "m").rpartition("\x1b[?25h")
+    assert "\x1b]" not in drawn + report
+    assert "reader: " in drawn
+    assert "[red]not[/red]" in report
+    assert "**storm**" not in report.partition("Who said what")[0]
 
 
 def test_the_picture_shows_who_is_at_work_first_and_fits_the_screen() -> None:
     view = View(clock=lambda: 20.0)
-    view(
-        ev.RunStarted(
-            id=1,
-            run="r",
-            path="",
-            who="user",
-            at=1.0,
-            team="duo",
-            pattern="parallel",
-            task="t",
-            budget=Budget(),
-        )
-    )
+    ids = itertools.count(1)
+
+    def tell(kind: Any, path: str, **fields: Any) -> None:
+        who = path.removesuffix("/ask").rpartition("/")[2]
+        view(kind(id=next(ids), run="r", path=path, who=who, at=2.0, **fields))
+
+    tell(ev.RunStarted, "", team="big", pattern="parallel", task="t", budget=Budget())
+    tell(ev.Started, "big", task="t")
     for number in range(30):
-        path, who = f"m{number}", f"m{number}"
-        view(ev.Started(id=2 + number, run="r", path=path, who=who, at=2.0, task="t"))
+        tell(ev.Started, f"big/m{number}", task="t")
         if number < 28:
-            view(
-                ev.Finished(
-                    id=100 + number, run="r", path=path, who=who, at=3.0, outcome="answered", text="x"
-                )
-            )
-    view(
-        ev.Asked(
-            id=200, run="r", path="m29/ask", who="m29", at=4.0, model="p:m", attempt=1, reserved=Amount()
-        )
-    )
-    view.text("m29/ask", 1, "first line\nthe [b]last\x1b[2J line")
-    console = Console(width=100, height=12, file=open(os.devnull, "w"), record=True)  # noqa: SIM115
-    console.print(live._picture(view, console))
-    lines = console.export_text().splitlines()
+            tell(ev.Finished, f"big/m{number}", outcome="answered", text="x")
+    tell(ev.Asked, "big/m29/ask", model="p:m", attempt=1, reserved=Amount())
+    view.text("big/m29/ask", 1, "first line\nthe [b]last\x1b[2J line")
+    console = Console(width=100, height=12, file=io.StringIO())
+    with console.capture() as capture:
+        console.print(live._picture(view, console))
+    lines = capture.get().splitlines()
     assert len(lines) == 10
     assert "28 of 30 done" in lines[0]
     assert [line.split()[1] for line in lines[1:3]] == ["m28", "m29"]
     assert "the [b]last\ufffd[2J line" in lines[2]
     assert lines[-1].strip() == "and 22 more"
-
-
-def test_json_of_an_error_needs_a_command_that_asked_for_it() -> None:
-    assert frame.wants_json() is False

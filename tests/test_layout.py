@@ -48,7 +48,7 @@ def test_what_a_package_exports_is_sorted_and_there(package: str) -> None:
 
 
 def test_a_folder_imports_only_what_is_below_it() -> None:
-    command = [Path(sys.executable).parent / "lint-imports", "--no-cache", "--no-logo"]
+    command = [str(Path(sys.executable).parent / "lint-imports"), "--no-cache", "--no-logo"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stdout + done.stderr
@@ -72,7 +72,7 @@ def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else(tmp_path: P
     for file in _files():  # built from a copy, so that no build of before can lend it files
         (copy / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / file, copy / file, follow_symlinks=False)
-    build = [sys.executable, "-m", "build", "--wheel", "--outdir", out, copy]
+    build = [sys.executable, "-m", "build", "--wheel", "--outdir", str(out), str(copy)]
     done = subprocess.run(build, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     (wheel,) = out.glob("*.whl")

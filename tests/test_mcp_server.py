@@ -5,7 +5,8 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters
 from mcp_types import CallToolResult, Implementation, TextContent
 
+from guildhall.agents import Hall
 from guildhall.mcp_server.server import build
 
 pytestmark = pytest.mark.usefixtures("duo")
@@ -214,6 +216,37 @@ async def test_recalling_nothing_says_what_to_do_next() -> None:
     data = _data(await _call("recall", {"query": "zeppelins"}))
     assert data["hits"] == []
     assert "ask the user" in data["next"]
+
+
+async def test_a_hall_that_could_not_be_opened_is_opened_once_it_can_be(home: Path) -> None:
+    home.mkdir()
+    (home / "config.toml").write_text("models = nonsense")
+    async with Client(build()) as client:
+        refused = await client.call_tool("recall", {"query": "anything"})
+        (home / "config.toml").unlink()
+        opened = await client.call_tool("recall", {"query": "anything"})
+    assert refused.is_error
+    assert "config.toml" in _text(refused)
+    assert not opened.is_error
+
+
+async def test_a_call_that_is_cancelled_while_the_hall_opens_leaves_it_to_the_next() -> None:
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    @asynccontextmanager
+    async def slowly() -> AsyncIterator[Hall]:
+        asked.set()
+        await go_on.wait()
+        async with Hall.open() as hall:
+            yield hall
+
+    async with Client(build(slowly)) as client:
+        first = asyncio.create_task(client.call_tool("recall", {"query": "anything"}))
+        await asked.wait()
+        first.cancel()
+        await asyncio.wait({first})
+        go_on.set()
+        assert not (await client.call_tool("recall", {"query": "anything"})).is_error
 
 
 def test_listing_the_tools_imports_no_provider_and_touches_no_disk(home: Path) -> None:

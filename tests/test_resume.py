@@ -16,7 +16,18 @@ from fake_models import FakeModels, fake_models
 from resume_child import RUN
 from support import Books
 
-from guildhall.agents import Agent, Hall, Message, ModelReply, Parallel, Run, ToolCall, tool
+from guildhall.agents import (
+    Agent,
+    Hall,
+    Message,
+    ModelReply,
+    Parallel,
+    Quote,
+    Run,
+    ToolCall,
+    ToolContext,
+    tool,
+)
 from guildhall.agents.event import Asked, Decided, Lost, Replied
 from guildhall.agents.testing import ScriptedModel, StubMember
 from guildhall.errors import ProviderError, RunRefused
@@ -72,7 +83,7 @@ async def killed_and_resumed(home: Path, server: FakeModels, kill_after: int, de
     paid = Counter(r.sha for r in server.requests if r.end is not None and not r.hung_up)
     refused = {r.sha for r in server.requests if "/400" in str(r.body["model"])}
     twice = sum(count - 1 for sha, count in paid.items() if sha not in refused)
-    decided = [event.what for event in events if isinstance(event, Decided)]
+    decided: list[str] = [event.what for event in events if isinstance(event, Decided)]
     return Trial(status, result, twice, in_flight, asked == closed, decided)
 
 
@@ -156,6 +167,23 @@ async def test_a_write_that_was_in_flight_is_not_repeated_without_asking(home: P
         again = await hall.resume("a" * 32, team=clerk)
     assert again.status == "failed"
     assert "doing it twice may do harm" in again.error
+
+
+async def test_what_a_tool_had_shown_can_still_be_cited_after_a_resume(home: Path) -> None:
+    @tool
+    def look(context: ToolContext) -> str:
+        """Look at the notes."""
+        context.run.show([Quote(label="notes.md", kind="document", text="One fact.")])
+        return "[notes.md:1] One fact."
+
+    look_once = ModelReply(calls=(ToolCall(id="1", name="look"),))
+    model = ScriptedModel(look_once, ProviderError("auth", "no key"), "It is so [notes.md:1].")
+    clerk = Agent("clerk", "Look.", [model], [look])
+    async with Hall.open() as hall:
+        failed = await hall.run_team(clerk, "Well?")
+        again = await hall.resume(failed.run_id, team=clerk)
+    assert [(source.label, source.text) for source in again.sources] == [("notes.md:1", "One fact.")]
+    model.done()
 
 
 async def test_a_run_at_work_is_not_taken_over(home: Path) -> None:

@@ -1,0 +1,113 @@
+"""The clients of the provider SDKs, one for each event loop, address and key: making one costs 20 ms."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+from weakref import WeakKeyDictionary
+
+from guildhall.errors import ProviderError
+
+CONNECT_SECONDS = 10.0
+"""How long a connection may take. The deadline of a whole call belongs to the caller."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """Where models are asked, and how a user is told of it."""
+
+    sdk: Literal["anthropic", "openai"]
+    title: str
+    base_url: str
+    key: str | None
+    key_name: str
+    """Where the user sets the key."""
+    url_name: str
+
+
+def anthropic(key: str | None, base_url: str | None) -> Service:
+    """Anthropic, with what is not given taken from the environment."""
+    base_url = base_url or os.environ.get("ANTHROPIC_BASE_URL") or "https://api.anthropic.com"
+    key = key or os.environ.get("ANTHROPIC_API_KEY")
+    return Service("anthropic", "Anthropic", base_url, key, "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL")
+
+
+def openai(key: str | None, base_url: str | None) -> Service:
+    """OpenAI, with what is not given taken from the environment."""
+    base_url = base_url or os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
+    key = key or os.environ.get("OPENAI_API_KEY")
+    return Service("openai", "OpenAI", base_url, key, "OPENAI_API_KEY", "OPENAI_BASE_URL")
+
+
+def compatible(key: str | None, base_url: str) -> Service:
+    """A server that speaks like OpenAI. It gets the key of the environment only if that is meant for it."""
+    if not key and os.environ.get("OPENAI_BASE_URL") == base_url:
+        key = os.environ.get("OPENAI_API_KEY")
+    title = f"the server at {base_url}"
+    return Service("openai", title, base_url, key or "none", "GUILDHALL_API_KEY", "GUILDHALL_BASE_URL")
+
+
+_Clients = dict[tuple[str, str, str], Any]
+_CLIENTS: WeakKeyDictionary[asyncio.AbstractEventLoop, _Clients] = WeakKeyDictionary()
+
+
+def client(service: Service) -> Any:
+    """The SDK's client for the running loop. Raises ProviderError where no request can be made."""
+    if not service.key:
+        raise ProviderError("auth", f"{service.title} needs a key: set {service.key_name} to yours")
+    mine = _CLIENTS.setdefault(asyncio.get_running_loop(), {})
+    key = (service.sdk, service.base_url, service.key)
+    if key not in mine:
+        mine[key] = _made(service, service.key.strip())
+    return mine[key]
+
+
+async def close_clients() -> None:
+    """Close the clients of the running loop, and their connections."""
+    for made in _CLIENTS.pop(asyncio.get_running_loop(), {}).values():
+        await made.close()
+
+
+async def listed_models(base_url: str, api_key: str | None) -> list[str]:
+    """The names of the models that a compatible server lists. Raises ProviderError."""
+    from .failures import failure  # it needs Service
+
+    service = compatible(api_key, base_url)
+    try:
+        answer = await client(service).get("/models", cast_to=object, options={"timeout": CONNECT_SECONDS})
+        return [str(row["id"]) for row in answer["data"]]
+    except ProviderError:
+        raise
+    except Exception as error:
+        raise failure(error, service) from error
+
+
+def _made(service: Service, key: str) -> Any:
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise ProviderError("auth", f"{service.key_name} holds characters that no key has: copy it once more")
+    if not service.base_url.startswith(("http://", "https://")):
+        raise ProviderError(
+            "not_found", f"{service.url_name} is {service.base_url!r}; it must begin with http:// or https://"
+        )
+    make = _made_anthropic if service.sdk == "anthropic" else _made_openai
+    return make(base_url=service.base_url, api_key=key, max_retries=0)
+
+
+def _made_anthropic(**options: Any) -> Any:
+    from anthropic import AsyncAnthropic, DefaultAioHttpClient, Timeout
+
+    http, timeout = _transport(DefaultAioHttpClient), Timeout(None, connect=CONNECT_SECONDS)
+    return AsyncAnthropic(**options, http_client=http, timeout=timeout, open_telemetry=False)
+
+
+def _made_openai(**options: Any) -> Any:
+    from openai import AsyncOpenAI, DefaultAioHttpClient, Timeout
+
+    http, timeout = _transport(DefaultAioHttpClient), Timeout(None, connect=CONNECT_SECONDS)
+    return AsyncOpenAI(**options, http_client=http, timeout=timeout)
+
+
+def _transport(make: Callable[..., Any]) -> Any:
+    """aiohttp, at half the CPU of the default; a redirect would carry the prompt to another host."""
+    return make(follow_redirects=False)

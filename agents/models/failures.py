@@ -1,0 +1,166 @@
+"""What a provider or its SDK reports, as a ProviderError that says what to do."""
+
+import math
+import re
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from guildhall.errors import ProviderError, ProviderErrorKind
+from guildhall.redact import redact
+
+from .clients import Service
+
+_SIGNS: tuple[tuple[ProviderErrorKind, str], ...] = (
+    ("rate_limit", r"quota.*retry in \d"),
+    ("quota", r"insufficient_quota|billing|current quota|credit balance|insufficient (balance|credit)"),
+    ("context", r"prompt is too long|context.?(length|window|size|limit)|maximum context|too_large"),
+    ("auth", r"api.?key.?(not.?valid|invalid)|(invalid|incorrect).api.?key|authentication_|permission_"),
+    ("not_found", r"model_not_found|not_found_error"),
+    ("overloaded", r"overloaded"),
+    ("refused", r"content_(filter|policy)|invalid_prompt|\w_policy|policy_violation"),
+    ("rate_limit", r"rate_limit"),
+)
+"""Codes and phrases that say more than the status; the first that is found decides."""
+
+_STATUS: dict[int, ProviderErrorKind] = {
+    401: "auth",
+    402: "quota",
+    403: "auth",
+    404: "not_found",
+    405: "not_found",
+    408: "timeout",
+    409: "server",
+    413: "context",
+    425: "server",
+    429: "rate_limit",
+    503: "overloaded",
+    529: "overloaded",
+}
+_CODES: dict[str, ProviderErrorKind] = {
+    "invalid_request_error": "invalid_request",
+    "timeout_error": "timeout",
+}
+"""Types of errors that come within a stream, where there is no status."""
+
+_WHAT: dict[ProviderErrorKind, str] = {
+    "auth": "{title} rejects the key: check {key_name}",
+    "quota": "{title} reports no credit for this key: add credit, or use another provider",
+    "rate_limit": "{title} takes no more requests at the moment: try again later",
+    "overloaded": "{title} is overloaded: try again later",
+    "server": "{title} failed: try again later",
+    "timeout": "{title} took too long: try again later",
+    "context": "the request is longer than the model of {title} takes: give it less text or fewer files",
+    "not_found": "{title} has no such model or address: check the name of the model and {url_name}",
+    "refused": "{title} declined the request: put it differently, or use another provider",
+    "invalid_request": "{title} rejects the request as it is",
+}
+_CONNECTION = frozenset({"APIConnectionError", "TransportError", "OSError", "ClientError"})
+_TIMEOUT = frozenset({"TimeoutError", "TimeoutException"})
+
+
+def failure(error: Exception, service: Service) -> ProviderError:
+    """The ProviderError for whatever came out of an SDK or out of reading its answer.
+
+    Errors are told apart by the names of their classes: importing both SDKs for this would cost seconds.
+    """
+    status = getattr(error, "status_code", None)
+    if isinstance(status, int):
+        headers = getattr(getattr(error, "response", None), "headers", {})
+        return told(service, getattr(error, "body", None), status=status, headers=headers)
+    root: BaseException = error
+    while root.__cause__ is not None:
+        root = root.__cause__
+    names, roots = _names(error), _names(root)
+    why = redact(" ".join(f"{type(root).__name__}: {root}".split()))[:200]
+    if isinstance(root, UnicodeEncodeError):
+        return ProviderError(
+            "invalid_request", f"the request is not valid Unicode ({why}): remove such characters"
+        )
+    if roots & _TIMEOUT or (root is error and names & _TIMEOUT):
+        return ProviderError("timeout", f"{_place(service)} took too long to answer ({why})")
+    if names & _CONNECTION:
+        text = f"the connection to {_place(service)} failed ({why}): check the network and {service.url_name}"
+        return ProviderError("connection", text)
+    return ProviderError("bad_response", f"{_place(service)} sent what cannot be read ({why}): try again")
+
+
+def told(
+    service: Service, body: Any, *, status: int | None = None, headers: Mapping[str, str] | None = None
+) -> ProviderError:
+    """The ProviderError for an error that the provider reports, with a status or within a stream."""
+    codes, text = _parts(body)
+    headers = headers or {}
+    kind = _kind(status, codes, text, headers.get("x-should-retry"))
+    if status is not None and 300 <= status < 400:
+        text = "it wants to redirect the request to another address, which is not followed"
+    what = _WHAT[kind].format_map(vars(service))
+    said = redact(" ".join(text.split()))[:300]
+    return ProviderError(
+        kind,
+        redact(what) + (f" ({status})" if status else "") + (f"; it says: {said}" if said else ""),
+        retry_after=_retry_after(headers, text),
+    )
+
+
+def _kind(status: int | None, codes: str, text: str, should_retry: str | None) -> ProviderErrorKind:
+    words = f"{codes} {text}" if status is None or 400 <= status < 500 else codes
+    words = " ".join(words.lower().split())
+    kind = next((kind for kind, sign in _SIGNS if re.search(sign, words)), None)
+    if kind is None:
+        kind = _by_status(status) if status else _CODES.get(codes.partition(" ")[0], "server")
+    if should_retry == "false" and kind in ("server", "overloaded"):
+        return "invalid_request"
+    if should_retry == "true" and kind == "invalid_request":
+        return "server"
+    return kind
+
+
+def _by_status(status: int) -> ProviderErrorKind:
+    if status >= 500:
+        return _STATUS.get(status, "server")
+    return _STATUS.get(status, "not_found" if status < 400 else "invalid_request")
+
+
+def _parts(body: Any) -> tuple[str, str]:
+    """The codes and the text of an error's body, in the shapes that providers use."""
+    if isinstance(body, list) and body:
+        body = body[0]
+    if isinstance(body, dict) and isinstance(body.get("error"), dict | str):
+        body = body["error"]
+    if not isinstance(body, dict):
+        text = body if isinstance(body, str) else ""
+        return "", "" if text.lstrip().startswith("<") else text
+    codes = " ".join(str(body[key]) for key in ("type", "code", "status") if body.get(key))
+    return codes, str(body.get("message") or body.get("detail") or "")
+
+
+def _retry_after(headers: Mapping[str, str], text: str) -> float | None:
+    """Seconds until the provider wants to be asked again."""
+    for value, unit in ((headers.get("retry-after-ms"), 1e-3), (headers.get("retry-after"), 1.0)):
+        try:
+            seconds = float(value or "nan") * unit
+        except ValueError:
+            seconds = _until(value or "")
+        if math.isfinite(seconds) and seconds >= 0:
+            return seconds
+    if found := re.search(r"(?:retry|try again) in (\d+(?:\.\d+)?) ?(ms|s)", text.lower()):
+        return float(found[1]) * (1e-3 if found[2] == "ms" else 1.0)
+    return None
+
+
+def _until(date: str) -> float:
+    try:
+        return max(0.0, parsedate_to_datetime(date).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return math.nan
+
+
+def _names(error: BaseException) -> set[str]:
+    return {kind.__name__ for kind in type(error).__mro__}
+
+
+def _place(service: Service) -> str:
+    title = service.title
+    return redact(title if service.base_url in title else f"{title} ({service.base_url})")

@@ -1,0 +1,143 @@
+"""Models of OpenAI, through its Responses API. Nothing is stored there."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from ..message import Attachment, ModelReply, ModelRequest, Native, ToolCall, Turn
+from . import clients
+from .base import OnText
+from .failures import told
+from .receiving import Draft, End, ask, usage
+from .sending import PDF, check_files, data_url, named_schema, result_text, system_text
+
+LEAST_OUTPUT = 16
+"""The API rejects a lower limit of output tokens."""
+
+
+@dataclass(frozen=True)
+class OpenAIModel:
+    """A model of OpenAI. Key and address are OPENAI_API_KEY and OPENAI_BASE_URL if not given."""
+
+    model: str
+    api_key: str | None = field(default=None, repr=False, kw_only=True)
+    base_url: str | None = field(default=None, kw_only=True)
+    takes: frozenset[str] = field(default=frozenset({"image", "pdf"}), kw_only=True)
+
+    @property
+    def name(self) -> str:
+        return f"openai:{self.model}"
+
+    async def complete(self, request: ModelRequest, on_text: OnText) -> ModelReply:
+        check_files(request, self.takes, self.name)
+        service = clients.openai(self.api_key, self.base_url)
+        return await ask("/responses", self._body(request), _Response(request, self.name, service, on_text))
+
+    def _body(self, request: ModelRequest) -> dict[str, Any]:
+        turns = (turn for turn in request.turns if turn.role != "system")
+        body: dict[str, Any] = {
+            "model": self.model,
+            "input": [item for turn in turns for item in _items(turn)],
+            "max_output_tokens": max(request.max_output, LEAST_OUTPUT),
+            "store": False,
+            "stream": True,
+        }
+        if system := system_text(request):
+            body["instructions"] = system
+        if request.tools:
+            body["tools"] = [
+                {
+                    "type": "function",
+                    "name": tool.name,
+                    "description": tool.description,
+                    "parameters": tool.parameters,
+                    "strict": False,
+                }
+                for tool in request.tools
+            ]
+        if request.output is not None:
+            body["text"] = {"format": {"type": "json_schema", **named_schema(request.output)}}
+        if request.effort:
+            body["reasoning"] = {"effort": request.effort}
+            body["include"] = ["reasoning.encrypted_content"]
+        return body
+
+
+def _items(turn: Turn) -> Iterator[dict[str, Any]]:
+    text = turn.prompt()
+    if turn.role == "tool":
+        yield {"type": "function_call_output", "call_id": turn.call_id, "output": result_text(turn)}
+        return
+    if turn.native is not None and turn.native.provider == "openai":
+        yield from turn.native.items
+        return
+    if turn.attachments:
+        files = [_file(file) for file in turn.attachments]
+        yield {"role": turn.role, "content": [*files, {"type": "input_text", "text": text}]}
+    elif text:
+        yield {"role": turn.role, "content": text}
+    for call in turn.calls:
+        arguments = json.dumps(call.arguments)
+        yield {"type": "function_call", "call_id": call.id, "name": call.name, "arguments": arguments}
+
+
+def _file(file: Attachment) -> dict[str, Any]:
+    if file.media_type == PDF:
+        return {"type": "input_file", "filename": file.name, "file_data": data_url(file)}
+    return {"type": "input_image", "image_url": data_url(file), "detail": "auto"}
+
+
+class _Response(Draft):
+    ENDS: ClassVar[Mapping[str, End]] = {
+        "completed": "done",
+        "max_output_tokens": "max_tokens",
+        "content_filter": "refused",
+    }
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._items: list[dict[str, Any]] = []
+
+    def take(self, event: dict[str, Any]) -> bool:
+        match event["type"]:
+            case "response.output_text.delta":
+                self.say(event["delta"])
+            case "response.refusal.delta":
+                self.grow(len(event["delta"]))
+                self.refusal += event["delta"]
+            case "response.output_item.done":
+                self._finish(event["item"])
+            case "response.completed" | "response.incomplete" | "response.failed":
+                self._end(event["response"])
+                return True
+            case "error":
+                raise told(self.service, event)
+        return False
+
+    def _finish(self, item: dict[str, Any]) -> None:
+        self._items.append(item)
+        if item["type"] == "function_call":
+            self.call(len(self._items), id=item["call_id"], name=item["name"], arguments=item["arguments"])
+        else:
+            self.grow(len(item.get("encrypted_content") or ""))
+
+    def _end(self, response: dict[str, Any]) -> None:
+        if response.get("error"):
+            raise told(self.service, response["error"])
+        why = response.get("incomplete_details") or {}
+        self.stop = why.get("reason") or response["status"]
+        counts = response.get("usage") or {}
+        details = counts.get("input_tokens_details") or {}
+        self.usage = usage(
+            counts.get("input_tokens"),
+            counts.get("output_tokens"),
+            cached=details.get("cached_tokens"),
+            cache_written=details.get("cache_write_tokens"),
+        )
+
+    def native(self, calls: Mapping[Any, ToolCall]) -> Native | None:  # noqa: ARG002  the items hold them
+        """All items, where reasoning is among them: it is taken back only with what followed it."""
+        if not any(item["type"] == "reasoning" for item in self._items):
+            return None
+        return Native(provider="openai", items=tuple(self._items))

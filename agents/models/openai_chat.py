@@ -1,0 +1,179 @@
+"""Models on any server that speaks chat completions: Ollama, vLLM, LM Studio, Gemini, Mistral, OpenRouter."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from guildhall.errors import ProviderError
+
+from ..message import Attachment, ModelReply, ModelRequest, Native, ToolCall, Turn
+from . import clients
+from .base import OnText
+from .failures import told
+from .receiving import Draft, End, ask, usage
+from .sending import PDF, check_files, data_url, in_words, named_schema, result_text, system_text
+
+_OPTIONAL = ("stream_options", "response_format", "reasoning_effort")
+_REFUSED: dict[str, set[str]] = {}
+"""By address, the optional parts of a request that the server has rejected, as some do."""
+
+
+@dataclass(frozen=True)
+class OpenAICompatibleModel:
+    """A model on the server at `base_url`, as `<provider>:<model>`."""
+
+    model: str
+    base_url: str = field(kw_only=True)
+    api_key: str | None = field(default=None, repr=False, kw_only=True)
+    takes: frozenset[str] = field(default=frozenset({"image"}), kw_only=True)
+    provider: str = field(default="openai-compatible", kw_only=True)
+
+    @property
+    def name(self) -> str:
+        return f"{self.provider}:{self.model}"
+
+    async def complete(self, request: ModelRequest, on_text: OnText) -> ModelReply:
+        check_files(request, self.takes, self.name)
+        service = clients.compatible(self.api_key, self.base_url)
+        body = self._body(request)
+        while True:
+            draft = _Chat(request, self.name, service, on_text, provider=self.provider)
+            try:
+                return await ask("/chat/completions", body, draft)
+            except ProviderError as error:
+                if not self._is_without(body, error):
+                    raise
+
+    def _is_without(self, body: dict[str, Any], error: ProviderError) -> bool:
+        """Whether the error was about an optional part, which the body is now without."""
+        named = [part for part in _OPTIONAL if part in body and part in str(error)]
+        if error.kind != "invalid_request" or not named:
+            return False
+        _REFUSED.setdefault(self.base_url, set()).update(named)
+        for part in named:
+            del body[part]
+        return True
+
+    def _body(self, request: ModelRequest) -> dict[str, Any]:
+        system = system_text(request)
+        if request.output is not None:
+            system = f"{system}\n\n{in_words(request.output)}".strip()
+        messages = [{"role": "system", "content": system}] if system else []
+        body: dict[str, Any] = {
+            "model": self.model,
+            "messages": [
+                *messages,
+                *(_message(turn, self.provider) for turn in request.turns if turn.role != "system"),
+            ],
+            "max_tokens": request.max_output,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+        if request.tools:
+            body["tools"] = [
+                {
+                    "type": "function",
+                    "function": {
+                        "name": tool.name,
+                        "description": tool.description,
+                        "parameters": tool.parameters,
+                    },
+                }
+                for tool in request.tools
+            ]
+        if request.output is not None:
+            body["response_format"] = {"type": "json_schema", "json_schema": named_schema(request.output)}
+        if request.effort:
+            body["reasoning_effort"] = request.effort
+        for part in _REFUSED.get(self.base_url, ()):
+            body.pop(part, None)
+        return body
+
+
+def _message(turn: Turn, provider: str) -> dict[str, Any]:
+    if turn.role == "tool":
+        return {"role": "tool", "tool_call_id": turn.call_id, "content": result_text(turn)}
+    text = turn.prompt()
+    if turn.attachments:
+        files = [_file(file) for file in turn.attachments]
+        return {"role": turn.role, "content": [*files, {"type": "text", "text": text}]}
+    message: dict[str, Any] = {"role": turn.role, "content": text}
+    if turn.calls:
+        own = turn.native is not None and turn.native.provider == provider
+        extras = turn.native.items if turn.native is not None and own else ({},) * len(turn.calls)
+        message["tool_calls"] = [_call(call) | extra for call, extra in zip(turn.calls, extras, strict=False)]
+        message["content"] = text or None
+    return message
+
+
+def _call(call: ToolCall) -> dict[str, Any]:
+    function = {"name": call.name, "arguments": json.dumps(call.arguments)}
+    return {"id": call.id, "type": "function", "function": function}
+
+
+def _file(file: Attachment) -> dict[str, Any]:
+    if file.media_type == PDF:
+        return {"type": "file", "file": {"filename": file.name, "file_data": data_url(file)}}
+    return {"type": "image_url", "image_url": {"url": data_url(file)}}
+
+
+@dataclass
+class _Chat(Draft):
+    provider: str = ""
+    ENDS: ClassVar[Mapping[str, End]] = {
+        "stop": "done",
+        "tool_calls": "done",
+        "function_call": "done",
+        "end_turn": "done",
+        "eos": "done",
+        "length": "max_tokens",
+        "content_filter": "refused",
+    }
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._extras: dict[Any, dict[str, Any]] = {}
+
+    def take(self, event: dict[str, Any]) -> bool:
+        if event.get("error"):
+            raise told(self.service, event)
+        if event.get("usage") is not None:
+            self._count(event["usage"])
+        for choice in (event.get("choices") or ())[:1]:
+            self.stop = choice.get("finish_reason") or self.stop
+            delta = choice.get("delta") or {}
+            if text := delta.get("content"):
+                self.say(text)
+            if refusal := delta.get("refusal"):
+                self.grow(len(refusal))
+                self.refusal += refusal
+            for call in delta.get("tool_calls") or ():
+                self._add(call)
+        return False
+
+    def _add(self, call: dict[str, Any]) -> None:
+        """Some servers number no calls, since each comes whole; some give them no id."""
+        key = call.get("index")
+        if key is None:
+            key = call.get("id") or f"call_{len(self._calls)}"
+        function = call.get("function") or {}
+        arguments = function.get("arguments") or ""
+        self.call(key, id=call.get("id") or "", name=function.get("name") or "", arguments=arguments)
+        if call.get("extra_content"):
+            self._extras[key] = {"extra_content": call["extra_content"]}
+
+    def _count(self, counts: dict[str, Any]) -> None:
+        details = counts.get("prompt_tokens_details") or {}
+        self.usage = usage(
+            counts.get("prompt_tokens"),
+            counts.get("completion_tokens"),
+            cached=details.get("cached_tokens", counts.get("prompt_cache_hit_tokens")),
+            cache_written=details.get("cache_write_tokens"),
+        )
+
+    def native(self, calls: Mapping[Any, ToolCall]) -> Native | None:
+        """What came with the calls beside the standard, such as the signatures of Gemini's reasoning."""
+        if not self._extras:
+            return None
+        return Native(provider=self.provider, items=tuple(self._extras.get(key, {}) for key in calls))

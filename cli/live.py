@@ -1,0 +1,104 @@
+"""A run while it goes on, on stderr: a moving picture on a terminal, a line for each step elsewhere."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from guildhall.view import Item, View, money, one_line
+from guildhall.view.summary import elapsed
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+    from guildhall.agents.event import Event
+    from guildhall.agents.run import Sink
+
+_STEPS = ("started", "finished", "lost", "question")
+_GLYPHS = {
+    "done": ("✓", "green"),
+    "failed": ("✗", "red"),
+    "cancelled": ("■", "yellow"),
+    "working": ("●", "blue"),
+}
+_TAIL = 400
+"""Characters at the end of a text that are looked at for its last line."""
+
+
+@contextmanager
+def watched(view: View, *, quiet: bool) -> "Iterator[list[Sink]]":
+    """Sinks that have the view shown on stderr until the block ends."""
+    if quiet:
+        yield []
+    elif not sys.stderr.isatty():
+        yield [Lines(view)]
+    else:
+        from rich.console import Console
+        from rich.live import Live
+
+        console = Console(file=sys.stderr)
+        picture: Callable[[], RenderableType] = lambda: _picture(view, console)  # noqa: E731
+        with Live(get_renderable=picture, console=console, refresh_per_second=8, transient=True):
+            yield []
+
+
+class Lines:
+    """A sink that prints a line when a member begins, ends, or loses a call."""
+
+    def __init__(self, view: View) -> None:
+        self._view, self._told = view, dict[str, str]()
+
+    def __call__(self, event: "Event") -> None:
+        if event.kind not in _STEPS:
+            return
+        items = self._view.items()
+        minutes, seconds = divmod(int(elapsed(items[0], now=event.at)), 60)
+        for item in items:
+            if item["is"] == "member" and not item["team"]:
+                line = _line(item)
+                if self._told.get(item["id"]) != line:
+                    self._told[item["id"]] = line
+                    click.echo(f"{minutes}:{seconds:02} {line}", err=True)
+
+
+def _line(member: Item) -> str:
+    name, status = member["name"], member["status"]
+    if status == "working":
+        model = f" on {member['model']}" if member["model"] else ""
+        waiting = f", {member['doing']}" if member["doing"].startswith("waiting") else ""
+        return one_line(f"{name} working{model}{waiting}", 200)
+    spent = f" ({money(member['usd'], member['unpriced'])})" if member["calls"] else ""
+    error = f": {member['error']}" if member["error"] else ""
+    return one_line(f"{name} {status}{spent}{error}", 400)
+
+
+def _picture(view: View, console: "Console") -> "RenderableType":
+    """The members, those at work first, below a line about the run."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    items = view.items()
+    tails = {item["lane"]: item["text"][-_TAIL:] for item in items if item["is"] == "reply" and item["text"]}
+    members = [item for item in items if item["is"] == "member" and not item["team"]]
+    members.sort(key=lambda item: item["status"] != "working")
+    most = max(1, console.height - 4)
+    table = Table.grid(padding=(0, 1), expand=True)
+    for ratio in (None, None, None, None, None, 1):
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=ratio)
+    for item in members[:most]:
+        glyph, colour = _GLYPHS.get(item["status"], ("○", ""))
+        cost = money(item["usd"], item["unpriced"]) if item["calls"] else ""
+        tail = item["error"] or _last_line(tails.get(item["id"], ""))
+        doing = one_line(item["doing"] or item["status"], 30)
+        who = (Text(glyph, colour), Text(one_line(item["name"], 30), "bold"), Text(doing))
+        table.add_row(*who, *(Text(one_line(text, 200), "dim") for text in (item["model"], cost, tail)))
+    more = [Text(f"and {len(members) - most} more", "dim")] if len(members) > most else []
+    return Group(Text(view.summary(), no_wrap=True, overflow="ellipsis"), table, *more)
+
+
+def _last_line(text: str) -> str:
+    lines = text.split("\n")
+    return one_line(next((line for line in reversed(lines) if line.strip()), ""), 200)

@@ -1,0 +1,165 @@
+"""`guildhall runs`, `guildhall watch` and `guildhall cancel`: the runs of every process of the user."""
+
+import asyncio
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .frame import Interrupted, emit, in_hall, json_option, wants_json
+from .run import quiet_option, tell
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from guildhall.agents.event import Event
+    from guildhall.agents.hall import Hall
+    from guildhall.agents.result import Result
+    from guildhall.agents.run import Sink
+    from guildhall.memory.store.runs import RunRow
+
+POLL = 0.25
+"""Seconds between looks at a run of another process."""
+
+
+@click.group(invoke_without_command=True)
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="At most this many."
+)
+@json_option
+@click.pass_context
+def runs(ctx: click.Context, limit: int) -> None:
+    """List runs, or show one.
+
+    \b
+    guildhall runs
+    guildhall runs show 1f3a
+    """
+    if ctx.invoked_subcommand is None:
+        rows = in_hall(lambda hall: hall.runs(limit))
+        if wants_json():
+            emit({"runs": [_of(row) for row in rows]})
+        else:
+            _list(rows)
+
+
+@runs.command("show")
+@click.argument("run_id", default="", metavar="[ID]")
+@json_option
+def show(run_id: str) -> None:
+    """Show who said what in a run, with sources and costs.
+
+    ID may be the beginning of one; without it, the newest run is meant.
+
+    \b
+    guildhall runs show
+    guildhall runs show 1f3a --json
+    """
+
+    async def work(hall: "Hall") -> "tuple[RunRow, Result, list[Event]]":
+        row = await hall.find(run_id)
+        return row, await hall.result(row.id), await hall.events(row.id)
+
+    row, result, events = in_hall(work)
+    if wants_json():
+        said = [event.model_dump(mode="json") for event in events]
+        emit(
+            result.to_json() | {"task": row.task, "started": row.started, "ended": row.ended, "events": said}
+        )
+        return
+    from .show import print_result
+    from .transcript import print_transcript
+
+    print_transcript(row, events)
+    print_result(result, contributions=False)
+
+
+@click.command()
+@click.argument("run_id", default="", metavar="[ID]")
+@quiet_option
+@json_option
+def watch(run_id: str, quiet: bool) -> None:
+    """Follow a run until it ends.
+
+    It may be at work in any process of yours; its result is printed then. ID may be the beginning of one;
+    without it, the newest run is meant.
+
+    \b
+    guildhall watch
+    guildhall watch 1f3a
+    """
+    from guildhall.view import View
+
+    from .live import watched
+
+    view = View()
+    try:
+        with watched(view, quiet=quiet) as sinks:
+            result = in_hall(lambda hall: _follow(hall, run_id, [view, *sinks]))
+    except KeyboardInterrupt:
+        again = f"; `guildhall watch {view.run_id[:12]}` shows it again" if view.run_id else ""
+        raise Interrupted(f"no longer watching, the run goes on{again}") from None
+    tell(result)
+
+
+async def _follow(hall: "Hall", run_id: str, sinks: "Sequence[Sink]") -> "Result":
+    last, run_id = 0, (await hall.find(run_id)).id
+    while True:
+        row = await hall.find(run_id)  # before its events, so that none is missed at the end
+        for event in await hall.events(run_id, after=last):
+            last = event.id
+            for sink in sinks:
+                sink(event)
+        if row.status != "running":
+            return await hall.result(run_id)
+        await asyncio.sleep(POLL)
+
+
+@click.command()
+@click.argument("run_id", metavar="ID")
+@json_option
+def cancel(run_id: str) -> None:
+    """End a run.
+
+    It may be at work in any process of yours; `guildhall resume` can go on with it later. ID may be the
+    beginning of one.
+
+    \b
+    guildhall cancel 1f3a
+    """
+
+    async def work(hall: "Hall") -> "tuple[str, RunRow]":
+        was = (await hall.find(run_id)).status
+        return was, await hall.cancel(run_id)
+
+    was, row = in_hall(work)
+    if wants_json():
+        emit(_of(row) | {"was": was})
+    elif was not in ("running", "interrupted"):
+        click.echo(f"Run {row.id[:12]} had ended: {row.status}.")
+    elif row.status == "running":
+        click.echo(f"Run {row.id[:12]} has been asked to end, and is still at it; look again in a moment.")
+    else:
+        click.echo(f"Run {row.id[:12]} is {row.status}.")
+
+
+def _of(row: "RunRow") -> dict[str, Any]:
+    about = asdict(row)
+    return {"run_id": about.pop("id")} | {
+        name: about[name]
+        for name in ("status", "kind", "team", "pattern", "task", "scope", "started", "ended", "answer")
+    }
+
+
+def _list(rows: "list[RunRow]") -> None:
+    from guildhall.view.clean import one_line
+
+    from .show import heading, moment
+
+    for row in rows:
+        click.echo(
+            f"{heading(row.id[:12])}  {moment(row.started)}  {row.status:<11}  {one_line(row.team, 40)}"
+        )
+        click.echo(f"  {one_line(row.task, 100)}")
+    if not rows:
+        click.echo('No run yet; `guildhall run research "..." --file notes.md` starts one.')

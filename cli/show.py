@@ -1,0 +1,79 @@
+"""Results as text; whatever models and files say in it is made harmless first."""
+
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from guildhall.view.clean import clean, money, one_line
+
+if TYPE_CHECKING:
+    from guildhall.agents.result import Result
+
+SHORT = 240
+"""Characters of what a member said that a result shows."""
+
+
+def heading(text: str) -> str:
+    """The text in bold, where there is a terminal to show it."""
+    return click.style(clean(text), bold=True)
+
+
+def moment(at: float) -> str:
+    """The time of day and date where the user is."""
+    return datetime.fromtimestamp(at, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def print_result(result: "Result", *, contributions: bool = True) -> None:
+    """The answer, what it rests on, who said what, and what it cost."""
+    if result.answer:
+        _print_markdown(result.answer)
+    if result.sources:
+        click.echo(f"\n{heading('Sources')}")
+        for source in result.sources:
+            click.echo(f"  [{one_line(source.label, 120)}] {one_line(source.text, 160)}".rstrip())
+    if contributions and result.contributions:
+        click.echo(f"\n{heading('Who said what')}")
+        for said in result.contributions:
+            model = f" ({one_line(said.model, 80)})" if said.model else ""
+            text = said.error or said.text
+            text = "the answer above" if text and text == result.answer else text
+            status = "" if said.status == "answered" else f" {said.status}"
+            click.echo(f"  {heading(said.member)}{model}{status}: {one_line(text, SHORT)}")
+    click.echo(f"\n{_facts(result)}")
+    for notice in result.notices:
+        click.echo(f"Note: {clean(notice)}")
+
+
+def why_no_answer(result: "Result") -> str:
+    """One sentence that says how the run ended and what can be done."""
+    run = result.run_id[:12]
+    more = f"`guildhall resume {run}` goes on from what is paid for"
+    if result.status == "failed":
+        return f"run {run} failed: {one_line(result.error, 600)}"
+    if result.status == "needs_input":
+        return f"run {run} waits for an answer of yours"
+    if result.status == "running":
+        return f"run {run} is still at work; `guildhall watch {run}` follows it"
+    return f"run {run} was {result.status}; {more}"
+
+
+def _facts(result: "Result") -> str:
+    used = result.usage
+    cost = "cost unknown" if used.cost_usd is None else money(used.cost_usd)
+    cached = f" ({used.cached_tokens:,} cached)" if used.cached_tokens else ""
+    calls = f"{used.calls} call" + ("s" if used.calls != 1 else "")
+    tokens = f"{used.input_tokens:,} tokens in{cached}, {used.output_tokens:,} out"
+    return f"{calls} · {tokens} · {cost} · {result.seconds:.1f} s · {result.status} · run {result.run_id}"
+
+
+def _print_markdown(text: str) -> None:
+    """Markdown set for a terminal; as it is where there is none, for files and pipes."""
+    if not sys.stdout.isatty():
+        click.echo(clean(text))
+        return
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    Console(file=sys.stdout).print(Markdown(clean(text), hyperlinks=False))

@@ -1,0 +1,71 @@
+"""A stored run as a tree: who worked for whom, and what each of them said and did."""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from guildhall.view import Item, View, clean, money, one_line
+
+from .show import heading, moment
+
+if TYPE_CHECKING:
+    from guildhall.agents.event import Event
+    from guildhall.memory.store.runs import RunRow
+
+GLYPHS = {"done": "✓", "failed": "✗", "cancelled": "■", "skipped": "-", "working": "…", "waiting": "…"}
+
+
+def print_transcript(row: "RunRow", events: "Iterable[Event]") -> None:
+    view = View()
+    for event in events:
+        view(event)
+    click.echo(f"{heading(row.team)} · {row.status} · {moment(row.started)} · run {row.id}")
+    click.echo(f"{clean(row.task)}\n")
+    for line in _below(view.items(), None, ""):
+        click.echo(line)
+
+
+def _below(items: list[Item], lane: str | None, margin: str) -> Iterator[str]:
+    """Lines for what happened in the lane, and for those who worked for its member, in order of time."""
+    for item in items:
+        if item["is"] == "member" and item["above"] == lane:
+            yield from _member(item, margin)
+            yield from _below(items, item["id"], margin + "  ")
+        elif item.get("lane", "") == lane and item["is"] not in ("member", "run", "step"):
+            yield from (f"{margin}{line}" for line in _entry(item))
+
+
+def _member(item: Item, margin: str) -> Iterator[str]:
+    facts = [item["role"], item["model"], item["status"]]
+    if item["calls"]:
+        facts += [f"{item['tokens']:,} tokens", money(item["usd"], item["unpriced"])]
+    about = one_line(" · ".join(filter(None, facts)), 200)
+    yield f"{margin}{GLYPHS.get(item['status'], '…')} {heading(item['name'])}  {about}"
+    if item["error"]:
+        yield f"{margin}  failed: {one_line(item['error'], 600)}"
+
+
+def _entry(item: Item) -> Iterator[str]:
+    """What one item says: a line or, of a reply, all of it."""
+    text = item["text"]
+    match item["is"]:
+        case "reply":
+            if item["status"] == "lost":
+                yield f"lost: {item['error']} ({one_line(item['reason'])})"
+            yield from text.splitlines()
+            if item["cut"]:
+                yield f"… {item['cut']:,} more characters"
+        case "tool":
+            mark = GLYPHS.get(item["status"], "…")
+            yield f"{mark} {item['tool']}({item['arguments']}): {one_line(text)}"
+        case "memory":
+            yield f"{item['verb']}: {one_line(text)} ({', '.join(item['records']) or 'nothing'})"
+        case "message":
+            yield f"{item['who']} to {item['to']}: {one_line(text)}"
+        case "decision":
+            yield f"{item['what']}: {one_line(item['choice'])}" + (
+                f", since {one_line(text)}" if text else ""
+            )
+        case "question":
+            yield f"{item['who']} asked: {one_line(text)}; answer: {item['answer'] or 'none'}"

@@ -1,0 +1,176 @@
+"""The magics: they read what the user wrote, hand the work to the engine, and show what comes of it."""
+
+from argparse import Namespace
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from IPython import display as ipython_display
+from IPython.core.magic import Magics, cell_magic, line_cell_magic, line_magic, magics_class, no_var_expand
+
+from guildhall.errors import GuildhallError, describe
+
+from . import show
+from .arguments import (
+    argument,
+    arguments,
+    count,
+    dollars,
+    needed,
+    options_and_text,
+    parsed,
+    unquoted,
+    variable,
+)
+from .cell import Engine
+from .errors import Refused, RunFailed
+from .live import LiveLines
+
+if TYPE_CHECKING:
+    from guildhall.agents.hall import Hall
+    from guildhall.agents.result import Result
+    from guildhall.view import View
+
+    Start = Callable[[Hall, View], Coroutine[Any, Any, Result]]
+
+T = TypeVar("T")
+KINDS = ("fact", "decision", "procedure", "preference")
+OUT = argument("-o", "--out", type=variable, metavar="NAME", help="keep the result in this variable")
+OF_A_RUN = (
+    OUT,
+    argument("-m", "--model", type=unquoted, help="for all: fast, balanced, strong, or provider:name"),
+    argument("-f", "--file", type=unquoted, action="append", default=[], help="a file to read; repeatable"),
+    argument("--budget-usd", type=dollars, metavar="X", help="the most that the run may cost"),
+    argument("--max-calls", type=count, metavar="N", help="the most model calls that the run may make"),
+)
+_display: Callable[..., Any] = ipython_display.display
+
+
+@magics_class
+class TeamMagics(Magics):
+    """`%%team`, `%%ask`, `%recall` and `%remember`."""
+
+    def __init__(self, shell: Any, *, engine: Engine | None = None) -> None:
+        super().__init__(shell)
+        self._shell = shell
+        self._engine = engine or Engine()
+        self._shadowed: dict[tuple[str, str], Any] = {}
+
+    def register(self) -> None:
+        """Add the magics to the shell, in place of those that have their names."""
+        manager = self._shell.magics_manager
+        for kind, names in self.magics.items():
+            self._shadowed.update({(kind, name): manager.magics[kind].get(name) for name in names})
+        self._shell.register_magics(self)
+
+    def unregister(self) -> None:
+        """Take the magics away, give the names back, and end what is at work."""
+        manager = self._shell.magics_manager
+        manager.registry.pop(type(self).__name__, None)
+        for (kind, name), before in self._shadowed.items():
+            manager.magics[kind].pop(name, None)
+            if before is not None:
+                manager.magics[kind][name] = before
+        self._engine.close()
+
+    @no_var_expand
+    @cell_magic
+    @arguments(
+        argument("team", nargs="?", default="research", help="the name of the team (default: research)"),
+        *OF_A_RUN,
+        argument("-p", "--pattern", help="how they work together, in place of the team's own pattern"),
+    )
+    def team(self, line: str, cell: str) -> None:
+        """Have a team of specialists work on the text of the cell.
+
+        What they say is shown while they say it, then their answer. Where there is none, the cell fails.
+        """
+        given = parsed(TeamMagics.team, line)
+        task = needed(cell, "%%team", "a task in the cell")
+        more = {"pattern": given.pattern}
+        self._work(given, lambda hall, view: hall.run_team(given.team, task, **_options(given, view), **more))
+
+    @no_var_expand
+    @cell_magic
+    @arguments(argument("specialist", nargs="+", help="a name, or a role in words"), *OF_A_RUN)
+    def ask(self, line: str, cell: str) -> None:
+        """Ask one specialist the text of the cell."""
+        given = parsed(TeamMagics.ask, line)
+        who = " ".join(unquoted(word) for word in given.specialist)
+        task = needed(cell, "%%ask", "a question in the cell")
+        self._work(given, lambda hall, view: hall.ask(who, task, **_options(given, view)))
+
+    @no_var_expand
+    @line_magic
+    @arguments(
+        OUT,
+        argument("-n", "--limit", type=count, default=10, help="the most memories to show (default: 10)"),
+        argument("words", nargs="*", help="what to look for"),
+    )
+    def recall(self, line: str) -> None:
+        """Show what is remembered in this project about some words."""
+        options, words = options_and_text(line)
+        given = parsed(TeamMagics.recall, options)
+        query = needed(words, "%recall", "words to look for")
+        hits = self._done(lambda hall: hall.recall(query, limit=given.limit))
+        self._keep(given, hits)
+        _display(show.memories(hits), raw=True)
+
+    @no_var_expand
+    @line_cell_magic
+    @arguments(
+        OUT,
+        argument("-k", "--kind", choices=KINDS, default="fact", help="what sort of thing it is"),
+        argument("-s", "--subject", type=unquoted, help="what it is about: replaces what was said of that"),
+        argument("text", nargs="*", help="what to remember"),
+    )
+    def remember(self, line: str, cell: str = "") -> None:
+        """Remember a text for every later run in this project."""
+        from guildhall.memory.records import Author
+
+        options, text = options_and_text(line)
+        given = parsed(TeamMagics.remember, options)
+        text = needed(f"{text}\n{cell}", "%remember", "a text to remember")
+        about = {"kind": given.kind, "subject": given.subject, "author": Author(host="jupyter")}
+        kept = self._done(lambda hall: hall.remember(text, **about))
+        self._keep(given, kept)
+        _display(show.kept(kept), raw=True)
+
+    def _work(self, given: Namespace, start: "Start") -> None:
+        """Show a run while it works, and then its answer. The result is kept whatever it is."""
+        from guildhall.view import View
+
+        view = View()
+        lines = LiveLines(view)
+        try:
+            result = self._done(lambda hall: start(hall, view), each_tick=lines)
+        finally:
+            lines.finish()
+        self._keep(given, result)
+        if result.status != "done":
+            raise RunFailed(result)
+        _display(show.answer(result), raw=True)
+
+    def _done(
+        self, work: "Callable[[Hall], Coroutine[Any, Any, T]]", *, each_tick: Callable[[], None] | None = None
+    ) -> T:
+        try:
+            return self._engine.run(work, each_tick=each_tick)
+        except GuildhallError as error:
+            raise Refused(describe(error)) from None
+
+    def _keep(self, given: Namespace, value: object) -> None:
+        if given.out is not None:
+            self._shell.user_ns[given.out] = value
+
+
+def _options(given: Namespace, view: "View") -> dict[str, Any]:
+    """What a run is started with."""
+    from guildhall.agents.budget import Budget
+
+    return {
+        "files": given.file,
+        "model": given.model,
+        "budget": Budget(usd=given.budget_usd, calls=given.max_calls),
+        "sinks": [view],
+        "on_text": view.text,
+    }

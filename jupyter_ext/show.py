@@ -1,0 +1,81 @@
+"""Results as notebooks show them: Markdown where it is rendered, plain text everywhere else."""
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from guildhall.agents.result import Result
+    from guildhall.memory.records import Hit, Record, Remembered
+
+Bundle = dict[str, str]
+"""One thing in several media types."""
+
+
+def answer(result: "Result") -> Bundle:
+    """The answer, with a line of who and how much below it."""
+    numbers = _numbers(result)
+    notes = [" ".join(notice.split()) for notice in result.notices]
+    return {
+        "text/markdown": "\n\n".join(
+            [result.answer, "---", f"<small>{numbers}</small>", *(f"> {note}" for note in notes)]
+        ),
+        "text/plain": "\n\n".join([result.answer, numbers, *(f"Note: {note}" for note in notes)]),
+    }
+
+
+def memories(hits: "Sequence[Hit]") -> Bundle:
+    """The records that were found as a table of plain text, the best first."""
+    from guildhall.view import one_line
+
+    if not hits:
+        return {"text/plain": "Nothing is remembered about this. Try other words."}
+    rows = [("score", "when", "kind", "who", "memory", "text")]
+    for hit in hits:
+        record = hit.record
+        rows.append(
+            (
+                f"{hit.score:.2f}",
+                time.strftime("%Y-%m-%d", time.localtime(record.recorded_at)),
+                record.kind,
+                one_line(_who(record), 20),
+                record.label,
+                one_line(record.text, 120),
+            )
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return {"text/plain": "\n".join(line.rstrip() for line in lines)}
+
+
+def kept(remembered: "Remembered") -> Bundle:
+    """What became of a text that was to be remembered."""
+    known = "Known already as" if remembered.merged else "Remembered as"
+    lines = [f"{known} {_label(remembered.id)}."]
+    if remembered.superseded:
+        lines.append(f"It takes the place of {_label(remembered.superseded)}.")
+    lines += [f"{_label(id_)} may say otherwise." for id_ in remembered.conflicts]
+    return {"text/plain": "\n".join(lines)}
+
+
+def _who(record: "Record") -> str:
+    author = record.author
+    return author.agent or (f"run {author.run[:8]}" if author.run else "user")
+
+
+def _label(id_: str) -> str:
+    return f"memory:{id_[:8]}"
+
+
+def _numbers(result: "Result") -> str:
+    answered = sum(part.status == "answered" for part in result.contributions)
+    usage = result.usage
+    parts = [
+        result.team,
+        f"{answered} of {len(result.contributions)} answered",
+        f"{usage.calls} call{'s' * (usage.calls != 1)}",
+        "cost unknown" if usage.cost_usd is None else f"${usage.cost_usd:.4f}",
+        f"{result.seconds:.1f} s",
+        f"run {result.run_id[:8]}",
+    ]
+    return " · ".join(parts)

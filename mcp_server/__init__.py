@@ -1,0 +1,1 @@
+"""The face for assistants: teams as tools of an MCP server. Needs the extra `mcp`."""

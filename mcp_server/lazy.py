@@ -1,0 +1,56 @@
+"""The Hall of a server: opened by the first call that needs it, closed with the server."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from contextvars import Context
+from typing import TYPE_CHECKING
+
+import anyio
+
+if TYPE_CHECKING:
+    from guildhall.agents.hall import Hall
+
+OpenHall = Callable[[], "AbstractAsyncContextManager[Hall]"]
+
+
+def open_default() -> "AbstractAsyncContextManager[Hall]":
+    """The Hall of the project around the working folder; imported only now."""
+    from guildhall.agents.hall import Hall
+
+    return Hall.open(host="mcp")
+
+
+class LazyHall:
+    """Opens and closes the Hall in a task of its own, whichever request asked for it first."""
+
+    def __init__(self, open_hall: OpenHall = open_default) -> None:
+        self._open = open_hall
+        self._closing = asyncio.Event()
+        self._opened: asyncio.Future[Hall] | None = None
+        self._keeper: asyncio.Task[None] | None = None
+
+    async def get(self) -> "Hall":
+        """The open Hall. Where opening failed, the next call tries again."""
+        if self._opened is None:
+            self._opened = asyncio.get_running_loop().create_future()
+            keeping = self._keep(self._opened)
+            self._keeper = asyncio.create_task(keeping, name="hall", context=Context())
+        return await asyncio.shield(self._opened)
+
+    async def close(self) -> None:
+        self._closing.set()
+        if self._keeper is not None:
+            with anyio.CancelScope(shield=True):
+                await self._keeper
+
+    async def _keep(self, opened: "asyncio.Future[Hall]") -> None:
+        try:
+            async with self._open() as hall:
+                opened.set_result(hall)
+                await self._closing.wait()
+        except Exception as error:
+            if opened.done():
+                raise
+            self._opened = None
+            opened.set_exception(error)

@@ -1,0 +1,215 @@
+"""What the tools give back: the same in data and in text, since hosts show a model one or the other."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from mcp_types import CallToolResult, TextContent
+from pydantic import BaseModel, WithJsonSchema
+
+from .hosts import how_to_add_a_key
+
+if TYPE_CHECKING:
+    from guildhall.agents.result import Result
+    from guildhall.memory.records import Hit, Record, Remembered
+
+LONGEST_ANSWER = 20_000
+LONGEST_PART = 1_500
+LONGEST_PARTS = 12_000
+"""Characters; hosts warn their user of more than some 10,000 tokens."""
+
+
+class MemberAnswer(BaseModel):
+    member: str
+    model: str
+    status: str
+    text: str
+    error: str
+
+
+class SourceQuoted(BaseModel):
+    label: str
+    kind: str
+    text: str
+
+
+class Cost(BaseModel):
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    usd: float | None
+
+
+class Memory(BaseModel):
+    id: str
+    text: str
+    kind: str
+    subject: str
+    author: str
+    source: str
+    recorded: str
+    score: float
+
+
+def _short(described: str, kind: str = "array") -> WithJsonSchema:
+    """A schema in a few words: every one of them is read by every host, at every start."""
+    of = {"items": {"type": "object"}} if kind == "array" else {}
+    return WithJsonSchema({"type": kind, **of, "description": described})
+
+
+class RunAnswer(BaseModel):
+    status: Literal["done", "failed", "cancelled", "interrupted", "needs_input", "running"]
+    answer: str
+    error: str
+    run_id: str
+    team: str
+    contributions: Annotated[list[MemberAnswer], _short("member, model, status, text, error")]
+    sources: Annotated[list[SourceQuoted], _short("label, kind, text")]
+    cost: Annotated[Cost, _short("calls, input_tokens, output_tokens, usd (null: unknown)", "object")]
+    seconds: float
+    notices: list[str]
+    next: str
+
+
+class Memories(BaseModel):
+    hits: Annotated[list[Memory], _short("id, text, kind, subject, author, source, recorded, score")]
+    next: str
+
+
+class Kept(BaseModel):
+    id: str
+    merged: bool
+    superseded: str
+    conflicts: list[str]
+    next: str
+
+
+def run_answer(result: "Result", *, host: str = "") -> CallToolResult:
+    """A run for the model that asked for it; a failed run is an answer too."""
+    from guildhall.agents.models.catalog import NO_KEY
+
+    usage = result.usage
+    notices = [how_to_add_a_key(host) if notice == NO_KEY else notice for notice in result.notices]
+    share = LONGEST_PARTS // max(1, len(result.contributions))
+    answer = RunAnswer(
+        status=result.status,
+        answer=_clipped(result.answer, LONGEST_ANSWER),
+        error=result.error,
+        run_id=result.run_id,
+        team=result.team,
+        contributions=[
+            MemberAnswer(
+                member=part.member,
+                model=part.model,
+                status=part.status,
+                text=_clipped(part.text, min(LONGEST_PART, share)),
+                error=part.error,
+            )
+            for part in result.contributions
+        ],
+        sources=[
+            SourceQuoted(label=source.label, kind=source.kind, text=source.text)
+            for source in result.sources[:20]
+        ],
+        cost=Cost(
+            calls=usage.calls,
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            usd=usage.cost_usd,
+        ),
+        seconds=round(result.seconds, 2),
+        notices=notices,
+        next=_next_step(result),
+    )
+    return _both(_as_text(answer), answer)
+
+
+def memories(hits: "list[Hit]") -> CallToolResult:
+    """What was recalled, best first."""
+    found = Memories(
+        hits=[
+            Memory(
+                id=hit.record.id,
+                text=_clipped(hit.record.text, LONGEST_PART),
+                kind=hit.record.kind,
+                subject=hit.record.subject or "",
+                author=_who(hit.record),
+                source=hit.record.source,
+                recorded=_date(hit.record.recorded_at),
+                score=round(hit.score, 3),
+            )
+            for hit in hits
+        ],
+        next="" if hits else "Nothing is remembered about this. Try other words, or ask the user.",
+    )
+    lines = [f"[memory:{one.id[:8]}] {one.recorded} {one.text}" for one in found.hits]
+    return _both("\n".join(lines) or found.next, found)
+
+
+def kept(remembered: "Remembered") -> CallToolResult:
+    """What became of a text that was to be remembered."""
+    result = Kept(
+        id=remembered.id,
+        merged=remembered.merged,
+        superseded=remembered.superseded or "",
+        conflicts=list(remembered.conflicts),
+        next=(
+            "Similar memories exist: recall them and, where this one replaces one, remember it "
+            "again with the subject of that one."
+            if remembered.conflicts
+            else ""
+        ),
+    )
+    said = f"This was known already, as memory {result.id}." if result.merged else ""
+    said = said or f"Remembered as memory {result.id}."
+    if result.superseded:
+        said += f" It takes the place of {result.superseded}."
+    return _both(" ".join(filter(None, [said, result.next])), result)
+
+
+def _next_step(result: "Result") -> str:
+    match result.status:
+        case "done":
+            return "For a follow-up, call again with what matters of this answer as context."
+        case "cancelled" | "interrupted":
+            return "Call again to start over."
+        case _:
+            return "Tell the user what the error says; call again once that is settled."
+
+
+def _as_text(run: RunAnswer) -> str:
+    """The answer, who gave it, and what it cost, for a reader."""
+    answered = sum(part.status == "answered" for part in run.contributions)
+    dollars = "unknown cost" if run.cost.usd is None else f"${run.cost.usd:.4f}"
+    tokens = run.cost.input_tokens + run.cost.output_tokens
+    numbers = f"{run.cost.calls} calls, {tokens:,} tokens, {dollars}, {run.seconds:.1f} s"
+    members = f"{answered} of {len(run.contributions)} members answered"
+    lines = [
+        run.answer or f"No answer: {run.error or run.status}",
+        "",
+        f"{run.team} {run.status}: {members}; {numbers}; run {run.run_id}",
+    ]
+    for part in run.contributions:
+        why = f" ({part.error})" if part.error else ""
+        lines.append(f"- {part.member} on {part.model or 'no model'}: {part.status}{why}")
+    lines += [f"Note: {notice}" for notice in run.notices]
+    return "\n".join(lines)
+
+
+def _clipped(text: str, most: int) -> str:
+    if len(text) <= most:
+        return text
+    return f"{text[:most]}… ({len(text) - most:,} more characters are kept with the run)"
+
+
+def _who(record: "Record") -> str:
+    author = record.author
+    return author.agent or (f"run {author.run}" if author.run else "user")
+
+
+def _date(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
+
+
+def _both(text: str, data: BaseModel) -> CallToolResult:
+    content: dict[str, Any] = data.model_dump(mode="json")
+    return CallToolResult(content=[TextContent(text=text)], structured_content=content)

@@ -1,0 +1,94 @@
+"""The server that a host starts: `serve()` over stdio, `build()` for tests and other transports."""
+
+import logging
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.tools import Tool
+from mcp_types import ToolAnnotations
+
+from guildhall import __version__
+
+from . import tools
+from .lazy import LazyHall, OpenHall, open_default
+
+INSTRUCTIONS = (
+    "Teams of LLM specialists with one long-term memory for this project. Call run_team for work "
+    "that gains from several roles, ask_specialist for one quick expert. Call recall before you "
+    "ask the user for what may be known, and remember what they settle."
+)
+
+
+def serve() -> None:
+    """Serve the host that started this process until it closes stdin; stdout carries JSON-RPC alone."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    build().run("stdio")
+
+
+def build(open_hall: OpenHall = open_default) -> MCPServer[LazyHall]:
+    """A server whose tools work in the Hall that `open_hall` opens, once the first of them is called."""
+
+    @asynccontextmanager
+    async def hall_while_serving(_: MCPServer[LazyHall]) -> AsyncIterator[LazyHall]:
+        hall = LazyHall(open_hall)
+        try:
+            yield hall
+        finally:
+            await hall.close()
+
+    return MCPServer(
+        "guildhall",
+        title="Guildhall",
+        version=__version__,
+        instructions=INSTRUCTIONS,
+        tools=[
+            _tool(tools.run_team, "Run a team", open_world=True),
+            _tool(tools.ask_specialist, "Ask a specialist", open_world=True),
+            _tool(tools.recall, "Recall from memory", read_only=True, idempotent=True),
+            _tool(tools.remember, "Remember", idempotent=True),
+        ],
+        lifespan=hall_while_serving,
+        log_level="WARNING",
+    )
+
+
+def _tool(
+    function: Any,
+    title: str,
+    *,
+    read_only: bool = False,
+    idempotent: bool = False,
+    open_world: bool = False,
+) -> Tool:
+    """The function as a tool; its docstring tells a model when to call it."""
+    tool = Tool.from_function(
+        function,
+        title=title,
+        description=" ".join((function.__doc__ or "").split()),
+        annotations=ToolAnnotations(
+            read_only_hint=read_only,
+            destructive_hint=False,
+            idempotent_hint=idempotent,
+            open_world_hint=open_world,
+        ),
+        meta={"anthropic/alwaysLoad": True},
+    )
+    tool.parameters = _lean(tool.parameters)
+    tool.fn_metadata.output_schema = _lean(tool.fn_metadata.output_schema)
+    return tool
+
+
+def _lean(schema: Any) -> Any:
+    """The schema without titles and null defaults: they say nothing, and every host reads them."""
+    if isinstance(schema, list):
+        return [_lean(one) for one in schema]
+    if isinstance(schema, dict):
+        return {name: _lean(value) for name, value in schema.items() if not _idle(name, value)}
+    return schema
+
+
+def _idle(name: str, value: Any) -> bool:
+    return (name == "title" and isinstance(value, str)) or (name == "default" and value is None)

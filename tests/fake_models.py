@@ -1,0 +1,477 @@
+"""A provider of language models for tests: real HTTP, no model. Standard library only.
+
+    with fake_models() as server:              # or as a program: python fake_models.py --port 0 --latency .05
+        client = AsyncOpenAI(base_url=f"{server.url}/v1", api_key="none")
+
+It speaks Anthropic's Messages, OpenAI's Responses and chat completions, streamed or not. What it says:
+
+    [[tool NAME {...}]]   in the last user text: a call of that tool, or of several; text after their results
+    [[words N]]           N words
+    a JSON schema         the smallest JSON that fits it
+    anything else         echo, a hash of the last user text, and its first 60 characters
+
+or whatever a function `reply(body, api)` returns: a text, `Says` or `Fault`. A model called NAME/FAULT,FAULT
+fails: each request with the same body takes the next fault, and the last one from then on.
+
+    429, 503:2            that status, with `Retry-After: 2`
+    cut, stall, noend     within the stream: the connection breaks, silence, an end without the final event
+    error, garbage        within the stream: an error event, an event that is not JSON
+    hang, plain, ok       no answer at all, JSON where a stream was wanted, no fault
+
+GET /stats counts requests and clients that hung up; GET /log tells of each request.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import hashlib
+import json
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+Json = dict[str, Any]
+Event = tuple[str, Json | str]
+WORDS = {
+    "messages": {"": "end_turn", "calls": "tool_use", "max_tokens": "max_tokens", "refused": "refusal"},
+    "chat": {"": "stop", "calls": "tool_calls", "max_tokens": "length", "refused": "content_filter"},
+    "responses": {"": "completed", "calls": "completed", "max_tokens": "incomplete", "refused": "completed"},
+}
+"""How each API says why a reply ended."""
+ERRORS = {400: "invalid_request_error", 401: "authentication_error", 404: "not_found_error",
+          413: "request_too_large", 429: "rate_limit_error", 529: "overloaded_error"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Call:
+    name: str
+    arguments: str
+    """JSON."""
+    id: str = ""
+
+
+@dataclass(frozen=True)
+class Says:
+    text: str = ""
+    calls: tuple[Call, ...] = ()
+    stop: str = ""
+    """Why the reply ends: `max_tokens`, `refused`, or a word of the API itself."""
+    reasoning: str = ""
+    cached: int = 0
+    """Input tokens that came from the cache."""
+    written: int = 0
+    usage: Any = "counted"
+    """Sent as it is, where something else than the true counts is wanted."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    kind: str
+    """A status, or a word of the list at the top."""
+    retry_after: str | None = None
+    message: str = "as the test wants it"
+    code: str | None = None
+
+
+@dataclass
+class Request:
+    api: str
+    body: Json
+    headers: dict[str, str]
+    sha: str
+    begin: float = field(default_factory=time.time)
+    end: float | None = None
+    hung_up: bool = False
+
+    def row(self) -> Json:
+        key = "x-api-key" in self.headers or "authorization" in self.headers
+        return {"api": self.api, "model": self.body.get("model"), "sha": self.sha, "key": key,
+                "begin": self.begin, "end": self.end, "hung_up": self.hung_up}  # fmt: skip
+
+
+Reply = Callable[[Json, str], str | Says | Fault]
+
+
+class FakeModels:
+    """The server; `requests` are in the order in which they came."""
+
+    def __init__(
+        self, reply: Reply | None = None, *, latency: float = 0, jitter: float = 0, pace: float = 0
+    ) -> None:
+        self.reply, self.latency, self.jitter, self.pace = reply or default_reply, latency, jitter, pace
+        self.url = ""
+        self.requests: list[Request] = []
+        self.in_flight = self.peak_in_flight = self.disconnected = 0
+        self._seen: Counter[str] = Counter()
+        self._changed = threading.Condition()
+
+    def wait_for(self, condition: Callable[["FakeModels"], bool], timeout: float = 10) -> None:
+        """Block until the condition holds; in async code, through `asyncio.to_thread`."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: condition(self), timeout):
+                raise TimeoutError(f"not within {timeout:g} s; {self.stats()}")
+
+    def stats(self) -> Json:
+        return {"requests": len(self.requests), "in_flight": self.in_flight,
+                "peak_in_flight": self.peak_in_flight, "disconnected": self.disconnected}  # fmt: skip
+
+    async def run(self, port: int, started: Callable[[], None], stop: asyncio.Event) -> None:
+        server = await asyncio.start_server(self._connection, "127.0.0.1", port, backlog=1024)
+        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        started()
+        await stop.wait()
+        server.close()
+
+    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        ahead = b""
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            while True:
+                head = (ahead + await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+                headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
+                raw = await reader.readexactly(int(headers.get("content-length", 0)))
+                answer = asyncio.create_task(self._answer(writer, head[0].split()[1], headers, raw))
+                ahead = await _until_hung_up(reader, answer)
+        writer.close()
+
+    async def _answer(
+        self, writer: asyncio.StreamWriter, path: str, headers: dict[str, str], raw: bytes
+    ) -> None:
+        api = next((api for api in WORDS if f"/{api}" in path), "")
+        if not api:
+            row = {"id": "fake", "object": "model", "type": "model"}
+            known = {"/stats": self.stats(), "/log": [request.row() for request in self.requests]}
+            _whole(writer, 200, known.get(path, {"object": "list", "data": [row]}))
+            return
+        body = json.loads(raw)
+        request = Request(api, body, headers, hashlib.sha256(raw).hexdigest()[:16])
+        self.requests.append(request)
+        self._count(1)
+        try:
+            part = int(request.sha[:8], 16) / 2**31 - 1
+            await asyncio.sleep(self.latency * (1 + self.jitter * part))
+            await self._say(writer, request, self._chosen(request))
+            await writer.drain()
+        except (asyncio.CancelledError, ConnectionError):
+            request.hung_up, self.disconnected = True, self.disconnected + 1
+        finally:
+            request.end = time.time()
+            self._count(-1)
+
+    def _count(self, change: int) -> None:
+        with self._changed:
+            self.in_flight += change
+            self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
+            self._changed.notify_all()
+
+    def _chosen(self, request: Request) -> Says | Fault:
+        """What becomes of the request: the fault that its model's name asks for, else the reply."""
+        _, slash, faults = str(request.body.get("model")).partition("/")
+        script = faults.split(",") if slash else ["ok"]
+        kind, _, value = script[min(self._seen[request.sha], len(script) - 1)].partition(":")
+        self._seen[request.sha] += 1
+        if kind != "ok":
+            return Fault(kind, value or None)
+        says = self.reply(request.body, request.api)
+        return Says(says) if isinstance(says, str) else says
+
+    async def _say(self, writer: asyncio.StreamWriter, request: Request, says: Says | Fault) -> None:
+        fault = says if isinstance(says, Fault) else None
+        if fault and fault.kind.isdigit():
+            error = {"type": ERRORS.get(int(fault.kind), "api_error"), "message": fault.message}
+            error |= {"code": fault.code} if fault.code else {}
+            more = {"retry-after": fault.retry_after} if fault.retry_after else {}
+            _whole(writer, int(fault.kind), {"type": "error", "error": error}, more)
+            return
+        if fault and fault.kind == "hang":
+            await asyncio.Event().wait()
+        shape, events = APIS[request.api]
+        whole = shape(request.body, says if isinstance(says, Says) else Says("one two three four five six"))
+        if request.body.get("stream") and not (fault and fault.kind == "plain"):
+            await self._stream(writer, events(whole), fault.kind if fault else "")
+        else:
+            _whole(writer, 200, whole)
+
+    async def _stream(self, writer: asyncio.StreamWriter, events: list[Event], fault: str) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n")
+        writer.write(b"transfer-encoding: chunked\r\n\r\n")
+        half = len(events) // 2
+        for name, data in events[:half] if fault else events:
+            text = (f"event: {name}\n" if name else "") + f"data: {_dumped(data)}\n\n"
+            _chunk(writer, text.encode())
+            if self.pace:
+                await asyncio.sleep(self.pace)
+        if fault == "stall":
+            await writer.drain()
+            await asyncio.Event().wait()
+        if fault == "error":
+            error = {"type": "overloaded_error", "message": "Overloaded", "code": "overloaded"}
+            _chunk(writer, f"event: error\ndata: {_dumped({'type': 'error', 'error': error})}\n\n".encode())
+        if fault == "garbage":
+            _chunk(writer, b'data: {"type": oops\n\n')
+        if fault == "cut":
+            await writer.drain()
+            writer.transport.abort()
+        else:
+            writer.write(b"0\r\n\r\n")
+
+
+async def _until_hung_up(reader: asyncio.StreamReader, answer: asyncio.Task[None]) -> bytes:
+    """Wait for the answer, cancelled if the client goes away; gives what the client sent meanwhile."""
+    more = asyncio.create_task(reader.read(1))
+    await asyncio.wait({answer, more}, return_when=asyncio.FIRST_COMPLETED)
+    if not more.done():
+        more.cancel()
+        await asyncio.wait({more})
+    ahead = b"" if more.cancelled() else more.result()
+    if not ahead and not more.cancelled():
+        answer.cancel()
+    await answer
+    return ahead
+
+
+def _dumped(data: Any) -> str:
+    return data if isinstance(data, str) else json.dumps(data)
+
+
+def _chunk(writer: asyncio.StreamWriter, data: bytes) -> None:
+    writer.write(b"%x\r\n%b\r\n" % (len(data), data))
+
+
+def _whole(writer: asyncio.StreamWriter, status: int, body: Any, more: dict[str, str] | None = None) -> None:
+    data = json.dumps(body).encode()
+    headers = {"content-type": "application/json", "content-length": str(len(data)), **(more or {})}
+    lines = [f"HTTP/1.1 {status} Status", *(f"{name}: {value}" for name, value in headers.items())]
+    writer.write("\r\n".join([*lines, "", ""]).encode() + data)
+
+
+def default_reply(body: Json, api: str) -> Says:
+    """What the directives at the top of this file ask for."""
+    turns: list[Json] = body["input"] if api == "responses" else body["messages"]
+    users = [text_of(turn) for turn in turns if turn.get("role") == "user"]
+    last, now = next((text for text in reversed(users) if text), ""), text_of(turns[-1])
+    if schema := _schema(body):
+        return Says(json.dumps(smallest(schema)))
+    if now.startswith("result: "):
+        return Says(f"after the {now[:60]}")
+    if calls := re.findall(r"\[\[tool (\S+) (\{.*?\})\]\]", last, re.DOTALL):
+        return Says(calls=tuple(Call(name, arguments) for name, arguments in calls))
+    if words := re.search(r"\[\[words (\d+)\]\]", last):
+        return Says(" ".join(f"word{number}" for number in range(int(words[1]))))
+    return Says(f"echo {hashlib.sha256(last.encode()).hexdigest()[:8]} {last[:60]}")
+
+
+def text_of(turn: Json) -> str:
+    """The text of one entry of a request; that of a tool's result begins with `result: `."""
+    content = turn.get("content", turn.get("output", ""))
+    if isinstance(content, list):
+        content = "\n".join(text_of(part) if "content" in part else part.get("text", "") for part in content)
+    result = turn.get("role") == "tool" or turn.get("type") in ("tool_result", "function_call_output")
+    return f"result: {content}" if result else str(content)
+
+
+def _schema(body: Json) -> Json | None:
+    chat = (body.get("response_format") or {}).get("json_schema")
+    messages, responses = ((body.get(key) or {}).get("format") for key in ("output_config", "text"))
+    return (chat or messages or responses or {}).get("schema")
+
+
+def smallest(schema: Json, defs: Json | None = None) -> Any:
+    """The smallest value that fits the usual parts of a JSON schema."""
+    defs = defs or schema.get("$defs", {})
+    if "$ref" in schema:
+        return smallest(defs[schema["$ref"].rpartition("/")[2]], defs)
+    if "const" in schema or "enum" in schema:
+        return schema["const"] if "const" in schema else schema["enum"][0]
+    if several := next((key for key in ("anyOf", "oneOf", "allOf") if key in schema), ""):
+        return smallest(schema[several][0], defs)
+    if schema.get("type") == "object":
+        parts = schema.get("properties", {})
+        return {name: smallest(parts[name], defs) for name in schema.get("required", [])}
+    if schema.get("type") == "array":
+        return [smallest(schema.get("items", {}), defs)] * schema.get("minItems", 0)
+    simple = {"string": "x" * max(1, schema.get("minLength", 1)), "boolean": True, "null": None}
+    return simple.get(schema.get("type", "null"), schema.get("minimum", 0))
+
+
+def _counts(body: Json, says: Says) -> tuple[int, int]:
+    said = len(says.text) + sum(len(call.arguments) for call in says.calls)
+    return max(1, len(json.dumps(body)) // 4), max(1, said // 4)
+
+
+def _ids(says: Says) -> list[tuple[str, Call]]:
+    return [(call.id or f"call_{number}", call) for number, call in enumerate(says.calls)]
+
+
+def _stop(api: str, says: Says) -> str:
+    return WORDS[api].get(says.stop or ("calls" if says.calls else ""), says.stop)
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\s*\S+\s*$|\s*\S+", text) or [text]
+
+
+def _loaded(call: Call) -> Any:
+    with contextlib.suppress(ValueError):
+        return json.loads(call.arguments)
+    return call.arguments
+
+
+def messages(body: Json, says: Says) -> Json:
+    read, written = _counts(body, says)
+    content: list[Json] = []
+    if says.reasoning:
+        content.append({"type": "thinking", "thinking": says.reasoning, "signature": "signed"})
+    if says.text:
+        content.append({"type": "text", "text": says.text})
+    for name, call in _ids(says):
+        content.append({"type": "tool_use", "id": name, "name": call.name, "input": _loaded(call)})
+    usage = {"input_tokens": read, "output_tokens": written, "cache_read_input_tokens": says.cached,
+             "cache_creation_input_tokens": says.written}  # fmt: skip
+    return {"id": "msg_1", "type": "message", "role": "assistant", "model": body["model"], "content": content,
+            "stop_reason": _stop("messages", says), "stop_sequence": None,
+            "usage": usage if says.usage == "counted" else says.usage}  # fmt: skip
+
+
+def messages_events(whole: Json) -> list[Event]:
+    events: list[Json] = [{"type": "message_start", "message": {**whole, "content": [], "stop_reason": None}}]
+    for index, block in enumerate(whole["content"]):
+        key = {"thinking": "thinking", "text": "text", "tool_use": "input"}[block["type"]]
+        empty = {**block, key: {} if key == "input" else ""}
+        delta = {"thinking": "thinking_delta", "text": "text_delta", "input": "input_json_delta"}[key]
+        part = "partial_json" if key == "input" else key
+        events.append({"type": "content_block_start", "index": index, "content_block": empty})
+        for word in _words(_dumped(block[key])):
+            said = {"type": delta, part: word}
+            events.append({"type": "content_block_delta", "index": index, "delta": said})
+        events.append({"type": "content_block_stop", "index": index})
+    end = {"stop_reason": whole["stop_reason"], "stop_sequence": None}
+    events += [{"type": "message_delta", "delta": end, "usage": whole["usage"]}, {"type": "message_stop"}]
+    return [(event["type"], event) for event in events]
+
+
+def chat(body: Json, says: Says) -> Json:
+    read, written = _counts(body, says)
+    usage = {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written,
+             "prompt_tokens_details": {"cached_tokens": says.cached}}  # fmt: skip
+    message: Json = {"role": "assistant", "content": says.text or None}
+    if says.calls:
+        message["tool_calls"] = [
+            {"id": name, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for name, call in _ids(says)
+        ]
+    return {"id": "chatcmpl_1", "object": "chat.completion", "created": 0, "model": body["model"],
+            "choices": [{"index": 0, "message": message, "finish_reason": _stop("chat", says)}],
+            "usage": usage if says.usage == "counted" else says.usage}  # fmt: skip
+
+
+def chat_events(whole: Json) -> list[Event]:
+    choice = whole["choices"][0]
+    deltas: list[Json] = [{"role": "assistant", "content": ""}]
+    deltas += [{"content": word} for word in _words(choice["message"]["content"] or "")]
+    for index, call in enumerate(choice["message"].get("tool_calls", [])):
+        words = _words(call["function"]["arguments"])
+        begun = {"index": index, **call, "function": {**call["function"], "arguments": ""}}
+        deltas.append({"tool_calls": [begun]})
+        deltas += [{"tool_calls": [{"index": index, "function": {"arguments": word}}]} for word in words]
+    base = {**whole, "object": "chat.completion.chunk", "usage": None}
+    events: list[Event] = [
+        ("", {**base, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}) for delta in deltas
+    ]
+    end = {"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}
+    events += [("", {**base, "choices": [end]}), ("", {**base, "choices": [], "usage": whole["usage"]})]
+    return [*events, ("", "[DONE]")]
+
+
+def responses(body: Json, says: Says) -> Json:
+    read, written = _counts(body, says)
+    output: list[Json] = []
+    if says.reasoning:
+        output.append({"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": says.reasoning})
+    if says.text:
+        kind, key = ("refusal", "refusal") if says.stop == "refused" else ("output_text", "text")
+        part = {"type": kind, key: says.text, "annotations": []}
+        output.append({"type": "message", "id": "msg_1", "role": "assistant", "status": "completed",
+                       "content": [part]})  # fmt: skip
+    for name, call in _ids(says):
+        output.append({"type": "function_call", "id": f"fc_{name}", "call_id": name, "name": call.name,
+                       "arguments": call.arguments, "status": "completed"})  # fmt: skip
+    usage = {"input_tokens": read, "output_tokens": written, "total_tokens": read + written,
+             "input_tokens_details": {"cached_tokens": says.cached, "cache_write_tokens": says.written},
+             "output_tokens_details": {"reasoning_tokens": 0}}  # fmt: skip
+    status = _stop("responses", says)
+    why = {"reason": "max_output_tokens"} if status == "incomplete" else None
+    return {"id": "resp_1", "object": "response", "created_at": 0, "model": body["model"], "status": status,
+            "incomplete_details": why, "error": None, "output": output, "parallel_tool_calls": True,
+            "tool_choice": "auto", "tools": [],
+            "usage": usage if says.usage == "counted" else says.usage}  # fmt: skip
+
+
+def responses_events(whole: Json) -> list[Event]:
+    begun = {**whole, "status": "in_progress", "output": [], "usage": None}
+    events: list[Json] = [{"type": "response.created", "response": begun}]
+    for index, item in enumerate(whole["output"]):
+        at = {"output_index": index, "item_id": item["id"]}
+        begun = {**item, **({"content": []} if item["type"] == "message" else {})}
+        events.append({"type": "response.output_item.added", **at, "item": begun})
+        for part in item.get("content", []):
+            words = _words(part.get("text") or part.get("refusal"))
+            events += [{"type": f"response.{part['type']}.delta", **at, "delta": word} for word in words]
+        events.append({"type": "response.output_item.done", **at, "item": item})
+    end = "incomplete" if whole["status"] == "incomplete" else "completed"
+    events.append({"type": f"response.{end}", "response": whole})
+    return [(event["type"], {**event, "sequence_number": n}) for n, event in enumerate(events)]
+
+
+APIS: dict[str, tuple[Callable[[Json, Says], Json], Callable[[Json], list[Event]]]] = {
+    "messages": (messages, messages_events),
+    "chat": (chat, chat_events),
+    "responses": (responses, responses_events),
+}
+
+
+@contextlib.contextmanager
+def fake_models(
+    reply: Reply | None = None, *, latency: float = 0, jitter: float = 0, pace: float = 0
+) -> Iterator[FakeModels]:
+    """A server in a thread of its own. `latency` and `pace` (between events) are in seconds; `jitter` is a
+    part of the latency, 1 for between none and twice of it, and the same each time for the same request."""
+    server = FakeModels(reply, latency=latency, jitter=jitter, pace=pace)
+    started, stopping = threading.Event(), []
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        stopping.append(lambda: loop.call_soon_threadsafe(stop.set))
+        await server.run(0, started.set, stop)
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()), name="fake-models", daemon=True)
+    thread.start()
+    started.wait(10)
+    try:
+        yield server
+    finally:
+        stopping[0]()
+        thread.join(10)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="A provider of language models for tests; prints its URL.")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    for name, what in {
+        "latency": "seconds before an answer begins",
+        "jitter": "part of the latency, 0 to 1",
+        "pace": "seconds between the events of a stream",
+    }.items():
+        parser.add_argument(f"--{name}", type=float, default=0.0, help=what)
+    given = parser.parse_args()
+    server = FakeModels(latency=given.latency, jitter=given.jitter, pace=given.pace)
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(server.run(given.port, lambda: print(server.url, flush=True), asyncio.Event()))
+
+
+if __name__ == "__main__":
+    main()
