@@ -37,6 +37,10 @@ class Prices:
         """What a call with that many tokens costs, none of them cached."""
         return self.of(model, Usage(input=tokens_in, output=tokens_out))
 
+    def knows(self, model: Model) -> bool:
+        """Whether the model has a price."""
+        return self._usd(model, Usage()) is not None
+
     def _usd(self, model: Model, usage: Usage) -> float | None:
         name = model.name
         price = self.own.get(name) or getattr(model, "price", None)

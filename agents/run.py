@@ -176,10 +176,22 @@ class Run:
         if (known := here.recorded(digest)) is not None:
             return replayed(known, self.state.replied.get(here.path, 0))
         try:
-            return await guarded(models, partial(attempt, here, request, digest), self.state.policy)
+            return await guarded(
+                self._priced(models), partial(attempt, here, request, digest), self.state.policy
+            )
         except Failure as failure:  # recorded, so that a resumed run takes the same way
             await here.record(digest, {"failed": failure.kind, "text": str(failure)})
             raise
+
+    def _priced(self, models: Sequence[Model]) -> Sequence[Model]:
+        """Under a budget in USD, the models whose price is known; all of them, if none is."""
+        if self.state.meter.budget.usd is None:
+            return models
+        priced = [model for model in models if self.state.prices.knows(model)]
+        if priced and priced[0] is not models[0]:
+            reason = f"the price of {models[0].name} is not known, and there is a budget in USD"
+            self.decided("model", priced[0].name, reason)
+        return priced or models
 
     def show(self, quotes: Sequence[Quote]) -> None:
         """Note what a member is shown, so that what it cites can be traced."""

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from guildhall.agents import Agent, Budget, Hall, Member, Parallel, Pipeline
+from guildhall.agents.event import Event, Replied
 from guildhall.agents.models.anthropic_api import AnthropicModel
 from guildhall.agents.models.openai_chat import OpenAICompatibleModel
 
@@ -29,9 +30,16 @@ def team(url: str, change: str = "") -> Member:
 async def main(home: str, url: str, mode: str, change: str = "") -> None:
     async with Hall.open(home=Path(home), project=Path(home), environ={}) as hall:
         member = team(url, change)
+
+        def acknowledge(event: Event) -> None:
+            if isinstance(event, Replied):
+                print("replied", event.path, flush=True)
+
         print("ready", flush=True)
         if mode == "begin":
-            result = await hall.run_team(member, "Decide it.", budget=Budget(calls=40), run_id=RUN)
+            result = await hall.run_team(
+                member, "Decide it.", budget=Budget(calls=40), sinks=[acknowledge], run_id=RUN
+            )
         else:
             result = await hall.resume(RUN, team=member, force=True)
     print(

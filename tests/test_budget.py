@@ -8,7 +8,7 @@ from support import Books, Waiting, given
 
 from guildhall.agents import Agent, Budget, Parallel
 from guildhall.agents.budget import Meter
-from guildhall.agents.event import Lost
+from guildhall.agents.event import Decided, Lost
 from guildhall.agents.run import RunState
 from guildhall.errors import BudgetRefused, TooFew
 
@@ -95,3 +95,11 @@ async def test_depth_refuses_a_team_that_nests_too_deep() -> None:
     outer = Parallel("outer", [Parallel("middle", [inner])])
     with pytest.raises(TooFew, match="deeper than the 2 levels"):
         await given(outer, "Say it.", budget=Budget(depth=2))
+
+
+async def test_under_a_budget_in_usd_a_model_of_known_price_is_preferred_and_that_is_said() -> None:
+    unknown, known, books = Waiting(name="other:model", price=None), Waiting(), Books()
+    agent = Agent("one", "Answer.", [unknown, known])
+    await given(agent, "Say it.", state=run_state(Budget(usd=1), books))
+    assert (unknown.calls, known.calls) == (0, 1)
+    assert [decided.choice for decided in books.of(Decided)] == ["waiting"]

@@ -4,14 +4,13 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from fake_models import Call, FakeModels, Fault, Reply, Says, fake_models
+from adapters import APIS, SEARCH, adapter, all_apis, asking, failed, provider, said
+from fake_models import Call, Fault, Says
 
-from guildhall.agents.message import Attachment, ModelReply, ModelRequest, ToolSpec, Turn
+from guildhall.agents.message import Attachment, ModelRequest, Turn
 from guildhall.agents.models.anthropic_api import AnthropicModel
 from guildhall.agents.models.base import Model
 from guildhall.agents.models.clients import client, close_clients, compatible, listed_models, openai
@@ -19,13 +18,6 @@ from guildhall.agents.models.openai_api import OpenAIModel
 from guildhall.agents.models.openai_chat import OpenAICompatibleModel
 from guildhall.errors import ProviderError
 
-APIS = ("messages", "responses", "chat")
-all_apis = pytest.mark.parametrize("api", APIS)
-SEARCH = ToolSpec(
-    name="search",
-    description="Search the files.",
-    parameters={"type": "object", "properties": {"query": {"type": "string"}}, "required": ["query"]},
-)
 VERDICT = {
     "title": "Verdict",
     "type": "object",
@@ -35,37 +27,6 @@ VERDICT = {
 }
 PNG = Attachment(name="chart.png", media_type="image/png", data=b"\x89PNG")
 PDF = Attachment(name="contract.pdf", media_type="application/pdf", data=b"%PDF-1.7")
-
-
-@asynccontextmanager
-async def provider(reply: Reply | None = None) -> AsyncIterator[FakeModels]:
-    with fake_models(reply) as server:
-        try:
-            yield server
-        finally:
-            await close_clients()
-
-
-def adapter(api: str, server: FakeModels, name: str = "fake", **more: Any) -> Model:
-    if api == "messages":
-        return AnthropicModel(name, api_key="key", base_url=server.url, **more)
-    if api == "responses":
-        return OpenAIModel(name, api_key="key", base_url=f"{server.url}/v1", **more)
-    return OpenAICompatibleModel(name, api_key="key", base_url=f"{server.url}/v1", **more)
-
-
-def asking(text: str, **more: Any) -> ModelRequest:
-    return ModelRequest(turns=(Turn(role="user", text=text),), **more)
-
-
-async def said(model: Model, request: ModelRequest) -> ModelReply:
-    return await model.complete(request, lambda _: None)
-
-
-async def failed(model: Model, request: ModelRequest | None = None) -> ProviderError:
-    with pytest.raises(ProviderError) as caught:
-        await said(model, request or asking("hello"))
-    return caught.value
 
 
 @all_apis
@@ -224,119 +185,6 @@ async def test_usage_that_is_missing_or_impossible_is_none_and_never_zero(api: s
     assert (reply.text, reply.usage) == ("fine", None)
 
 
-@pytest.mark.parametrize(
-    ("stop", "kind"), [("max_tokens", "max_tokens"), ("refused", "refused"), ("dreaming", "bad_response")]
-)
-@all_apis
-async def test_a_reply_that_ended_early_is_no_answer(api: str, stop: str, kind: str) -> None:
-    async with provider(lambda _body, _api: Says("I would rather", stop=stop)) as server:
-        error = await failed(adapter(api, server))
-    assert error.kind == kind
-
-
-FAULTS = {
-    "400": "invalid_request",
-    "401": "auth",
-    "402": "quota",
-    "403": "auth",
-    "404": "not_found",
-    "307": "not_found",
-    "413": "context",
-    "429": "rate_limit",
-    "500": "server",
-    "529": "overloaded",
-    "503": "overloaded",
-    "error": "overloaded",
-    "garbage": "bad_response",
-    "plain": "bad_response",
-    "noend": "truncated",
-    "cut": "connection",
-}
-
-
-@pytest.mark.parametrize(("fault", "kind"), FAULTS.items())
-@all_apis
-async def test_each_failure_has_its_kind(api: str, fault: str, kind: str) -> None:
-    async with provider() as server:
-        model = adapter(api, server, f"fake/{fault}")
-        error = await failed(model)
-    assert error.kind == kind
-    assert len(server.requests) == 1
-
-
-@pytest.mark.parametrize(
-    ("fault", "kind"),
-    [
-        (Fault("429", code="insufficient_quota"), "quota"),
-        (Fault("400", message="Your credit balance is too low to access the API"), "quota"),
-        (Fault("400", code="context_length_exceeded"), "context"),
-        (Fault("400", message="prompt is too long: 250000 tokens > 200000 maximum"), "context"),
-        (Fault("400", message="API key not valid. Please pass a valid API key."), "auth"),
-        (Fault("400", code="model_not_found"), "not_found"),
-        (Fault("429", message="You exceeded your current quota. Please retry in 3.5s."), "rate_limit"),
-    ],
-)
-@all_apis
-async def test_what_the_provider_says_decides_over_its_status(api: str, fault: Fault, kind: str) -> None:
-    async with provider(lambda _body, _api: fault) as server:
-        error = await failed(adapter(api, server))
-    assert error.kind == kind
-    assert error.retry_after == (3.5 if kind == "rate_limit" else None)
-
-
-@pytest.mark.parametrize(
-    ("given", "seconds"),
-    [("2", 2.0), ("0.25", 0.25), ("86400", 86400.0), ("soon", None), ("-5", None), ("nan", None),
-     ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0)],
-)  # fmt: skip
-async def test_retry_after_is_read_in_all_its_shapes(given: str, seconds: float | None) -> None:
-    async with provider(lambda _body, _api: Fault("429", retry_after=given)) as server:
-        error = await failed(adapter("chat", server))
-    assert error.retry_after == seconds
-
-
-@all_apis
-async def test_a_message_says_what_to_do_and_holds_no_key(api: str) -> None:
-    secret = "sk-ant-api03-" + "x" * 40
-    async with provider(lambda _body, _api: Fault("401", message=f"invalid key {secret}")) as server:
-        error = await failed(adapter(api, server))
-    assert "check " in str(error)
-    assert "_API_KEY" in str(error)
-    assert secret not in str(error)
-
-
-@pytest.mark.parametrize(
-    ("calls", "why"),
-    [
-        ((Call("rm", "{}"),), "no tool it was offered"),
-        ((Call("search", '{"query": '),), "no JSON object"),
-        ((Call("search", "[1, 2]"),), "no JSON object"),
-        ((Call("search", '{"query": NaN}'),), "no JSON object"),
-        ((Call("search", "{}", id="same"), Call("search", "{}", id="same")), "two tool calls"),
-    ],
-)
-@all_apis
-async def test_a_tool_call_that_cannot_be_made_is_not_passed_on(
-    api: str, calls: tuple[Call, ...], why: str
-) -> None:
-    async with provider(lambda _body, _api: Says(calls=calls)) as server:
-        error = await failed(adapter(api, server), asking("Look.", tools=(SEARCH,)))
-    assert error.kind == "bad_tool_call"
-    assert why in str(error)
-
-
-@all_apis
-async def test_an_empty_reply_is_no_answer(api: str) -> None:
-    async with provider(lambda _body, _api: Says()) as server:
-        assert (await failed(adapter(api, server))).kind == "bad_response"
-
-
-@all_apis
-async def test_a_reply_may_not_grow_without_bound(api: str) -> None:
-    async with provider(lambda _body, _api: Says("word " * 100 + "x" * 2_000_000)) as server:
-        assert (await failed(adapter(api, server))).kind == "too_big"
-
-
 @all_apis
 async def test_text_is_valid_unicode_whatever_the_provider_sends(api: str) -> None:
     odd = "lone \ud800 nul \x00 line\u2028end \U0001f600"
@@ -346,26 +194,6 @@ async def test_text_is_valid_unicode_whatever_the_provider_sends(api: str) -> No
     assert reply.text == "lone \ufffd nul \ufffd line\u2028end \U0001f600"
     assert reply.calls[0].arguments == {"query": "a\ufffdb\ufffd"}
     assert json.loads(reply.model_dump_json())["text"] == reply.text
-
-
-@pytest.mark.parametrize("fault", ["hang", "stall"])
-@all_apis
-async def test_cancelling_a_call_closes_its_connection(api: str, fault: str) -> None:
-    async with provider() as server:
-        call = asyncio.create_task(said(adapter(api, server, f"fake/{fault}"), asking("hello")))
-        await asyncio.to_thread(server.wait_for, lambda server: server.in_flight == 1)
-        call.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await call
-        await asyncio.to_thread(server.wait_for, lambda server: server.disconnected == 1)
-
-
-@all_apis
-async def test_a_deadline_around_a_call_holds(api: str) -> None:
-    async with provider() as server:
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.05):
-                await said(adapter(api, server, "fake/hang"), asking("hello"))
 
 
 @all_apis
@@ -439,18 +267,6 @@ async def test_keys_and_addresses_come_from_the_environment_at_the_time_of_the_c
             monkeypatch.setenv(f"{name}_API_KEY", "from-the-environment")
             monkeypatch.setenv(f"{name}_BASE_URL", server.url)
             assert (await said(model, asking("hello"))).text.startswith("echo")
-
-
-@pytest.mark.parametrize(
-    ("key", "address", "kind"),
-    [("bad\nkey", "http://127.0.0.1:9", "auth"), ("key", "localhost:9", "not_found"),
-     ("key", "http://127.0.0.1:9", "connection")],
-)  # fmt: skip
-async def test_a_wrong_key_or_address_is_explained(key: str, address: str, kind: str) -> None:
-    error = await failed(OpenAIModel("fake", api_key=key, base_url=address))
-    await close_clients()
-    assert error.kind == kind
-    assert "OPENAI_" in str(error)
 
 
 async def test_calls_of_one_provider_share_one_client() -> None:

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import random
+import re
+import sqlite3
 import subprocess
 import sys
 import time
@@ -39,6 +41,8 @@ LAG = 0.005
 
 @dataclass
 class Trial:
+    kept: bool
+    """Every reply that was shown is on disk, and what is on disk is a beginning."""
     status: str
     result: dict[str, Any]
     paid_twice: int
@@ -58,7 +62,7 @@ async def start(home: Path, server: FakeModels, mode: str, change: str = "") -> 
 async def finish(process: "subprocess.Popen[str]") -> dict[str, Any]:
     out, _ = await asyncio.to_thread(process.communicate)
     assert process.returncode == 0, out
-    result: dict[str, Any] = json.loads(out)
+    result: dict[str, Any] = json.loads(out.splitlines()[-1])
     return result
 
 
@@ -70,11 +74,19 @@ async def killed_and_resumed(home: Path, server: FakeModels, kill_after: int, de
     await asyncio.sleep(delay)
     process.kill()
     killed = time.time()
-    await asyncio.to_thread(process.communicate)
+    out, _ = await asyncio.to_thread(process.communicate)
+    acknowledged = {
+        line.split()[1] for line in out.splitlines(keepends=True) if re.match(r"replied .*\n", line)
+    }
     await asyncio.to_thread(server.wait_for, lambda seen: seen.in_flight == 0)
     in_flight = sum(request.end is None or request.end + LAG >= killed for request in server.requests)
     async with Hall.open(home=home, project=home, environ={}) as hall:
         status = (await hall.find(RUN)).status
+    with sqlite3.connect(home / "guildhall.db") as db:
+        journal = {path for (path,) in db.execute("SELECT path FROM journal")}
+        ids = [number for (number,) in db.execute("SELECT id FROM events ORDER BY id")]
+    db.close()
+    kept = acknowledged <= journal and ids == list(range(1, len(ids) + 1))
     result = await finish(await start(home, server, "resume"))
     async with Hall.open(home=home, project=home, environ={}) as hall:
         events = await hall.events(RUN)
@@ -84,7 +96,7 @@ async def killed_and_resumed(home: Path, server: FakeModels, kill_after: int, de
     refused = {r.sha for r in server.requests if "/400" in str(r.body["model"])}
     twice = sum(count - 1 for sha, count in paid.items() if sha not in refused)
     decided: list[str] = [event.what for event in events if isinstance(event, Decided)]
-    return Trial(status, result, twice, in_flight, asked == closed, decided)
+    return Trial(kept, status, result, twice, in_flight, asked == closed, decided)
 
 
 async def check(tmp_path: Path, rounds: int, seed: int) -> None:
@@ -98,6 +110,7 @@ async def check(tmp_path: Path, rounds: int, seed: int) -> None:
                 tmp_path / str(number), server, rng.randint(1, calls), rng.uniform(0, 0.06)
             )
             assert trial.result["answer"] == right["answer"]
+            assert trial.kept
             assert trial.status in ("interrupted", "done")
             assert trial.paid_twice <= trial.in_flight
             assert trial.closed_once

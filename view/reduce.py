@@ -26,6 +26,7 @@ from typing import Any
 
 from guildhall.agents import event as ev
 from guildhall.agents.budget import Amount
+from guildhall.errors import RETRYABLE
 
 from .clean import clean, one_line
 from .items import MOST, Item, Items, Patch, Snapshot
@@ -216,7 +217,7 @@ class View:
     def _lost(self, event: ev.Lost) -> None:
         if (id_ := _reply(event.path)) in self._items:
             self._items.put(id_, status="lost", error=event.error, reason=event.text)
-        self._doing(event, "waiting to try again")
+        self._doing(event, "waiting to try again" if event.error in RETRYABLE else "")
         self._spend(event.path, event.spent)
 
     def _called(self, event: ev.Called) -> None:

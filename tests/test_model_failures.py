@@ -1,0 +1,155 @@
+"""How calls of models fail, on the three adapters against a real HTTP server."""
+
+import asyncio
+
+import pytest
+from adapters import SEARCH, adapter, all_apis, asking, failed, provider, said
+from fake_models import Call, Fault, Says
+
+from guildhall.agents.models.clients import close_clients
+from guildhall.agents.models.openai_api import OpenAIModel
+
+
+@pytest.mark.parametrize(
+    ("stop", "kind"), [("max_tokens", "max_tokens"), ("refused", "refused"), ("dreaming", "bad_response")]
+)
+@all_apis
+async def test_a_reply_that_ended_early_is_no_answer(api: str, stop: str, kind: str) -> None:
+    async with provider(lambda _body, _api: Says("I would rather", stop=stop)) as server:
+        error = await failed(adapter(api, server))
+    assert error.kind == kind
+
+
+FAULTS = {
+    "400": "invalid_request",
+    "401": "auth",
+    "402": "quota",
+    "403": "auth",
+    "404": "not_found",
+    "307": "not_found",
+    "413": "context",
+    "429": "rate_limit",
+    "500": "server",
+    "529": "overloaded",
+    "503": "overloaded",
+    "error": "overloaded",
+    "garbage": "bad_response",
+    "plain": "bad_response",
+    "noend": "truncated",
+    "cut": "connection",
+}
+
+
+@pytest.mark.parametrize(("fault", "kind"), FAULTS.items())
+@all_apis
+async def test_each_failure_has_its_kind(api: str, fault: str, kind: str) -> None:
+    async with provider() as server:
+        model = adapter(api, server, f"fake/{fault}")
+        error = await failed(model)
+    assert error.kind == kind
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (Fault("429", code="insufficient_quota"), "quota"),
+        (Fault("400", message="Your credit balance is too low to access the API"), "quota"),
+        (Fault("400", code="context_length_exceeded"), "context"),
+        (Fault("400", message="prompt is too long: 250000 tokens > 200000 maximum"), "context"),
+        (Fault("400", message="API key not valid. Please pass a valid API key."), "auth"),
+        (Fault("400", code="model_not_found"), "not_found"),
+        (Fault("429", message="You exceeded your current quota. Please retry in 3.5s."), "rate_limit"),
+    ],
+)
+@all_apis
+async def test_what_the_provider_says_decides_over_its_status(api: str, fault: Fault, kind: str) -> None:
+    async with provider(lambda _body, _api: fault) as server:
+        error = await failed(adapter(api, server))
+    assert error.kind == kind
+    assert error.retry_after == (3.5 if kind == "rate_limit" else None)
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [("2", 2.0), ("0.25", 0.25), ("86400", 86400.0), ("soon", None), ("-5", None), ("nan", None),
+     ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0)],
+)  # fmt: skip
+async def test_retry_after_is_read_in_all_its_shapes(given: str, seconds: float | None) -> None:
+    async with provider(lambda _body, _api: Fault("429", retry_after=given)) as server:
+        error = await failed(adapter("chat", server))
+    assert error.retry_after == seconds
+
+
+@all_apis
+async def test_a_message_says_what_to_do_and_holds_no_key(api: str) -> None:
+    secret = "sk-ant-api03-" + "x" * 40
+    async with provider(lambda _body, _api: Fault("401", message=f"invalid key {secret}")) as server:
+        error = await failed(adapter(api, server))
+    assert "check " in str(error)
+    assert "_API_KEY" in str(error)
+    assert secret not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("calls", "why"),
+    [
+        ((Call("rm", "{}"),), "no tool it was offered"),
+        ((Call("search", '{"query": '),), "no JSON object"),
+        ((Call("search", "[1, 2]"),), "no JSON object"),
+        ((Call("search", '{"query": NaN}'),), "no JSON object"),
+        ((Call("search", "{}", id="same"), Call("search", "{}", id="same")), "two tool calls"),
+    ],
+)
+@all_apis
+async def test_a_tool_call_that_cannot_be_made_is_not_passed_on(
+    api: str, calls: tuple[Call, ...], why: str
+) -> None:
+    async with provider(lambda _body, _api: Says(calls=calls)) as server:
+        error = await failed(adapter(api, server), asking("Look.", tools=(SEARCH,)))
+    assert error.kind == "bad_tool_call"
+    assert why in str(error)
+
+
+@all_apis
+async def test_an_empty_reply_is_no_answer(api: str) -> None:
+    async with provider(lambda _body, _api: Says()) as server:
+        assert (await failed(adapter(api, server))).kind == "bad_response"
+
+
+@all_apis
+async def test_a_reply_may_not_grow_without_bound(api: str) -> None:
+    async with provider(lambda _body, _api: Says("word " * 100 + "x" * 2_000_000)) as server:
+        assert (await failed(adapter(api, server))).kind == "too_big"
+
+
+@pytest.mark.parametrize("fault", ["hang", "stall"])
+@all_apis
+async def test_cancelling_a_call_closes_its_connection(api: str, fault: str) -> None:
+    async with provider() as server:
+        call = asyncio.create_task(said(adapter(api, server, f"fake/{fault}"), asking("hello")))
+        await asyncio.to_thread(server.wait_for, lambda server: server.in_flight == 1)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        await asyncio.to_thread(server.wait_for, lambda server: server.disconnected == 1)
+
+
+@all_apis
+async def test_a_deadline_around_a_call_holds(api: str) -> None:
+    async with provider() as server:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await said(adapter(api, server, "fake/hang"), asking("hello"))
+
+
+@pytest.mark.parametrize(
+    ("key", "address", "kind"),
+    [("bad\nkey", "http://127.0.0.1:9", "auth"), ("key", "localhost:9", "not_found"),
+     ("key", "http://127.0.0.1:9", "connection")],
+)  # fmt: skip
+async def test_a_wrong_key_or_address_is_explained(key: str, address: str, kind: str) -> None:
+    error = await failed(OpenAIModel("fake", api_key=key, base_url=address))
+    await close_clients()
+    assert error.kind == kind
+    assert "OPENAI_" in str(error)
