@@ -68,12 +68,13 @@ def build(spec: RunSpec, builder: TeamBuilder, member: Member | None) -> Built:
     if spec.kind == "team":
         built, team = builder.team(spec.name, pattern=spec.pattern)
         files = library.fingerprint(spec.name)
-        return Built(built, team.pattern, files, team.budget.to_budget(), library.notices_for(spec.name))
+        notices = (*library.notices_for(spec.name), *builder.notices)
+        return Built(built, team.pattern, files, team.budget.to_budget(), notices)
     if len(spec.name.split()) > 1:
         return Built(builder.role(spec.name), "", _hash(spec.name), Budget())
-    files = library.fingerprint(spec.name, kind="specialist")
-    notices = library.notices_for(spec.name, kind="specialist")
-    return Built(builder.specialist(spec.name), "", files, Budget(), notices)
+    files, agent = library.fingerprint(spec.name, kind="specialist"), builder.specialist(spec.name)
+    notices = (*library.notices_for(spec.name, kind="specialist"), *builder.notices)
+    return Built(agent, "", files, Budget(), notices)
 
 
 def opening(spec: RunSpec, files: Sequence[Attachment]) -> Message:

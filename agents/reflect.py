@@ -19,9 +19,12 @@ async def remember_outcome(run: Run, team: str, task: str, answer: Message) -> N
     if not said:
         return
     text = f"Task for {team}: {_cut(task, 600)}\nOutcome: {_cut(said, 2400)}"
+    here = run.span("outcome", team)
     models = ", ".join(sorted({model for model in run.state.models if model}))
     try:
-        await run.remember(text, kind="episode", model=models, source=f"run:{run.id}", tags=(f"team:{team}",))
+        await here.remember(
+            text, kind="episode", model=models, source=f"run:{run.id}", tags=(f"team:{team}",)
+        )
     except StoreError as error:
         run.state.notice(f"the outcome was not remembered: {error}")
 

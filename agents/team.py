@@ -31,6 +31,7 @@ class TeamBuilder:
     """The model of everybody, whatever the files say."""
     agents: list[Agent] = field(default_factory=list)
     """Everybody that was built, in order."""
+    notices: list[str] = field(default_factory=list)
 
     def team(self, name: str, *, pattern: str | None = None) -> tuple[Member, TeamSpec]:
         """The team of that name, its members working together in `pattern` if one is given."""
@@ -69,6 +70,11 @@ class TeamBuilder:
         return self._agent(spec, brief, team.models.get(name), tier)
 
     def _agent(self, spec: SpecialistSpec, brief: str, pinned: str | None, tier: Tier) -> Agent:
+        if spec.knowledge:
+            self.notices.append(
+                f"{spec.name} names knowledge ({', '.join(spec.knowledge)}), which this version does not "
+                "read: give the files to the run"
+            )
         wish = self.model or pinned or spec.model
         agent = Agent(
             name=spec.name,

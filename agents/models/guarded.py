@@ -18,7 +18,7 @@ class Policy:
 
     attempts: int = 4
     """On each model."""
-    deadline: float = 120.0
+    deadline: float = 300.0
     """Of all calls and the pauses between them; waiting for a slot does not count."""
     first_wait: float = 0.3
     longest_wait: float = 8.0
