@@ -62,12 +62,9 @@ def _kept(reply: ModelReply) -> dict[str, Any]:
 
 
 async def _call(run: "Run", request: ModelRequest, model: Model, tries: Tries) -> ModelReply:
-    on_delta = run.state.on_delta
-
     def on_text(text: str) -> None:
         tries.streamed += len(text)
-        if on_delta is not None:
-            on_delta(run.path, tries.number, text)
+        run.stream(tries.number, text)
 
     deadline, left = run.state.policy.deadline - tries.seconds, run.state.meter.seconds_left
     began = time.monotonic()

@@ -115,6 +115,14 @@ class Run:
                 log.exception("a sink failed; the run goes on")
         return event.id
 
+    def stream(self, attempt: int, text: str) -> None:
+        """Show a piece of the reply that is being written; it is not stored."""
+        if (show := self.state.on_delta) is not None:
+            try:
+                show(self.path, attempt, text)
+            except Exception:
+                log.exception("a face failed to show text; the run goes on")
+
     def decided(self, what: ev.Choice, choice: str, reason: str = "", **more: Any) -> int:
         """Say what was chosen and why; `more` can be `evidence` (event ids) and `data`."""
         return self.emit(ev.Decided, what=what, choice=choice, reason=reason, **more)

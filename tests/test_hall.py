@@ -253,12 +253,13 @@ async def test_a_stored_run_tells_what_its_result_told(contract: Path) -> None:
     assert [event.id for event in events] == list(range(1, len(events) + 1))
 
 
-async def test_a_failing_sink_does_not_stop_a_run(project: Path) -> None:
-    def broken(event: object) -> None:
+async def test_a_face_that_fails_does_not_stop_a_run(project: Path) -> None:
+    def broken(*what: object) -> None:
         raise RuntimeError("broken")
 
+    agent = Agent("ann", "Answer.", [ScriptedModel("fine")])
     async with Hall.open() as hall:
-        result = await hall.run_team(StubMember("team", "fine"), "Well?", sinks=[broken])
+        result = await hall.run_team(agent, "Well?", sinks=[broken], on_text=broken)
     assert result.answer == "fine"
 
 
