@@ -20,7 +20,7 @@ from .material import (
     said,
 )
 from .measures import measured
-from .ranking import ALIKE, Candidate, Query, alike, best, numbers
+from .ranking import NEARLY, Candidate, Query, alike, best, numbers
 from .words import stems
 
 PICKED = 5
@@ -114,7 +114,7 @@ def _conflicts(picked: Sequence[Candidate]) -> list[str]:
             first, second = one.sentence, other.sentence
             if first.label.partition(":")[0] == second.label.partition(":")[0]:
                 continue
-            if alike([*stems(first.text)], [*stems(second.text)]) >= ALIKE - 0.15 and (
+            if alike([*stems(first.text)], [*stems(second.text)]) >= NEARLY and (
                 numbers(first.text) != numbers(second.text)
             ):
                 found.append(

@@ -15,6 +15,8 @@ FOUND_NOTHING = "Found nothing that bears on it:"
 CONFLICT = "In conflict:"
 _OWN_LINES = (EXTRACTED, NOTHING, NO_ANSWER, FOUND_NOTHING, CONFLICT)
 
+MOST_CITES = 20
+"""Labels that are read behind one sentence."""
 _BULLET = re.compile(r"\s*[-*+]\s+")
 _PLACE = re.compile(r"[^\[\]]*\S:[\w-]+")
 # an episode repeats the task that it came of, which would answer every like task best
@@ -53,9 +55,7 @@ def candidates(quotes: Sequence[Quote]) -> list[Candidate]:
         for one in said(quote.text, names):
             add(one.text, one.cites[0] if one.cites else quote.label)
             supporters.setdefault(one.text, {})[quote.label] = None
-    return [
-        Candidate(sentence, tuple(supporters.get(text, ()))) for text, sentence in found.items()
-    ]
+    return [Candidate(sentence, tuple(supporters.get(text, ()))) for text, sentence in found.items()]
 
 
 def answers(quotes: Sequence[Quote]) -> list[Quote]:
@@ -88,7 +88,7 @@ def cut_citations(line: str, names: frozenset[str] = frozenset()) -> Said:
     cites: list[str] = []
     if text.endswith(")") and (note := text.rfind("] (")) > 0:
         text = text[: note + 1]
-    while text.endswith("]") and (start := text.rfind("[")) >= 0:
+    while len(cites) < MOST_CITES and text.endswith("]") and (start := text.rfind("[")) >= 0:
         label = text[start + 1 : -1].strip()
         if not (label in names or _PLACE.fullmatch(label)):
             break

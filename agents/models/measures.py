@@ -51,9 +51,7 @@ def verdict(task: str, quotes: Sequence[Quote]) -> Verdict:
     parts = {one.label: list(said(one.text)) for one in proposals}
     support = {
         name: {
-            other: sum(_supports(theirs, own) for theirs in parts[other])
-            for other in parts
-            if other != name
+            other: sum(_supports(theirs, own) for theirs in parts[other]) for other in parts if other != name
         }
         for name, own in parts.items()
     }

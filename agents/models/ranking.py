@@ -18,7 +18,9 @@ BEFORE, AFTER, ABOVE = 0.25, 0.25, 0.3
 FITS = 1.25
 """The factor for a sentence that has the kind of thing asked for: a number, a date, a reason."""
 SYNONYM = 0.8
-"""What a word counts that means much the same as one of the task."""
+"""What a word counts that means much the same as one of the task which the text does not use."""
+WHOLE = 0.3
+"""What a word counts that names the whole of what was given, such as `contract`."""
 SUPPORT = 0.3
 """What it adds if all colleagues picked the sentence; the best match with the task counts 1."""
 ROLE = 0.3
@@ -27,10 +29,12 @@ VAGUE = 0.4
 """Below this share of the task's words in the best sentence, the role alone may pick sentences."""
 ALIKE = 0.65
 """The share of common words from which two sentences say the same."""
+NEARLY = 0.5
+"""The share from which two sentences with different numbers may contradict each other."""
 
 _AMOUNT = re.compile(r"\d|%|\b(?:half|third|quarter|two|three|four|five|six|seven|eight|nine|ten|twelve)\b")
 _TIME = re.compile(
-    r"\b(?:seconds?|minutes?|hours?|days?|weeks?|months?|quarters?|years?|january|february|march|april|may"
+    r"\b(?:seconds?|minutes?|hours?|days?|weeks?|months?|quarters?|years?|january|february|march|april"
     r"|june|july|august|september|october|november|december|(?:19|20)\d\d|\d\d?:\d\d)\b",
     re.IGNORECASE,
 )
@@ -76,7 +80,7 @@ class Query:
     def of(cls, task: str, role: str = "") -> "Query":
         words = list(stems(task))
         subject = without(words, ASKING, GIVEN)
-        weights = {word: 1.0 if word in subject else 0.3 for word in without(words, ASKING)}
+        weights = {word: 1.0 if word in subject else WHOLE for word in without(words, ASKING)}
         rest = without(stems(role), ASKING, GIVEN, MANNERS)
         low = task.casefold()
         return cls(
@@ -137,9 +141,7 @@ def _same(candidates: Sequence[Candidate], texts: Sequence[list[str]], one: int,
 class _Scores:
     """BM25 over the sentences as documents, where the words around a sentence count a little too."""
 
-    def __init__(
-        self, query: Query, candidates: Sequence[Candidate], texts: Sequence[list[str]]
-    ) -> None:
+    def __init__(self, query: Query, candidates: Sequence[Candidate], texts: Sequence[list[str]]) -> None:
         self.query, self.texts = query, texts
         self.sentences = [candidate.sentence for candidate in candidates]
         there = {word for text in texts for word in text}
@@ -151,9 +153,7 @@ class _Scores:
         self.counts = [Counter(word for word in text if word in wanted) for text in texts]
         spread = Counter(word for count in self.counts for word in count)
         many = len(texts)
-        self.rarity = {
-            word: log(1 + (many - spread[word] + 0.5) / (spread[word] + 0.5)) for word in wanted
-        }
+        self.rarity = {word: log(1 + (many - spread[word] + 0.5) / (spread[word] + 0.5)) for word in wanted}
         self.mean = sum(map(len, texts)) / (many or 1) or 1.0
         self.near = [self._near(at) for at in range(many)]
 

@@ -10,12 +10,12 @@ LONGEST = 600
 """Characters; whatever is longer is cut between words."""
 
 _FENCE = re.compile(r"\s*(```|~~~)")
-_HEADING = re.compile(r"\s{0,3}(#{1,6})\s+(.*?)\s*#*\s*$")
+_HEADING = re.compile(r"\s{0,3}(#{1,6})(?:\s|$)")
 _UNDERLINE = re.compile(r"\s{0,3}(=+|-{2,})\s*$")
 _RULE = re.compile(r"[\s|:*_=+-]*$")
 _ITEM = re.compile(r"\s*(?:(?:[-*+]|\d{1,3}[.)])\s+(?:\[[ xX]\]\s+)?|>\s?)+")
 _CLAUSE = re.compile(r"\s*(?:§\s*)?\d+(?:\.\d+)+\.?\s")
-_END = re.compile(r"[.!?…]+[\"'”’»)\]*_]*(?=\s)|[。！？]+[」』”’）]*")  # noqa: RUF001  full-width signs end sentences
+_END = re.compile(r"(?<![.!?…])[.!?…]++[\"'”’»)\]*_]*+(?=\s)|[。！？]+[」』”’）]*")  # noqa: RUF001  full-width signs end sentences
 _LAST_WORD = re.compile(r"[^\s(\"'“‘]*$")  # noqa: RUF001  typographic quotes
 _ABBREVIATIONS = frozenset(
     "mr mrs ms dr prof st fig figs sec art cl approx ca cf vs e.g i.e z.b d.h u.a bzw vol pp ed eds "
@@ -82,6 +82,17 @@ def _pieces(sentence: str) -> Iterator[str]:
         yield rest
 
 
+def _lines(paragraphs: Iterable[Paragraph]) -> Iterator[tuple[str, str]]:
+    """Each line with the label of its paragraph; an empty one where paragraphs stand apart."""
+    follows = ""
+    for label, text in paragraphs:
+        name, _, number = label.rpartition(":")
+        if label != follows:
+            yield "", ""
+        yield from ((label, line) for line in text.splitlines() if line.strip())
+        follows = f"{name}:{int(number) + text.count(chr(10)) + 1}" if number.isdecimal() else ""
+
+
 @dataclass(slots=True)
 class _Reader:
     """Goes through a text line by line; `waiting` are the lines of the block it is in."""
@@ -94,38 +105,40 @@ class _Reader:
     block: int = 0
 
     def read(self, paragraphs: Iterable[Paragraph]) -> Iterator[Sentence]:
-        for paragraph in paragraphs:
-            self.label, self.columns = paragraph.label, ""
-            lines = paragraph.text.splitlines()
-            for line, following in zip(lines, [*lines[1:], ""], strict=True):
-                yield from self._line(line, following)
-            yield from self._close()
+        lines = [*_lines(paragraphs)]
+        for (label, line), (_, following) in zip(lines, [*lines[1:], ("", "")], strict=True):
+            if line:
+                yield from self._line(label, line, following)
+            else:
+                yield from self._close()
+                self.columns = ""
+        yield from self._close()
 
-    def _line(self, line: str, following: str) -> Iterator[Sentence]:
+    def _line(self, label: str, line: str, following: str) -> Iterator[Sentence]:
+        if self._goes_on(line):
+            self.waiting.append(line)
+            return
+        yield from self._close()
+        self.label = label
         if self.fence or _FENCE.match(line):
-            yield from self._close()
             yield from self._code(line)
         elif heading := _HEADING.match(line):
-            yield from self._close()
-            self._under(len(heading[1]), heading[2])
-        elif not self.waiting and _UNDERLINE.match(following):
+            self._under(len(heading[1]), line[heading.end() :].strip(" \t#"))
+        elif _UNDERLINE.match(following):
             self._under(1 if "=" in following else 2, line.strip())
         elif line.lstrip().startswith("|"):
-            yield from self._close()
             yield from self._row(line, following)
-        elif _RULE.match(line):
-            yield from self._close()
-        else:
-            if self._begins_block(line):
-                yield from self._close()
+        elif not _RULE.match(line):
             self.waiting.append(line)
 
-    def _begins_block(self, line: str) -> bool:
-        if not (_ITEM.match(line) or _CLAUSE.match(line)):
+    def _goes_on(self, line: str) -> bool:
+        """Whether the line belongs to the block that is waiting."""
+        if not self.waiting or _FENCE.match(line) or _HEADING.match(line) or _RULE.match(line):
             return False
-        # a number that was wrapped to the start of a line is no list item and no clause
-        wrapped = self.waiting and self.waiting[-1].rstrip()[-1:] not in ".:;!?,"
-        return not (wrapped and line.lstrip()[0].isdigit())
+        if _ITEM.match(line) or _CLAUSE.match(line):
+            # a number that was wrapped to the start of a line is no list item and no clause
+            return line.lstrip()[0].isdigit() and self.waiting[-1].rstrip()[-1:] not in ".:;!?,"
+        return not line.lstrip().startswith("|")
 
     def _code(self, line: str) -> Iterator[Sentence]:
         mark = line.strip()[:3]
