@@ -59,7 +59,7 @@ async def conduct(
         text=text,
         spent=state.meter.spent,
         seconds=state.meter.seconds,
-        cited=sources_of(text, state.shown) if answer else (),
+        cited=sources_of(text, state) if answer else (),
         notices=tuple(state.notices),
     )
     if state.log is not None:
@@ -67,10 +67,14 @@ async def conduct(
     return answer
 
 
-def sources_of(text: str, shown: Mapping[str, Quote]) -> tuple[Source, ...]:
-    """What the text cites of what was shown; if it cites nothing, the documents and memories shown, whole."""
+def sources_of(text: str, state: RunState) -> tuple[Source, ...]:
+    """What the text cites of what was shown; if it cites nothing, the documents and memories shown, whole.
+
+    The extractive model cites all that it uses, so that it cites nothing says that it used nothing.
+    """
+    shown = state.shown
     found = [source for label in cited(text) if (source := _source(label, shown, text))]
-    if found:
+    if found or state.models == {"extractive"}:
         return tuple(found)
     return tuple(
         Source(label=quote.label, kind=quote.kind)

@@ -55,14 +55,19 @@ class Quote(Frozen):
         if self.kind != "document":
             yield Paragraph(self.label, self.text)
             return
-        for found in _PARAGRAPH.finditer(self.text):
-            line = self.text.count("\n", 0, found.start()) + 1
-            yield Paragraph(f"{self.label}:{line}", found[0].rstrip())
+        lines: list[str] = []
+        for number, line in enumerate([*self.text.split("\n"), ""], 1):
+            if lines and (not line.strip() or _BEGINS_ITEM.match(line)):
+                yield Paragraph(f"{self.label}:{number - len(lines)}", "\n".join(lines).rstrip())
+                lines = []
+            if line.strip():
+                lines.append(line)
 
 
-_ITEM = r"[ \t]*(?:[-*+•]|#{1,6}|\d+(?:\.\d+)+\.?|\d+[.)]|\([a-z0-9]{1,3}\))[ \t]"
+_BEGINS_ITEM = re.compile(
+    r"[ \t]*(?:(?:[-*+•]|#{1,6}|\([a-z0-9]{1,3}\))[ \t]|\d+(?:[.)]|(?:\.\d+)+\.?)[ \t]+(?![a-z]))"
+)
 """How an item of a list, a numbered clause or a heading begins: it is cited for itself."""
-_PARAGRAPH = re.compile(rf"[^\n]*\S[^\n]*(?:\n(?!{_ITEM})[^\n]*\S[^\n]*)*")
 _CITATION = re.compile(r"\[([^\[\]\n]{1,200})\]")
 
 

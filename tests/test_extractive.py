@@ -168,7 +168,7 @@ async def test_a_long_task_without_quotes_is_answered_from_its_own_text() -> Non
     assert found[0][0] == "The rent is 310 crowns."
 
 
-@pytest.mark.parametrize("unit", ["!", "word ", "a. ", "[", "- ", "# x\n", "漢", "1.1 ", " #", "|a|\n"])
+@pytest.mark.parametrize("unit", ["!", "word ", "a. ", "[", "- ", "漢", "1.1 ", " #", "|a|\n", "# x\n", "a\n\n"])
 async def test_a_megabyte_of_anything_is_read(unit: str) -> None:
     text = unit * (1_000_000 // len(unit)) + "\n\nThe rent is 310 crowns."
     found = bullets(await answer("What is the rent?", document(text)))

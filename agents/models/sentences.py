@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from ..message import Paragraph, Quote
 
@@ -105,8 +106,7 @@ class _Reader:
     block: int = 0
 
     def read(self, paragraphs: Iterable[Paragraph]) -> Iterator[Sentence]:
-        lines = [*_lines(paragraphs)]
-        for (label, line), (_, following) in zip(lines, [*lines[1:], ("", "")], strict=True):
+        for (label, line), (_, following) in pairwise([*_lines(paragraphs), ("", "")]):
             if line:
                 yield from self._line(label, line, following)
             else:
