@@ -88,9 +88,11 @@ class NameUnknown(UserError):
 
     def __init__(self, what: str, name: str, known: Iterable[str], *, hint: str = "") -> None:
         known = sorted(known)
-        near = get_close_matches(name, known, n=3)
-        there = f"did you mean {' or '.join(near)}?" if near else f"there are: {_listed(known)}"
-        super().__init__(". ".join(filter(None, [f"there is no {what} {name!r}; {there}", hint])))
+        if near := get_close_matches(name, known, n=3):
+            there = f"; did you mean {' or '.join(near)}?"
+        else:
+            there = f"; there are: {_listed(known)}." if known else "."
+        super().__init__(f"there is no {what} {name!r}{there} {hint}".rstrip(" ."))
 
 
 class PathRefused(UserError):

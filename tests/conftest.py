@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["shell"]
 DEADLINE = 30.0
 """Seconds after which an async test has failed."""
 PROVIDER_PREFIXES = ("ANTHROPIC_", "OPENAI_", "GUILDHALL_")
