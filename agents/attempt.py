@@ -51,10 +51,19 @@ async def attempt(run: "Run", request: ModelRequest, digest: str, model: Model, 
 
 
 def replayed(known: dict[str, Any], source: int) -> ModelReply:
-    """The reply that the journal knows, or the failure that it was."""
+    """The reply that the journal knows, or the failure that it was, raised as it was then."""
     if "failed" in known:
-        raise Failure(known["text"], kind=known["failed"])
+        kind, text = known["failed"], known["text"]
+        if known.get("provider"):
+            raise ProviderError(kind, text)
+        raise BudgetRefused(text) if kind == "budget" else Failure(text, kind=kind)
     return ModelReply.model_validate({**known["reply"], "source": source})
+
+
+def kept_failure(failure: Failure) -> dict[str, Any]:
+    """A call's final failure as the journal keeps it."""
+    provider = {"provider": True} if isinstance(failure, ProviderError) else {}
+    return {"failed": failure.kind, "text": str(failure), **provider}
 
 
 def _kept(reply: ModelReply) -> dict[str, Any]:
@@ -69,9 +78,11 @@ async def _call(run: "Run", request: ModelRequest, model: Model, tries: Tries) -
     deadline, left = run.state.policy.deadline - tries.seconds, run.state.meter.seconds_left
     began = time.monotonic()
     try:
-        async with asyncio.timeout(min(deadline, left)):
+        async with asyncio.timeout(min(deadline, left)) as limit:
             return await model.complete(request, on_text)
     except TimeoutError as error:
+        if not limit.expired():
+            raise ProviderError("timeout", f"{model.name} took too long: {error}") from error
         if left < deadline:
             raise BudgetRefused(
                 "the run's seconds are over; resume it with a larger budget of seconds"

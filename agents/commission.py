@@ -71,7 +71,7 @@ def build(spec: RunSpec, builder: TeamBuilder, member: Member | None) -> Built:
         notices = (*library.notices_for(spec.name), *builder.notices)
         return Built(built, team.pattern, files, team.budget.to_budget(), notices)
     if len(spec.name.split()) > 1:
-        return Built(builder.role(spec.name), "", _hash(spec.name), Budget())
+        return Built(builder.role(spec.name), "", _hash(spec.name), Budget(), tuple(builder.notices))
     files, agent = library.fingerprint(spec.name, kind="specialist"), builder.specialist(spec.name)
     notices = (*library.notices_for(spec.name, kind="specialist"), *builder.notices)
     return Built(agent, "", files, Budget(), notices)
@@ -83,7 +83,7 @@ def opening(spec: RunSpec, files: Sequence[Attachment]) -> Message:
     return Message(text=spec.task, quotes=(*context, *as_quotes(files)), attachments=as_attachments(files))
 
 
-def narrower(asked: Budget, of_team: Budget) -> Budget:
+def limits_of(asked: Budget, of_team: Budget) -> Budget:
     """The budget that the user gave; where the user gave no limit, that of the team's file."""
     units = ("usd", "tokens", "calls", "seconds")
     limits = {unit: getattr(asked, unit) or getattr(of_team, unit) for unit in units}

@@ -2,31 +2,41 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
-from guildhall.errors import GuildhallError, describe
+from guildhall.errors import BudgetRefused, GuildhallError, describe
 
 from . import event as ev
 from .attempt import AMOUNT
 from .budget import NOTHING, Amount
 from .event import Source
 from .message import Message, Paragraph, Quote, cited
-from .models.catalog import NO_KEY
 from .reflect import remember_outcome
 from .result import Status
 from .run import Member, Run, RunState
 
+GRACE = 0.5
+"""Seconds for what can still be made of the answers there are, when the run's seconds are over."""
 log = logging.getLogger(__name__)
 _STATUS: dict[ev.Outcome, Status] = {"answered": "done", "failed": "failed", "cancelled": "cancelled"}
 
 
 async def conduct(
-    state: RunState, member: Member, message: Message, *, pattern: str = "", resumed: bool = False
+    state: RunState,
+    member: Member,
+    message: Message,
+    *,
+    pattern: str = "",
+    resumed: Sequence[ev.Event] | None = None,
 ) -> Message | None:
     """The member's answer, or None if there is none: how the run ended is in its events and on disk.
 
-    What memory knows of the task is quoted to the member; what comes of it is remembered.
+    What memory knows of the task is quoted to the member; what comes of it is remembered. `resumed`
+    are the events of a run that was cut short.
     """
     run = Run(state)
     run.emit(
@@ -35,24 +45,22 @@ async def conduct(
         pattern=pattern,
         task=message.text,
         budget=state.meter.budget,
-        resumed=resumed,
+        resumed=resumed is not None,
     )
+    settle_open(resumed or (), state)
     answer: Message | None = None
     outcome: ev.Outcome = "failed"
     try:
-        hits = await run.recall(message.text)
-        memories = (Quote(label=hit.record.label, kind="memory", text=hit.record.text) for hit in hits)
-        answer = await run.give(member, message.with_quotes(*memories))
-        await remember_outcome(run, member.name, message.text, answer)
+        answer = await _in_time(_worked_on(run, member, message), state)
         text, outcome = answer.text, "answered"
     except asyncio.CancelledError:
-        text, outcome, answer = "the run was cancelled", "cancelled", None
+        text = "a member ended with a cancellation of its own"
+        if (task := asyncio.current_task()) is None or task.cancelling():
+            text, outcome = "the run was cancelled", "cancelled"
     except Exception as error:  # whatever a member raises, the run ends and says why
         if not isinstance(error, GuildhallError):
             log.debug("a member raised", exc_info=True)
-        text, answer = describe(error), None
-    if "extractive" in state.models:
-        state.notice(NO_KEY)
+        text = describe(error)
     run.emit(
         ev.RunFinished,
         outcome=outcome,
@@ -63,8 +71,40 @@ async def conduct(
         notices=tuple(state.notices),
     )
     if state.log is not None:
-        await state.log.end(_STATUS[outcome], answer.text if answer else "")
+        ending = asyncio.ensure_future(state.log.end(_STATUS[outcome], answer.text if answer else ""))
+        await wait_out(ending)
+        if problem := ending.exception():
+            state.notice(f"how this run ended could not be kept: {describe(problem)}")
     return answer
+
+
+async def wait_out(task: "asyncio.Future[Any]") -> None:
+    """Return when the task is done, however often the waiting is cancelled."""
+    while not task.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait({task})
+
+
+async def _worked_on(run: Run, member: Member, message: Message) -> Message:
+    hits = await run.recall(message.text)
+    memories = (Quote(label=hit.record.label, kind="memory", text=hit.record.text) for hit in hits)
+    answer = await run.give(member, message.with_quotes(*memories))
+    await remember_outcome(run, member.name, message.text, answer)
+    return answer
+
+
+async def _in_time(work: Coroutine[Any, Any, Message], state: RunState) -> Message:
+    """What the work gives within the run's seconds; calls of models have ended a moment before."""
+    left = state.meter.seconds_left
+    try:
+        async with asyncio.timeout(None if math.isinf(left) else max(left, 0) + GRACE) as limit:
+            return await work
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise BudgetRefused(
+            f"the run's {state.meter.budget.seconds:g} seconds are over; resume it with a larger budget"
+        ) from error
 
 
 def sources_of(text: str, state: RunState) -> tuple[Source, ...]:
@@ -72,30 +112,26 @@ def sources_of(text: str, state: RunState) -> tuple[Source, ...]:
 
     The extractive model cites all that it uses, so that it cites nothing says that it used nothing.
     """
-    shown = state.shown
-    found = [source for label in cited(text) if (source := _source(label, shown, text))]
+    found = [source for label in cited(text) if (source := _source(label, state.shown, text))]
     if found or state.models == {"extractive"}:
         return tuple(found)
+    whole = (quotes[0] for quotes in state.shown.values())
     return tuple(
-        Source(label=quote.label, kind=quote.kind)
-        for quote in shown.values()
-        if quote.kind in ("document", "memory")
+        Source(label=quote.label, kind=quote.kind) for quote in whole if quote.kind in ("document", "memory")
     )
 
 
-def _source(label: str, shown: Mapping[str, Quote], answer: str) -> Source | None:
+def _source(label: str, shown: Mapping[str, Sequence[Quote]], answer: str) -> Source | None:
     """The place that a citation names, if it was shown: `contract.md:12`, `contract.md:12-15`, or a whole."""
     name, _, place = label.rpartition(":")
     line = place.partition("-")[0]
-    if line.isdecimal() and name in shown:
-        parts = [part for part in shown[name].paragraphs() if _line(part) <= int(line)]
-        if not parts or int(line) > shown[name].text.count("\n") + 1:
-            return None
-        return Source(label=label, kind=shown[name].kind, text=_telling(parts[-1].text, label, answer))
-    quote = shown.get(label)
-    if quote is None:
-        return None
-    return Source(label=label, kind=quote.kind, text=_telling(quote.text, label, answer))
+    for quote in shown.get(name, ()) if line.isdecimal() else ():
+        parts = [part for part in quote.paragraphs() if _line(part) <= int(line)]
+        if parts and int(line) <= quote.text.count("\n") + 1:
+            return Source(label=label, kind=quote.kind, text=_telling(parts[-1].text, label, answer))
+    for quote in shown.get(label, ()):
+        return Source(label=label, kind=quote.kind, text=_telling(quote.text, label, answer))
+    return None
 
 
 def _line(part: Paragraph) -> int:
@@ -120,8 +156,8 @@ class Before:
     spent: Amount = NOTHING
     seconds: float = 0.0
     last_id: int = 0
-    replied: dict[str, int] = field(default_factory=dict)
-    """The event of the reply at each path."""
+    replied: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """The event of the reply at each path, and the model that gave it."""
 
 
 def before(events: Sequence[ev.Event]) -> Before:
@@ -136,7 +172,7 @@ def before(events: Sequence[ev.Event]) -> Before:
         if isinstance(event, ev.Replied | ev.Lost):
             state.spent += event.spent
         if isinstance(event, ev.Replied):
-            state.replied[event.path] = event.id
+            state.replied[event.path] = (event.id, event.model)
     return state
 
 
@@ -155,7 +191,7 @@ def settle_open(events: Sequence[ev.Event], state: RunState) -> None:
         if entry is not None and "reply" in entry.value:
             spent, reply = AMOUNT.validate_python(entry.value["spent"]), entry.value["reply"]
             usage = reply.get("usage", {})
-            replied[event.path] = here.emit(
+            number = here.emit(
                 ev.Replied,
                 asked=event.id,
                 text=reply.get("text", ""),
@@ -163,6 +199,7 @@ def settle_open(events: Sequence[ev.Event], state: RunState) -> None:
                 usage=usage,
                 spent=spent,
             )
+            replied[event.path] = (number, event.model)
         else:
             spent = event.reserved
             text = "the process died while this call was in flight"

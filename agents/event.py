@@ -1,11 +1,12 @@
 """What happens during a run, in order: the wire format of every face and the record on disk."""
 
+import json
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
 from .budget import Amount, Budget
-from .message import Frozen, MessageType, QuoteKind, Usage
+from .message import Frozen, MessageType, QuoteKind, Usage, plain
 
 Outcome = Literal["answered", "failed", "cancelled", "skipped"]
 Choice = Literal[
@@ -176,3 +177,11 @@ Event = Annotated[
     Field(discriminator="kind"),
 ]  # fmt: skip
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+def dumped(event: Event) -> str:
+    """The event as JSON, whatever its parts hold."""
+    try:
+        return event.model_dump_json(fallback=str)
+    except ValueError:  # a lone surrogate, or what refers to itself
+        return plain(json.dumps(event.model_dump(), default=str, ensure_ascii=False))

@@ -2,39 +2,41 @@
 
 import asyncio
 import itertools
+import logging
 import os
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from guildhall.errors import UserError
-from guildhall.home import data_folder, project_folder, scope_of
+from guildhall.errors import StoreError, UserError
+from guildhall.home import data_folder, is_too_wide, project_folder, scope_of
 from guildhall.memory.memory import Memory
 from guildhall.memory.records import Hit, Kind, Remembered
 from guildhall.memory.store.database import Database
 from guildhall.memory.store.liveness import Liveness
-from guildhall.memory.store.runs import RunRow, Runs
+from guildhall.memory.store.runs import RunLog, RunRow, Runs
 
 from . import event as ev
 from .budget import Budget, Meter
-from .commission import Built, KeptFile, RunSpec, build, narrower, opening, refuse_if_changed
-from .conduct import before, conduct, settle_open
+from .commission import Built, KeptFile, RunSpec, build, limits_of, opening, refuse_if_changed
+from .conduct import before, conduct, wait_out
 from .config import Config, read_config
 from .discovery import Library
 from .documents import read_files
-from .message import Attachment, Message
+from .message import Attachment, Message, plain
 from .models.catalog import Catalog, Choice
-from .models.clients import close_clients
+from .models.clients import hold_clients, release_clients
 from .prices import Prices
 from .result import Collector, Result, Status, collect
-from .run import Member, OnDelta, RunState, Sink, is_failure
+from .run import Member, OnDelta, RunState, Sink, is_failure, is_refusal
 from .team import TeamBuilder
 from .tool import Tool
 from .tools.files import file_tools
 from .tools.memory import memory_tools
 
+log = logging.getLogger(__name__)
 CANCEL_CHECK = 0.5
 """Seconds between looks at whether another process wants a run of this one ended."""
 
@@ -73,21 +75,24 @@ class Hall:
         environ = dict(os.environ if environ is None else environ)
         home = (home or data_folder(environ)).absolute()
         config = read_config(home)
-        db = await asyncio.to_thread(Database, home / "guildhall.db")
-        liveness = Liveness(home / "locks")
-        hall = cls(
-            home=home,
-            project=project_folder(project),
-            catalog=Catalog(environ, config),
-            config=config,
-            db=db,
-            liveness=liveness,
-            host=host,
-        )
-        try:
+        async with AsyncExitStack() as closing:
+            liveness = await asyncio.to_thread(Liveness, home / "locks")
+            closing.callback(liveness.close)
+            db = await asyncio.to_thread(Database, home / "guildhall.db")
+            closing.push_async_callback(asyncio.to_thread, db.close)
+            hold_clients()
+            closing.push_async_callback(release_clients)
+            hall = cls(
+                home=home,
+                project=project_folder(project),
+                catalog=Catalog(environ, config),
+                config=config,
+                db=db,
+                liveness=liveness,
+                host=host,
+            )
+            closing.push_async_callback(hall._stop)
             yield hall
-        finally:
-            await hall._close()
 
     # -- runs
 
@@ -111,9 +116,10 @@ class Hall:
         be used (an unknown name, an unreadable file) raises UserError before anything is called.
         """
         kind: Literal["team", "member"] = "team" if isinstance(team, str) else "member"
+        name = team if isinstance(team, str) else team.name
         spec = RunSpec(
-            kind=kind, name=team if isinstance(team, str) else team.name, task=task, context=context,
-            pattern=pattern, model=model, budget=budget or Budget(), project=str(self.project),
+            kind=kind, name=plain(name), task=plain(task), context=plain(context), pattern=pattern,
+            model=model, budget=budget or Budget(), project=str(self.project),
         )  # fmt: skip
         member = None if isinstance(team, str) else team
         return await self._start(spec, member, files, sinks=sinks, on_text=on_text, run_id=run_id)
@@ -133,7 +139,7 @@ class Hall:
     ) -> Result:
         """The result of one specialist: a name, or a role described in words (`a patent lawyer`)."""
         spec = RunSpec(
-            kind="ask", name=specialist, task=task, context=context, model=model,
+            kind="ask", name=plain(specialist), task=plain(task), context=plain(context), model=model,
             budget=budget or Budget(), project=str(self.project),
         )  # fmt: skip
         return await self._start(spec, None, files, sinks=sinks, on_text=on_text, run_id=run_id)
@@ -160,26 +166,22 @@ class Hall:
         built = await self._built(spec, team)
         if not force:
             refuse_if_changed(row, built)
-        row, log = await self._runs.claim(row.id)
-        if row.status != "interrupted":
-            log.forget(is_failure)
         events = await self.events(row.id)
-        was = before(events)
-        state = self._state(row.id, budget or narrower(spec.budget, built.budget), sinks, on_text)
-        state.log, state.replied, state.scope = log, was.replied, row.scope
-        state.meter = Meter(state.meter.budget, spent=was.spent, seconds=was.seconds)
-        state.ids = itertools.count(was.last_id + 1)
-        collector = Collector()
-        state.sinks = [collector, *sinks]
-        for event in events:
-            for sink in state.sinks:
-                sink(event)
-        settle_open(events, state)
         kept = [
             Attachment(name=f.name, media_type=f.media_type, data=await self._runs.file(f.digest))
             for f in spec.files
         ]
-        return await self._carry_out(state, built, opening(spec, kept), collector, resumed=True)
+        was = before(events)
+        state = self._state(row.id, budget or limits_of(spec.budget, built.budget), sinks, on_text)
+        state.log = await self._taken(self._runs.claim(row))
+        if row.status != "interrupted":
+            state.log.forget(is_failure)
+        elif budget is not None:
+            state.log.forget(is_refusal)
+        state.replied, state.scope = was.replied, row.scope
+        state.meter = Meter(state.meter.budget, spent=was.spent, seconds=was.seconds)
+        state.ids = itertools.count(was.last_id + 1)
+        return await self._carry_out(state, built, opening(spec, kept), resumed=events)
 
     async def cancel(self, run_id: str = "") -> RunRow:
         """The run as it is after it was asked to end; the process that works on it sees that at once."""
@@ -269,24 +271,41 @@ class Hall:
             for f in read
         ]
         spec = spec.model_copy(update={"files": tuple(kept)})
-        state = self._state(
-            run_id or secrets.token_hex(16), narrower(spec.budget, built.budget), sinks, on_text
-        )
-        state.log = await self._runs.begin(
-            RunRow(
-                id=state.id, kind=spec.kind, team=built.member.name, pattern=built.pattern, task=spec.task,
-                spec=spec.model_dump_json(), fingerprint=built.fingerprint, scope=self.scope,
-            )
+        budget = limits_of(spec.budget, built.budget)
+        state = self._state(run_id or secrets.token_hex(16), budget, sinks, on_text)
+        row = RunRow(
+            id=state.id, kind=spec.kind, team=built.member.name, pattern=built.pattern, task=spec.task,
+            spec=spec.model_dump_json(), fingerprint=built.fingerprint, scope=self.scope,
         )  # fmt: skip
-        collector = Collector()
-        state.sinks = [collector, *sinks]
-        return await self._carry_out(state, built, opening(spec, read), collector, resumed=False)
+        state.log = await self._taken(self._runs.begin(row))
+        return await self._carry_out(state, built, opening(spec, read))
+
+    async def _taken(self, taking: Coroutine[Any, Any, RunLog]) -> RunLog:
+        """The log of a run that is now ours; if the caller is cancelled meanwhile, the run is given back."""
+        task = asyncio.ensure_future(taking)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await wait_out(task)
+            if not task.exception():
+                await task.result().end("cancelled", "")
+            raise
 
     async def _carry_out(
-        self, state: RunState, built: Built, message: Message, collector: Collector, *, resumed: bool
+        self,
+        state: RunState,
+        built: Built,
+        message: Message,
+        *,
+        resumed: Sequence[ev.Event] | None = None,
     ) -> Result:
         """The result; the run is a task of its own, so that it can be cancelled from anywhere."""
-        state.notices.extend(built.notices)
+        collector = Collector()
+        state.sinks = [collector, *state.sinks]
+        for event in resumed or ():
+            state.tell(event)
+        for notice in built.notices:
+            state.notice(notice)
         task = asyncio.create_task(
             conduct(state, built.member, message, pattern=built.pattern, resumed=resumed)
         )
@@ -297,12 +316,13 @@ class Hall:
             await asyncio.wait({task})
         except asyncio.CancelledError:
             task.cancel()
-            await asyncio.wait({task})
+            await wait_out(task)
             raise
         finally:
             self._active.pop(state.id, None)
         answer = task.result()
-        return collector.result(data=answer.data if answer else None)
+        result = collector.result(data=answer.data if answer else None)
+        return result.model_copy(update={"notices": tuple(state.notices)})
 
     def _state(self, run_id: str, budget: Budget, sinks: Sequence[Sink], on_text: OnDelta | None) -> RunState:
         return RunState(
@@ -317,23 +337,29 @@ class Hall:
         return build(spec, TeamBuilder(library, self.catalog, _tools(project), spec.model), member)
 
     async def _watch_for_cancels(self) -> None:
-        """Cancel the runs that another process wants ended, as long as there are runs."""
+        """Cancel the runs that another process wants ended, each once, as long as there are runs."""
+        cancelled: set[str] = set()
         while self._active:
             await asyncio.sleep(CANCEL_CHECK)
-            for run in await self._runs.cancel_requests():
+            try:
+                wanted = await self._runs.cancel_requests()
+            except StoreError:
+                log.warning("could not look for runs to cancel", exc_info=True)
+                continue
+            for run in wanted - cancelled:
                 if task := self._active.get(run):
+                    cancelled.add(run)
                     task.cancel()
         self._watcher = None
 
-    async def _close(self) -> None:
-        for task in [*self._active.values(), *filter(None, [self._watcher])]:
+    async def _stop(self) -> None:
+        """Cancel what is at work, and wait for its end."""
+        tasks = [*self._active.values(), *filter(None, [self._watcher])]
+        for task in tasks:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-        await close_clients()
-        await asyncio.to_thread(self._db.close)
-        self._liveness.close()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _tools(project: Path) -> dict[str, Tool]:
-    return {tool.name: tool for tool in [*file_tools({"project": project}), *memory_tools()]}
+    roots = {} if is_too_wide(project) else {"project": project}
+    return {tool.name: tool for tool in [*file_tools(roots), *memory_tools()]}

@@ -71,6 +71,11 @@ _BEGINS_ITEM = re.compile(
 _CITATION = re.compile(r"\[([^\[\]\n]{1,200})\]")
 
 
+def plain(text: str) -> str:
+    """The text with what no UTF-8 file can hold replaced: lone surrogates, as in names of odd files."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def cited(text: str) -> list[str]:
     """The labels that stand in brackets in the text, each once, in order."""
     return list(dict.fromkeys(label.strip() for label in _CITATION.findall(text)))
@@ -210,14 +215,14 @@ class ModelRequest(Frozen):
         return hashlib.blake2b(same.encode(), digest_size=16).hexdigest()
 
     def input_bound(self) -> int:
-        """More tokens than the input has: prose in any script takes at most one for two bytes."""
-        text = sum(
-            len(turn.text.encode()) + sum(len(quote.text.encode()) + 160 for quote in turn.quotes) + 32
-            for turn in self.turns
-        )
+        """More tokens than the input has: no tokenizer needs more than one for a byte."""
+        sent = sum(len(turn.prompt().encode()) + 32 for turn in self.turns)
         files = sum(file.tokens_bound for turn in self.turns for file in turn.attachments)
-        calls = sum(len(str(call.arguments)) + 64 for turn in self.turns for call in turn.calls)
-        return (text + calls) // 2 + files + 256 * len(self.tools) + (512 if self.output else 0)
+        beside = sum(len(str(part)) for turn in self.turns for part in (turn.calls, turn.native) if part)
+        described = sum(
+            len(tool.name) + len(tool.description) + len(str(tool.parameters)) for tool in self.tools
+        )
+        return sent + files + beside + described + (len(str(self.output)) if self.output else 0)
 
 
 class ModelReply(Frozen):

@@ -2,7 +2,7 @@
 
 import re
 
-from guildhall.errors import StoreError
+from guildhall.errors import GuildhallError
 
 from .message import Message
 from .run import Run
@@ -25,7 +25,7 @@ async def remember_outcome(run: Run, team: str, task: str, answer: Message) -> N
         await here.remember(
             text, kind="episode", model=models, source=f"run:{run.id}", tags=(f"team:{team}",)
         )
-    except StoreError as error:
+    except GuildhallError as error:
         run.state.notice(f"the outcome was not remembered: {error}")
 
 

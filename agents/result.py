@@ -92,6 +92,7 @@ class Collector:
                 self.run_id, self.team, self.pattern = event.run, event.team, event.pattern
                 self.task, self.ended = event.task, None
                 self.began = self.began or event.at
+                self._members, self._teams = {}, set()  # a resumed run gives to everybody anew
             case ev.RunFinished():
                 self.ended, self.spent = event, event.spent
             case ev.Started():

@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
-from guildhall.errors import BudgetRefused, Failure, StoreError, describe
+from guildhall.errors import BudgetRefused, Failure, GuildhallError, StoreError, describe
 from guildhall.memory.memory import Memory
 from guildhall.memory.records import Author, Hit, Kind, Remembered
 from guildhall.memory.store.runs import Entry, RunLog
 
 from . import event as ev
-from .attempt import attempt, replayed
+from .attempt import attempt, kept_failure, replayed
 from .budget import Budget, Meter
 from .message import Message, ModelReply, ModelRequest, Quote, ToolCall
 from .models.base import Model
@@ -34,6 +34,7 @@ OnDelta = Callable[[str, int, str], None]
 """Sees text as it streams: path, attempt, text. A higher attempt takes back what earlier ones showed."""
 
 log = logging.getLogger(__name__)
+_NOT_IN_NAMES = str.maketrans({"/": "-", ".": "-"})
 
 
 class Member(Protocol):
@@ -61,13 +62,21 @@ class RunState:
     prices: Prices = field(default_factory=Prices)
     policy: Policy = field(default_factory=Policy)
     ids: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
-    replied: Mapping[str, int] = field(default_factory=dict)
-    """Of a resumed run: the event of the reply at each path."""
-    shown: dict[str, Quote] = field(default_factory=dict)
-    """Everything that members were shown, by its label."""
+    replied: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    """Of a resumed run: the event of the reply at each path, and the model that gave it."""
+    shown: dict[str, list[Quote]] = field(default_factory=dict)
+    """Everything that members were shown, by its label; of one file there may be several parts."""
     models: set[str] = field(default_factory=set)
     """Models that have replied."""
     notices: list[str] = field(default_factory=list)
+
+    def tell(self, event: ev.Event) -> None:
+        """Show the event to every sink; one that fails stops nothing."""
+        for sink in self.sinks:
+            try:
+                sink(event)
+            except Exception:
+                log.exception("a sink failed; the run goes on")
 
     def notice(self, text: str) -> None:
         """Have the reader of the result told, once."""
@@ -95,7 +104,8 @@ class Run:
         return f"quoted-{_digest(self.id, self.path)[:8]}"
 
     def span(self, name: str, who: str = "") -> "Run":
-        """The next child of this name: `ask`, `ask.2`. Names are words: `/` and `.` are for paths."""
+        """The next child of this name: `ask`, `ask.2`. `/` and `.` are for paths and give way."""
+        name = name.translate(_NOT_IN_NAMES)
         self._children[name] += 1
         path = f"{self.path}/{name}" if self.path else name
         if (number := self._children[name]) > 1:
@@ -107,12 +117,8 @@ class Run:
         state = self.state
         event = kind(id=next(state.ids), run=state.id, path=self.path, who=self.who, at=time.time(), **fields)
         if state.log is not None:
-            state.log.event(event.id, event.model_dump_json)
-        for sink in state.sinks:
-            try:
-                sink(event)
-            except Exception:
-                log.exception("a sink failed; the run goes on")
+            state.log.event(event.id, partial(ev.dumped, event))
+        state.tell(event)
         return event.id
 
     def stream(self, attempt: int, text: str) -> None:
@@ -182,13 +188,15 @@ class Run:
         here = self.span("ask")
         digest = request.digest() if self.state.log is not None else ""
         if (known := here.recorded(digest)) is not None:
-            return replayed(known, self.state.replied.get(here.path, 0))
+            source, model = self.state.replied.get(here.path, (0, ""))
+            self.state.models |= {model} - {""}
+            return replayed(known, source)
         try:
             return await guarded(
                 self._priced(models), partial(attempt, here, request, digest), self.state.policy
             )
         except Failure as failure:  # recorded, so that a resumed run takes the same way
-            await here.record(digest, {"failed": failure.kind, "text": str(failure)})
+            await here.record(digest, kept_failure(failure))
             raise
 
     def _priced(self, models: Sequence[Model]) -> Sequence[Model]:
@@ -205,7 +213,9 @@ class Run:
         """Note what a member is shown, so that what it cites can be traced."""
         self._shown += quotes
         for quote in quotes:
-            self.state.shown.setdefault(quote.label, quote)
+            parts = self.state.shown.setdefault(quote.label, [])
+            if quote not in parts:
+                parts.append(quote)
 
     # -- tools
 
@@ -223,17 +233,17 @@ class Run:
         self, tool: Tool, call: ToolCall, reply: ModelReply, inputs: tuple[int, ...]
     ) -> tuple[str, bool]:
         digest = _digest(tool.name, repr(sorted(call.arguments.items())))
+        if not tool.idempotent and self._was_cut_short():
+            raise Failure(
+                f"{tool.name} was at work when the run stopped, and doing it twice may do harm: see "
+                "whether it was done, then start a new run",
+                kind="doubt",
+            )
         known = self.recorded(digest)
         if known is not None and known["ended"]:
             self.show([Quote.model_validate(quote) for quote in known["shown"]])
             return str(known["text"]), bool(known["error"])
         if not tool.idempotent:
-            if known is not None:
-                raise Failure(
-                    f"{tool.name} was at work when the run stopped, and doing it twice may do harm: see "
-                    "whether it was done, then start a new run",
-                    kind="doubt",
-                )
             await self.record(digest, {"ended": False})
         called = self.emit(
             ev.Called, tool=tool.name, arguments=call.arguments, reply=reply.source, why=reply.text[:500],
@@ -261,7 +271,7 @@ class Run:
             return [Hit.model_validate(hit) for hit in known]
         try:
             hits = await self.state.memory.recall(query, scope=self.state.scope, limit=limit + 5)
-        except StoreError as error:
+        except GuildhallError as error:
             here.state.notice(f"memory could not be read: {error}")
             hits = []
         hits = [hit for hit in hits if hit.record.author.run != self.id][:limit]
@@ -299,11 +309,17 @@ class Run:
 
     # -- the journal
 
+    def _was_cut_short(self) -> bool:
+        """Whether a tool was at work here when the run stopped, whatever its arguments were."""
+        entry = self.state.log.known(self.path) if self.state.log is not None else None
+        return entry is not None and entry.value == {"ended": False}
+
     def recorded(self, digest: str) -> Any:
         """What the journal knows of this path; an answer to another question is not used, and said."""
         if self.state.log is None or (entry := self.state.log.known(self.path)) is None:
             return None
         if entry.digest != digest:
+            self.state.log.drop(self.path)
             self.decided("journal", "asked anew", "what is asked here differs from what was recorded")
             return None
         return entry.value
@@ -316,6 +332,11 @@ class Run:
             await self.state.log.record(self.path, digest, value)
         except StoreError as error:
             self.state.notice(f"part of this run could not be kept, so it cannot be resumed: {error}")
+
+
+def is_refusal(entry: Entry) -> bool:
+    """Whether the journal's entry says that the budget had no room."""
+    return is_failure(entry) and entry.value["failed"] == "budget"
 
 
 def is_failure(entry: Entry) -> bool:

@@ -7,7 +7,7 @@ from guildhall.errors import UserError
 
 from .agent import Agent
 from .discovery import Library
-from .models.catalog import Catalog, Tier
+from .models.catalog import CHOSEN, NO_KEY, Catalog, Tier
 from .patterns import Parallel, Pipeline
 from .run import Member
 from .specs import PATTERNS, ParallelSpec, SpecialistSpec, TeamSpec
@@ -52,8 +52,7 @@ class TeamBuilder:
             tools=self._tools(("read_file", "search_files", "recall"), "specialist"),
             role=words,
         )
-        self.agents.append(agent)
-        return agent
+        return self._added(agent)
 
     def _team(self, spec: TeamSpec, specs: _Specs, brief: str) -> Member:
         brief = "\n\n".join(filter(None, [brief, spec.brief]))
@@ -86,7 +85,12 @@ class TeamBuilder:
             memory=spec.memory,
         )
         agent = agent if spec.max_turns is None else replace(agent, turns=spec.max_turns)
+        return self._added(agent)
+
+    def _added(self, agent: Agent) -> Agent:
         self.agents.append(agent)
+        if agent.models[0].name == "extractive":
+            self.notices.append(CHOSEN if self.catalog.providers else NO_KEY)
         return agent
 
     def _tools(self, names: Sequence[str], who: str) -> tuple[Tool, ...]:

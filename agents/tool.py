@@ -2,17 +2,20 @@
 
 import asyncio
 import inspect
+import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Literal, cast, get_type_hints, overload
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ArgsKwargs, to_json
 
 from guildhall.errors import Failure, UserError
+from guildhall.redact import redact
 
-from .message import ToolSpec
+from .message import ToolSpec, plain
 
 if TYPE_CHECKING:
     from .run import Run
@@ -78,7 +81,7 @@ def _made(function: Callable[..., Any], risk: Risk, idempotent: bool) -> Tool:
     name, text = function.__name__, inspect.getdoc(function) or ""
     context = _context_parameter(function)
     try:
-        adapter = TypeAdapter[Any](cast("Any", _shown(function, context)))
+        adapter = TypeAdapter[Any](cast("Any", _bound(function, context)))
         schema = adapter.json_schema()
     except Exception as error:
         raise UserError(
@@ -86,10 +89,12 @@ def _made(function: Callable[..., Any], risk: Risk, idempotent: bool) -> Tool:
         ) from error
 
     async def call(arguments: Mapping[str, Any], given: ToolContext) -> str:
-        call_ = ArgsKwargs((), {**arguments, **({context: given} if context else {})})
-        if inspect.iscoroutinefunction(function):
-            return _text(await _checked(lambda: adapter.validate_python(call_)))
-        return _text(await asyncio.to_thread(_run_checked, lambda: adapter.validate_python(call_)))
+        filled = {**arguments, context: given} if context else dict(arguments)
+        try:
+            work = adapter.validate_python(ArgsKwargs((), filled))
+        except ValidationError as error:
+            raise Failure(_problems(error), kind="bad_arguments") from None
+        return _text(await work() if inspect.iscoroutinefunction(function) else await _in_thread(work))
 
     if context:
         schema = {**schema, "properties": {k: v for k, v in schema["properties"].items() if k != context}}
@@ -102,28 +107,43 @@ def _context_parameter(function: Callable[..., Any]) -> str | None:
     return next((name for name, hint in hints.items() if hint is ToolContext and name != "return"), None)
 
 
-def _shown(function: Callable[..., Any], context: str | None) -> Callable[..., Any]:
-    """The function as pydantic sees it: with anything for its context."""
-    if context is None:
-        return function
+def _bound(function: Callable[..., Any], context: str | None) -> Callable[..., Any]:
+    """The function as pydantic checks it: given its arguments it gives the work, which is not begun yet."""
 
     @wraps(function)
-    def shown(*args: Any, **kwargs: Any) -> Any:
-        return function(*args, **kwargs)
+    def bound(*args: Any, **kwargs: Any) -> Any:
+        return partial(function, *args, **kwargs)
 
-    shown.__annotations__ = {**get_type_hints(function, include_extras=True), context: Any}
-    return shown
-
-
-async def _checked(call: Callable[[], Awaitable[Any]]) -> Any:
-    return await _run_checked(call)
+    hints = get_type_hints(function, include_extras=True)
+    hints.pop("return", None)
+    bound.__annotations__ = {**hints, context: Any} if context else hints
+    return bound
 
 
-def _run_checked(call: Callable[[], Any]) -> Any:
-    try:
-        return call()
-    except ValidationError as error:
-        raise Failure(_problems(error), kind="bad_arguments") from None
+async def _in_thread(work: Callable[[], Any]) -> Any:
+    """What the work gives; its thread does not keep the process alive when the run is cancelled."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Any] = loop.create_future()
+
+    def settle(value: Any, error: Exception | None) -> None:
+        if done.cancelled():
+            return
+        if error is None:
+            done.set_result(value)
+        else:
+            done.set_exception(error)
+
+    def run() -> None:
+        value, error = None, None
+        try:
+            value = work()
+        except Exception as raised:  # noqa: BLE001  it is raised where the work is awaited
+            error = raised
+        with suppress(RuntimeError):  # the loop was closed: nobody waits any more
+            loop.call_soon_threadsafe(settle, value, error)
+
+    threading.Thread(target=run, name="guildhall-tool", daemon=True).start()
+    return await done
 
 
 def _problems(error: ValidationError) -> str:
@@ -133,6 +153,7 @@ def _problems(error: ValidationError) -> str:
 
 def _text(value: Any) -> str:
     text = value if isinstance(value, str) else to_json(value, fallback=str).decode()
+    text = redact(plain(text))
     if len(text) > LONGEST_RESULT:
         return f"{text[:LONGEST_RESULT]}\n[{len(text) - LONGEST_RESULT:,} more characters were left out]"
     return text

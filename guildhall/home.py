@@ -1,7 +1,10 @@
 """Where things are: the user's data folder, the project, the configuration file."""
 
+import contextlib
 import hashlib
 import os
+import re
+import stat
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,24 +26,46 @@ def data_folder(environ: Mapping[str, str] | None = None) -> Path:
 
 
 def private_folder(folder: Path) -> Path:
-    """Make the folder if it is missing, readable by its owner alone."""
+    """Make the folder if it is missing, and have it readable by its owner alone.
+
+    A folder of somebody else, or one made for all (sticky, as /tmp is), stays as it is.
+    """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    about = folder.stat()
+    ours = not hasattr(os, "getuid") or about.st_uid == os.getuid()
+    if ours and about.st_mode & 0o077 and not about.st_mode & stat.S_ISVTX:
+        with contextlib.suppress(PermissionError):
+            folder.chmod(0o700)
     return folder
 
 
 def project_folder(start: Path | None = None) -> Path:
-    """The root of the project around `start` (the working folder), or `start` itself."""
+    """The root of the project around `start` (the working folder), or `start` itself.
+
+    A folder that holds the user's home folder is no project, whatever lies in it.
+    """
     start = (start or Path.cwd()).resolve()
     for folder in (start, *start.parents):
+        if is_too_wide(folder):
+            break
         if any((folder / mark).exists() for mark in MARKS):
             return folder
     return start
 
 
+def is_too_wide(folder: Path) -> bool:
+    """Whether the folder is, or holds, the user's home folder: more than agents may read."""
+    try:
+        return Path.home().resolve().is_relative_to(folder.resolve())
+    except RuntimeError:  # there is no home folder
+        return folder.resolve() == Path(folder.anchor)
+
+
 def scope_of(project: Path) -> str:
     """The memory scope of a project: its name, and a hash of its path to tell namesakes apart."""
     digest = hashlib.blake2b(os.fsencode(project.resolve()), digest_size=5).hexdigest()
-    return f"{project.name or 'root'}-{digest}"
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", project.name).strip(".-")[:60]
+    return f"{name or 'project'}-{digest}"
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -53,3 +78,6 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise FileError("bad_toml", f"not valid TOML: {error}", path=str(path)) from None
     except UnicodeDecodeError:
         raise FileError("not_utf8", "save the file as UTF-8", path=str(path)) from None
+    except OSError as error:
+        why = f"cannot be read ({error.strerror}): make it a file that you may read, or move it away"
+        raise FileError("unreadable", why, path=str(path)) from None

@@ -5,6 +5,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from guildhall.errors import PathRefused
+from guildhall.home import is_too_wide
 
 
 def within(project: Path, names: Sequence[str]) -> list[Path]:
@@ -15,8 +16,7 @@ def within(project: Path, names: Sequence[str]) -> list[Path]:
     if not names:
         return []
     project = project.resolve()
-    home = Path("~").expanduser().resolve()
-    if home.is_relative_to(project):
+    if is_too_wide(project):
         raise PathRefused(
             f"this server was started in {project}, which is no project, so it reads no files; have the host "
             "start it in the project's folder, or pass the text as context"

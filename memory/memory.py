@@ -13,7 +13,7 @@ from typing import Any, get_args
 from guildhall.errors import StoreError, UserError
 from guildhall.redact import redact
 
-from .recall import Question, find, matching
+from .recall import Question, find, matching, rivals
 from .records import (
     LONGEST_TEXT,
     NOBODY,
@@ -60,8 +60,10 @@ class Memory:
     ) -> Remembered:
         """What became of the text, once it is on disk; secrets in it are taken out first.
 
-        A `subject` names what the record is about: a newer record of the same subject supersedes
-        the older one. An exact duplicate is merged. `trust` is that of the author if not given.
+        A `subject` names what the record is about: a newer record supersedes the older ones of the
+        same subject, but for those that are trusted more: it stands beside them. An exact duplicate
+        is merged. `trust` is that of the author if not given. What is `private` is recalled by the
+        user and by its author alone. With an `id` that is there already, nothing is done.
         """
         now = time.time()
         record = Record(
@@ -101,11 +103,13 @@ class Memory:
         until: float | None = None,
         as_of: float | None = None,
         min_trust: float = QUARANTINE,
+        viewer: str = "",
     ) -> list[Hit]:
         """The records of the scope that say most about the query, the best first.
 
-        `as_of` (seconds since the epoch) answers from what held then. Records that are trusted
-        less than `min_trust` are left out.
+        `as_of` (seconds since the epoch) answers from what held then instead of now. Records that
+        are trusted less than `min_trust` are left out; for a `viewer`, the name of an agent, so are
+        the private records of all others. Without one, the user asks, who sees all.
         """
         if not 1 <= limit <= 200:
             raise UserError(f"limit is {limit}; it can be from 1 to 200")
@@ -114,13 +118,14 @@ class Memory:
                 _moment(name, moment)
         question = Question(
             query=query,
+            at=time.time() if as_of is None else as_of,
+            viewer=viewer,
             kinds=tuple(_one_of("kind", kind, get_args(Kind)) for kind in kinds),
             agent=agent,
             run=run,
             tags=tuple(tags),
             since=since,
             until=until,
-            as_of=as_of,
             min_trust=min_trust,
         )
         scope = _checked_scope(scope)
@@ -132,16 +137,40 @@ class Memory:
 
 
 def _write(db: sqlite3.Connection, record: Record) -> Remembered:
+    if db.execute("SELECT 1 FROM records WHERE id = ?", (record.id,)).fetchone():
+        return Remembered(id=record.id, merged=True)
     scope = _scope_id(db, record.scope)
     digest = hashlib.blake2b(" ".join(record.text.split()).encode(), digest_size=16).hexdigest()
-    same = db.execute(
-        "SELECT id FROM records WHERE scope = ? AND hash = ? AND kind = ? AND subject IS ? "
-        "AND status = ? AND superseded_by IS NULL",
-        (scope, digest, record.kind, record.subject, record.status),
-    ).fetchone()
-    if same is not None:
-        return Remembered(id=same[0], merged=True)
-    superseded = _supersede(db, scope, record) if record.subject else None
+    same = _same(db, scope, digest, record)
+    if same is None:
+        _insert(db, scope, digest, record)
+    else:
+        record = record.model_copy(update={"id": same.id, "trust": max(same.trust, record.trust)})
+        db.execute(  # the later end: max() of SQLite is NULL, which is never, where one is
+            "UPDATE records SET trust = ?, valid_from = min(valid_from, ?), expires_at = max(expires_at, ?) "
+            "WHERE id = ?",
+            (record.trust, record.valid_from, record.expires_at, same.id),
+        )
+    superseded, conflicts = _supersede(db, record)
+    merged = same is not None
+    return Remembered(id=record.id, merged=merged, superseded=superseded, conflicts=conflicts)
+
+
+def _same(db: sqlite3.Connection, scope: int, digest: str, record: Record) -> Record | None:
+    """The record that says the same to the same readers and holds still."""
+    row = db.execute(
+        "SELECT id FROM records WHERE scope = ? AND hash = ? AND kind = ? AND subject IS ? AND status = ? "
+        "AND superseded_by IS NULL AND (expires_at IS NULL OR expires_at > ?) "
+        "AND (visibility = 'private') = ? AND (visibility <> 'private' OR agent = ?)",
+        (
+            scope, digest, record.kind, record.subject, record.status, record.recorded_at,
+            record.visibility == "private", record.author.agent,
+        ),
+    ).fetchone()  # fmt: skip
+    return find(db, row[0]) if row else None
+
+
+def _insert(db: sqlite3.Connection, scope: int, digest: str, record: Record) -> None:
     values: dict[str, Any] = {
         **record.model_dump(exclude={"author", "scope", "derived_from", "tags"}),
         **record.author.model_dump(),
@@ -152,25 +181,28 @@ def _write(db: sqlite3.Connection, record: Record) -> Remembered:
     }
     names, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
     db.execute(f"INSERT INTO records ({names}) VALUES ({marks})", values)
-    return Remembered(id=record.id, superseded=superseded)
 
 
-def _supersede(db: sqlite3.Connection, scope: int, record: Record) -> str | None:
-    """Close the record that held for this subject until now; a quarantined text closes nothing."""
-    if record.status != "active":
-        return None
-    older = db.execute(
-        "SELECT id FROM records WHERE scope = ? AND subject = ? AND status = 'active' "
-        "AND superseded_by IS NULL ORDER BY seq DESC LIMIT 1",
-        (scope, record.subject),
-    ).fetchone()
-    if older is None:
-        return None
-    db.execute(
+def _supersede(db: sqlite3.Connection, record: Record) -> tuple[str | None, tuple[str, ...]]:
+    """Close what held for this subject until now; the newest id of that, and the ids trusted more.
+
+    A quarantined text closes nothing.
+    """
+    if record.subject is None or record.status != "active":
+        return None, ()
+    others = [
+        rival
+        for rival in rivals(db, record, max(record.valid_from, record.recorded_at))
+        if rival.id != record.id
+    ]
+    closed = [rival for rival in others if rival.trust <= record.trust]
+    db.executemany(
         "UPDATE records SET superseded_by = ?, valid_to = ? WHERE id = ?",
-        (record.id, record.valid_from, older[0]),
+        [(record.id, record.valid_from, rival.id) for rival in closed],
     )
-    return str(older[0])
+    newest = max(closed, key=lambda rival: rival.recorded_at, default=None)
+    conflicts = tuple(rival.id for rival in others if rival.trust > record.trust)
+    return newest.id if newest else None, conflicts
 
 
 def _scope_id(db: sqlite3.Connection, name: str) -> int:

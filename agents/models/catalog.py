@@ -16,6 +16,10 @@ from .extractive import ExtractiveModel
 
 Tier = Literal["fast", "balanced", "strong"]
 TIERS: tuple[Tier, ...] = ("fast", "balanced", "strong")
+CHOSEN = (
+    "The built-in extractive model was asked for: it quotes sentences of what it was given and writes none "
+    "of its own."
+)
 NO_KEY = (
     "No model provider is configured, so the built-in extractive model answered: it quotes sentences of what "
     "it was given and writes none of its own. Set ANTHROPIC_API_KEY or OPENAI_API_KEY, or GUILDHALL_BASE_URL "
@@ -60,7 +64,7 @@ class Catalog:
         """Learn the model of a compatible server, where neither the configuration nor the user names it."""
         server = next((p for p in self.providers if p.name == "openai-compatible"), None)
         if server is not None and self._listed is None and not self._config.models.compatible:
-            self._listed = await _models_of(server)
+            self._listed = await _models_of(server) or None
 
     def choices(self) -> list[Choice]:
         """What each tier stands for."""

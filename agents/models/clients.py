@@ -50,6 +50,7 @@ def compatible(key: str | None, base_url: str) -> Service:
 
 _Clients = dict[tuple[str, str, str], Any]
 _CLIENTS: WeakKeyDictionary[asyncio.AbstractEventLoop, _Clients] = WeakKeyDictionary()
+_HOLDERS: WeakKeyDictionary[asyncio.AbstractEventLoop, int] = WeakKeyDictionary()
 
 
 def client(service: Service) -> Any:
@@ -61,6 +62,20 @@ def client(service: Service) -> Any:
     if key not in mine:
         mine[key] = _made(service, service.key.strip())
     return mine[key]
+
+
+def hold_clients() -> None:
+    """Keep the clients of the running loop until `release_clients` was called as often."""
+    loop = asyncio.get_running_loop()
+    _HOLDERS[loop] = _HOLDERS.get(loop, 0) + 1
+
+
+async def release_clients() -> None:
+    """Close the clients of the running loop, if nobody else holds them."""
+    loop = asyncio.get_running_loop()
+    _HOLDERS[loop] = _HOLDERS.get(loop, 1) - 1
+    if _HOLDERS[loop] <= 0:
+        await close_clients()
 
 
 async def close_clients() -> None:

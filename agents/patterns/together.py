@@ -42,5 +42,9 @@ async def _kept(answer: Coroutine[Any, Any, Message], who: str) -> Message:
     """The answer, or an error message: one failure never costs the others what they have paid for."""
     try:
         return await answer
+    except asyncio.CancelledError as error:
+        if (task := asyncio.current_task()) is None or task.cancelling():
+            raise
+        return Message(sender=who, type="error", text=describe(error))  # it was its own, not ours
     except Exception as error:  # noqa: BLE001  a member of the user's own may raise anything
         return Message(sender=who, type="error", text=describe(error))

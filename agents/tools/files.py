@@ -51,7 +51,7 @@ def file_tools(roots: Mapping[str, Path]) -> list[Tool]:
     ) -> str:
         """Read a text file, each line with its number. Cite what you use as [path:line]."""
         text = below.read(path, first_line=first_line, lines=lines)
-        context.run.show([below.document(path)])
+        context.run.show([below.document(path, first_line=first_line, lines=lines)])
         return text
 
     @tool
@@ -94,11 +94,14 @@ class Roots:
         more = [f"(read on with first_line={last + 1})"] if last < len(all_lines) else []
         return "\n".join([head, *shown, *more])
 
-    def document(self, name: str) -> Quote:
-        """The whole file as material for a model."""
+    def document(self, name: str, *, first_line: int = 1, lines: int = 400) -> Quote:
+        """The same lines as material that can be cited; empty lines stand for those before them."""
         root, parts = self._place(name)
-        text = self._text(root, parts, name).replace("\r\n", "\n")
-        return Quote(label=self._label(root, parts), kind="document", text=text)
+        all_lines = _lines(self._text(root, parts, name))
+        first = max(first_line, 1)
+        shown = all_lines[first - 1 : first - 1 + max(lines, 1)]
+        text = "\n" * (first - 1) + "\n".join(shown)
+        return Quote(label=self._label(root, parts), kind="document", text=text[: first + MAX_SHOWN])
 
     def search(self, words: str, *, root: str = "", limit: int = 20) -> list[str]:
         """The lines that hold most of the words, in any case, as `path:line: text`, best first.

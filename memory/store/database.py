@@ -7,10 +7,11 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from guildhall.errors import StoreError
+from guildhall.errors import StoreError, UserError
 from guildhall.home import private_folder
 
 from .schema import MIGRATIONS
@@ -19,6 +20,10 @@ from .writer import Work, Writer
 T = TypeVar("T")
 PATIENCE = 30.0
 """Seconds to wait for another process that writes."""
+AFTER = "\U0010ffff"
+"""What begins with a text lies from that text up to the text and this."""
+READERS = 4
+"""Threads that read; they are the store's own, so that no slow tool keeps it from reading."""
 
 
 class Database:
@@ -29,37 +34,47 @@ class Database:
         self.path = path
         self._idle: list[sqlite3.Connection] = []
         self._guard = threading.Lock()
-        with _reported(path):
+        with reported(path):
             private_folder(path.parent)
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             with contextlib.closing(self._connect()) as db:
                 _migrate(db, path)
-        self._writer = Writer(self._connect)
+            self._writer = Writer(self._connect)
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="guildhall-reader")
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """The value of the work, once it is committed."""
-        with _reported(self.path):
+        with reported(self.path):
             value: T = await self._writer.now(work)
             return value
 
-    def write_later(self, work: Work) -> None:
-        """Have the work committed, in order, with the next write or within moments; never waits."""
-        self._writer.later(work)
+    def write_later(self, work: Work) -> bool:
+        """Have the work committed, in order, with the next write or within moments; never waits.
+
+        False if it is not taken, because too much waits already for a disk that takes nothing.
+        """
+        return self._writer.later(work)
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """The value of the work, over everything that is committed now."""
-        return await asyncio.to_thread(self._read, work)
+        loop = asyncio.get_running_loop()
+        try:
+            reading = loop.run_in_executor(self._readers, self._read, work)
+        except RuntimeError:
+            raise StoreError("store_closed", "the store is closed") from None
+        return await reading
 
     def close(self) -> None:
         """Return when everything handed in is on disk. Blocks."""
         self._writer.close()
+        self._readers.shutdown()
         with self._guard:
             idle, self._idle = self._idle, []
         for db in idle:
             db.close()
 
     def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        with _reported(self.path):
+        with reported(self.path):
             with self._guard:
                 db = self._idle.pop() if self._idle else None
             db = db or self._connect()
@@ -116,8 +131,8 @@ def _version(db: sqlite3.Connection) -> int:
 
 
 @contextlib.contextmanager
-def _reported(path: Path) -> Iterator[None]:
-    """Errors of the disk in words that say what to do."""
+def reported(path: Path) -> Iterator[None]:
+    """Errors of the disk at `path` in words that say what to do."""
     try:
         yield
     except PermissionError:
@@ -125,6 +140,14 @@ def _reported(path: Path) -> Iterator[None]:
             "memory_read_only",
             f"{path.parent} cannot be written: change its owner, or set GUILDHALL_HOME to a folder of yours",
         ) from None
+    except (FileExistsError, NotADirectoryError):
+        raise StoreError(
+            "not_a_folder",
+            f"{path.parent} must be a folder, and there is a file: move it away, or set GUILDHALL_HOME to "
+            "another folder",
+        ) from None
+    except UnicodeEncodeError:
+        raise UserError("a text with half a character (a lone surrogate) cannot be stored") from None
     except (sqlite3.Error, OSError) as error:
         raise _named(path, error) from error
 

@@ -9,6 +9,8 @@ from filelock import FileLock, Timeout
 
 from guildhall.home import private_folder
 
+from .database import reported
+
 STALE = 86_400.0
 """Seconds after which the lock file of a dead process is removed."""
 
@@ -17,25 +19,27 @@ class Liveness:
     """A name for this process, and whether the process of another name still lives."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = private_folder(folder)
-        self.holder = secrets.token_hex(8)
+        """Raises StoreError where the folder cannot be used. Blocks."""
+        self._folder, self.holder = folder, secrets.token_hex(8)
         self._lock = self._of(self.holder)
-        self._lock.acquire()
-        self._sweep()
+        with reported(self._path(self.holder)):
+            private_folder(folder)
+            self._sweep()
+            self._lock.acquire()
 
     def alive(self, holder: str) -> bool:
-        """Whether the process still holds its lock."""
+        """Whether the process still holds its lock. Blocks for up to 50 ms."""
         if holder == self.holder:
             return True
         if not self._path(holder).exists():
             return False
         probe = self._of(holder)
-        try:
-            probe.acquire(timeout=0.05, poll_interval=0.005)  # another probe may hold it for a moment
-        except Timeout:
-            return True
-        probe.release()
-        return False
+        for patience in (0.0, 0.05):  # another probe may hold it for a moment
+            with contextlib.suppress(Timeout):
+                probe.acquire(timeout=patience, poll_interval=0.005)
+                probe.release()
+                return False
+        return True
 
     def close(self) -> None:
         self._lock.release()

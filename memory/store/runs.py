@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
@@ -9,9 +10,12 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
 from guildhall.errors import NameUnknown, RunRefused
+from guildhall.redact import redact, redact_json
 
-from .database import Database
+from .database import AFTER, Database
 from .liveness import Liveness
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,18 +56,31 @@ class RunLog:
     def __init__(self, db: Database, run: str, journal: Mapping[str, Entry]) -> None:
         self._db, self._run = db, run
         self._journal = dict(journal)
+        self._ended = False
 
     def known(self, path: str) -> Entry | None:
         return self._journal.get(path)
+
+    def drop(self, path: str) -> None:
+        """Do without the entry of the last time at this path."""
+        self._journal.pop(path, None)
 
     def forget(self, useless: Callable[[Entry], bool]) -> None:
         """Do without the entries of the last time for which `useless` holds."""
         self._journal = {path: e for path, e in self._journal.items() if not useless(e)}
 
     def event(self, number: int, body: Callable[[], str]) -> None:
-        """Have the event written, in order, within moments; `body` is called in the writer's thread."""
+        """Have the event written, in order, within moments, without the secrets in it.
+
+        `body` gives its JSON, in the writer's thread. The log of a run ends where the disk has taken
+        nothing for too long: what is there is always a beginning.
+        """
         sql, run = "INSERT OR REPLACE INTO events VALUES (?, ?, ?)", self._run
-        self._db.write_later(lambda db: db.execute(sql, (run, number, body())))
+        if not self._ended and not self._db.write_later(
+            lambda db: db.execute(sql, (run, number, _told(run, number, body)))
+        ):
+            self._ended = True
+            log.error("the disk takes nothing: the log of run %s ends before event %s", run, number)
 
     async def record(self, path: str, digest: str, value: Any) -> None:
         """Return when the journal's entry, and all events before it, are on disk."""
@@ -97,9 +114,8 @@ class Runs:
             raise
         return RunLog(self._db, row.id, {})
 
-    async def claim(self, run: str) -> tuple[RunRow, RunLog]:
-        """Take over a run that nobody works on: its row as it was, and its log."""
-        row = await self.find(run)
+    async def claim(self, row: RunRow) -> RunLog:
+        """Take over a run that nobody works on, if it still is as it was seen."""
         if row.status == "running":
             raise RunRefused(
                 f"run {row.id} is at work in a living process; "
@@ -113,25 +129,21 @@ class Runs:
         values = (self._liveness.holder, row.id, row.holder, was)
         if await self._db.write(lambda db: db.execute(sql, values).rowcount) != 1:
             raise RunRefused(f"another process has just taken over run {row.id}; watch it there")
-        return row, RunLog(self._db, row.id, await self._db.read(lambda db: _journal(db, row.id)))
+        return RunLog(self._db, row.id, await self._db.read(lambda db: _journal(db, row.id)))
 
     async def find(self, run: str) -> RunRow:
         """The run of that id, of the only id that begins so, or, for nothing, the newest."""
-        sql = f"SELECT {_COLUMNS} FROM runs WHERE substr(id, 1, ?) = ? ORDER BY started DESC LIMIT 2"
-        rows = await self._db.read(lambda db: db.execute(sql, (len(run), run)).fetchall())
+        rows = await self._db.read(lambda db: self._seen(_found(db, run)))
         if not rows:
             raise NameUnknown("run", run, (), hint="`guildhall runs` lists them")
-        exact = [row for row in rows if row[0] == run]
-        if len(rows) > 1 and run and not exact:
+        if len(rows) > 1:
             raise RunRefused(f"several runs begin with {run!r}; give more of the id")
-        return self._seen(_row(exact[0] if exact else rows[0]), {})
+        return rows[0]
 
     async def recent(self, limit: int) -> list[RunRow]:
         """The newest runs, the newest first."""
         sql = f"SELECT {_COLUMNS} FROM runs ORDER BY started DESC LIMIT ?"
-        rows = await self._db.read(lambda db: db.execute(sql, (limit,)).fetchall())
-        living: dict[str, bool] = {}
-        return [self._seen(_row(row), living) for row in rows]
+        return await self._db.read(lambda db: self._seen(db.execute(sql, (limit,)).fetchall()))
 
     async def events(self, run: str, after: int = 0) -> list[str]:
         """The bodies of the run's events, in order."""
@@ -174,17 +186,42 @@ class Runs:
             raise RunRefused("a file of this run is no longer kept; run it anew with the file")
         return bytes(row[0])
 
-    def _seen(self, row: RunRow, living: dict[str, bool]) -> RunRow:
-        """The row as it is now: a run whose process died is interrupted, whatever it had written."""
-        if row.status != "running":
-            return row
-        if row.holder not in living:
-            living[row.holder] = self._liveness.alive(row.holder)
-        return row if living[row.holder] else replace(row, status="interrupted")
+    def _seen(self, rows: list[tuple[Any, ...]]) -> list[RunRow]:
+        """The rows as they are now: a run whose process died is interrupted, whatever it had written."""
+        seen = [_row(row) for row in rows]
+        holders = {row.holder for row in seen if row.status == "running"}
+        dead = {holder for holder in holders if not self._liveness.alive(holder)}
+        return [
+            replace(row, status="interrupted") if row.status == "running" and row.holder in dead else row
+            for row in seen
+        ]
+
+
+def _found(db: sqlite3.Connection, run: str) -> list[tuple[Any, ...]]:
+    """The row of that id, or up to two whose id begins so; for nothing, the newest."""
+    select = f"SELECT {_COLUMNS} FROM runs"
+    if not run:
+        return db.execute(f"{select} ORDER BY started DESC, rowid DESC LIMIT 1").fetchall()
+    exact = db.execute(f"{select} WHERE id = ?", (run,)).fetchall()
+    begins = f"{select} WHERE id >= ? AND id < ? ORDER BY id LIMIT 2"
+    return exact or db.execute(begins, (run, run + AFTER)).fetchall()
 
 
 def _row(values: tuple[Any, ...]) -> RunRow:
     return RunRow(**dict(zip((column.name for column in fields(RunRow)), values, strict=True)))
+
+
+def _told(run: str, number: int, body: Callable[[], str]) -> str:
+    """The JSON of an event without its secrets; where there is none, of one that says why."""
+    try:
+        text = redact_json(body())
+        text.encode()
+    except Exception as error:  # noqa: BLE001  any object may stand in an event
+        why = f"event {number} could not be written: {type(error).__name__}: {error}"[:500]
+        said = {"what": "journal", "choice": "event left out", "reason": redact(why)}
+        about = {"id": number, "run": run, "path": "", "who": "", "at": time.time()}
+        return json.dumps({"kind": "decided", **about, **said}, ensure_ascii=True)
+    return text
 
 
 def _journal(db: sqlite3.Connection, run: str) -> dict[str, Entry]:
