@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ValidationError
 
-from guildhall.errors import Failure
+from guildhall.errors import Failure, UserError
 
 from .message import Effort, Message, ModelReply, ModelRequest, ToolCall, Turn
 from .models.base import Model
@@ -41,6 +41,15 @@ class Agent:
     effort: Effort | None = None
     memory: bool = True
     """Whether it is shown what was remembered."""
+
+    def __post_init__(self) -> None:
+        if not self.models:
+            raise UserError(f"{self.name} has no model to ask; give it one or more")
+        if self.turns < 1 or self.tries < 1 or self.max_output < 1:
+            raise UserError(f"{self.name}: turns, tries and max_output must be 1 or more")
+        names = [tool.name for tool in self.tools]
+        if double := sorted({name for name in names if names.count(name) > 1}):
+            raise UserError(f"{self.name} has several tools called {', '.join(double)}; rename one")
 
     async def run(self, message: Message, run: Run) -> Message:
         """The answer, in text and, where `output` is set, as data.

@@ -28,7 +28,7 @@ async def attempt(run: "Run", request: ModelRequest, digest: str, model: Model, 
     """
     prices = run.state.prices
     most = prices.amount(model, request.input_bound(), request.max_output)
-    with await run.state.meter.reserve(most) as reservation:
+    with await run.state.meter.reserve(most, model.name) as reservation:
         asked = run.emit(ev.Asked, model=model.name, attempt=tries.number, reserved=most)
         try:
             reply = await _call(run, request, model, tries)
@@ -98,6 +98,6 @@ def _lost(run: "Run", request: ModelRequest, model: Model, tries: Tries, error: 
     """What a call without a reply may cost: nothing if turned away, else its input and what had come."""
     if isinstance(error, ProviderError) and not error.billed:
         return Amount(calls=1)
-    if isinstance(error, Exception) and not isinstance(error, Failure):
+    if isinstance(error, Exception) and not isinstance(error, ProviderError | BudgetRefused):
         return Amount(calls=1)
     return run.state.prices.amount(model, request.input_bound(), tries.streamed // 3)

@@ -85,13 +85,13 @@ class Meter:
     def seconds_left(self) -> float:
         return math.inf if self.budget.seconds is None else self.budget.seconds - self.seconds
 
-    async def reserve(self, most: Amount) -> "Reservation":
+    async def reserve(self, most: Amount, model: str = "MODEL") -> "Reservation":
         """Hold `most`, after waiting if only the reservations of others are in the way.
 
         Raises BudgetRefused where what is already spent leaves no room for it.
         """
         while True:
-            self._refuse_what_cannot_fit(most)
+            self._refuse_what_cannot_fit(most, model)
             if self._lacking(self.spent + self.held + most) is None:
                 break
             waiter = asyncio.get_running_loop().create_future()
@@ -100,11 +100,11 @@ class Meter:
         self.held += most
         return Reservation(self, most)
 
-    def _refuse_what_cannot_fit(self, most: Amount) -> None:
+    def _refuse_what_cannot_fit(self, most: Amount, model: str) -> None:
         if most.unpriced and self.budget.usd is not None:
             raise BudgetRefused(
-                "the price of this model is not known, so no budget in USD can hold; give it in config.toml "
-                'under [prices."PROVIDER:MODEL"], with input and output in USD per million tokens, or limit '
+                f"the price of {model} is not known, so no budget in USD can hold; give it in config.toml "
+                f'under [prices."{model}"], with input and output in USD per million tokens, or limit '
                 "calls or tokens instead"
             )
         if self.seconds_left <= 0:
@@ -112,10 +112,11 @@ class Meter:
                 f"the run's {self.budget.seconds:g} seconds are over; resume it with a larger budget"
             )
         if unit := self._lacking(self.spent + most):
-            spent, need = getattr(self.spent, unit), getattr(most, unit)
+            spent, need, limit = (getattr(part, unit) for part in (self.spent, most, self.budget))
+            of = f"{_said(spent, unit)} of {_said(limit, unit)}".replace(f" {unit} of", " of")
             raise BudgetRefused(
-                f"the next call needs up to {need:g} {unit} and {spent:g} of {getattr(self.budget, unit):g} "
-                f"are spent; raise the budget of {unit} and resume the run"
+                f"no room for another call: it may take {_said(need, unit)}, and {of} are spent; "
+                f"resume the run with a larger budget of {unit}"
             )
 
     def _lacking(self, total: Amount) -> str | None:
@@ -158,3 +159,9 @@ class Reservation:
 
     def __exit__(self, *error: object) -> None:
         self.settle(NOTHING)
+
+
+def _said(number: float, unit: str) -> str:
+    if unit == "usd":
+        return f"${number:.4f}"
+    return f"{number:,g} {unit if number != 1 else unit.removesuffix('s')}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import guildhall
-from guildhall.errors import RunRefused
+from guildhall.errors import RunRefused, UserError
 from guildhall.memory.store.runs import RunRow
 
 from .budget import Budget
@@ -58,23 +58,11 @@ class Built:
 
 def build(spec: RunSpec, builder: TeamBuilder, member: Member | None) -> Built:
     """The member that the spec asks for. Raises UserError where a file or a name cannot be used."""
-    library = builder.library
-    if spec.kind == "member":
-        if member is None:
-            raise RunRefused(
-                f"{spec.name!r} was made by a program; resume it there: `await hall.resume(id, team=...)`"
-            )
-        return Built(member, "", "", Budget())
-    if spec.kind == "team":
-        built, team = builder.team(spec.name, pattern=spec.pattern)
-        files = library.fingerprint(spec.name)
-        notices = (*library.notices_for(spec.name), *builder.notices)
-        return Built(built, team.pattern, files, team.budget.to_budget(), notices)
-    if len(spec.name.split()) > 1:
-        return Built(builder.role(spec.name), "", _hash(spec.name), Budget(), tuple(builder.notices))
-    files, agent = library.fingerprint(spec.name, kind="specialist"), builder.specialist(spec.name)
-    notices = (*library.notices_for(spec.name, kind="specialist"), *builder.notices)
-    return Built(agent, "", files, Budget(), notices)
+    built = _build(spec, builder, member)
+    for agent in builder.agents:
+        if problem := builder.catalog.lacking(agent.models[0].name):
+            raise UserError(problem)
+    return built
 
 
 def opening(spec: RunSpec, files: Sequence[Attachment]) -> Message:
@@ -107,3 +95,23 @@ def refuse_if_changed(row: RunRow, built: Built) -> None:
 
 def _hash(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _build(spec: RunSpec, builder: TeamBuilder, member: Member | None) -> Built:
+    library = builder.library
+    if spec.kind == "member":
+        if member is None:
+            raise RunRefused(
+                f"{spec.name!r} was made by a program; resume it there: `await hall.resume(id, team=...)`"
+            )
+        return Built(member, "", "", Budget())
+    if spec.kind == "team":
+        built, team = builder.team(spec.name, pattern=spec.pattern)
+        files = library.fingerprint(spec.name)
+        notices = (*library.notices_for(spec.name), *builder.notices)
+        return Built(built, team.pattern, files, team.budget.to_budget(), notices)
+    if len(spec.name.split()) > 1:
+        return Built(builder.role(spec.name), "", _hash(spec.name), Budget(), tuple(builder.notices))
+    files, agent = library.fingerprint(spec.name, kind="specialist"), builder.specialist(spec.name)
+    notices = (*library.notices_for(spec.name, kind="specialist"), *builder.notices)
+    return Built(agent, "", files, Budget(), notices)

@@ -108,7 +108,7 @@ async def _in_time(work: Coroutine[Any, Any, Message], state: RunState) -> Messa
 
 
 def sources_of(text: str, state: RunState) -> tuple[Source, ...]:
-    """What the text cites of what was shown; if it cites nothing, the documents and memories shown, whole.
+    """What the text cites of what was shown; if it cites nothing, the documents shown, whole.
 
     The extractive model cites all that it uses, so that it cites nothing says that it used nothing.
     """
@@ -116,9 +116,7 @@ def sources_of(text: str, state: RunState) -> tuple[Source, ...]:
     if found or state.models == {"extractive"}:
         return tuple(found)
     whole = (quotes[0] for quotes in state.shown.values())
-    return tuple(
-        Source(label=quote.label, kind=quote.kind) for quote in whole if quote.kind in ("document", "memory")
-    )
+    return tuple(Source(label=quote.label, kind=quote.kind) for quote in whole if quote.kind == "document")
 
 
 def _source(label: str, shown: Mapping[str, Sequence[Quote]], answer: str) -> Source | None:
@@ -202,6 +200,9 @@ def settle_open(events: Sequence[ev.Event], state: RunState) -> None:
             replied[event.path] = (number, event.model)
         else:
             spent = event.reserved
+            state.notice(
+                "the process died while calls were in flight: they count with the most that they can cost"
+            )
             text = "the process died while this call was in flight"
             here.emit(ev.Lost, asked=event.id, error="interrupted", text=text, spent=spent)
         state.meter.spent += spent

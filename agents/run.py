@@ -18,11 +18,12 @@ from guildhall.errors import BudgetRefused, Failure, GuildhallError, StoreError,
 from guildhall.memory.memory import Memory
 from guildhall.memory.records import Author, Hit, Kind, Remembered
 from guildhall.memory.store.runs import Entry, RunLog
+from guildhall.redact import redact
 
 from . import event as ev
 from .attempt import attempt, kept_failure, replayed
 from .budget import Budget, Meter
-from .message import Message, ModelReply, ModelRequest, Quote, ToolCall
+from .message import Message, ModelReply, ModelRequest, Quote, ToolCall, plain
 from .models.base import Model
 from .models.guarded import Policy, guarded
 from .prices import Prices
@@ -253,7 +254,7 @@ class Run:
         try:
             text, failed = await tool.call(call.arguments, ToolContext(self)), False
         except Exception as error:  # noqa: BLE001  the model is told, and goes on from there
-            text = describe(error)
+            text = redact(plain(describe(error)))
         finally:
             self.emit(ev.Returned, called=called, text=text, failed=failed)
         shown = [quote.model_dump(exclude_defaults=True) for quote in self._shown]

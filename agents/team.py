@@ -1,5 +1,6 @@
 """Files become members."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -46,10 +47,10 @@ class TeamBuilder:
         """A specialist for a role that is described in words."""
         words = " ".join(words.split())
         agent = Agent(
-            name="specialist",
+            name=_called(words),
             instructions=f"You are {words}. Do what you are asked as that person would, and to the point.",
             models=self.catalog.models_for(self.model, default="balanced", seat=len(self.agents)),
-            tools=self._tools(("read_file", "search_files", "recall"), "specialist"),
+            tools=self._tools(("read_file", "search_files", "recall"), words),
             role=words,
         )
         return self._added(agent)
@@ -111,3 +112,9 @@ class TeamBuilder:
         elif isinstance(spec, ParallelSpec) and spec.synthesizer:
             shared["members"] = spec.everyone  # who made one answer of all has the last word
         return PATTERNS[pattern](**shared)
+
+
+def _called(words: str) -> str:
+    """A name for a role: `patent-lawyer` for "a patent lawyer for chemistry"."""
+    telling = re.findall(r"[a-z0-9]+", re.sub(r"\b(?:an?|the)\b", " ", words.lower()))
+    return "-".join(telling[:3])[:40] or "specialist"

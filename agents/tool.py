@@ -79,6 +79,7 @@ def missing(name: str, offered: Sequence[str]) -> Tool:
 
 def _made(function: Callable[..., Any], risk: Risk, idempotent: bool) -> Tool:
     name, text = function.__name__, inspect.getdoc(function) or ""
+    _check_signature(function)
     context = _context_parameter(function)
     try:
         adapter = TypeAdapter[Any](cast("Any", _bound(function, context)))
@@ -100,6 +101,17 @@ def _made(function: Callable[..., Any], risk: Risk, idempotent: bool) -> Tool:
         schema = {**schema, "properties": {k: v for k, v in schema["properties"].items() if k != context}}
         schema["required"] = [key for key in schema.get("required", []) if key != context]
     return Tool(name, text, schema, call, risk, idempotent)
+
+
+def _check_signature(function: Callable[..., Any]) -> None:
+    name = function.__name__
+    if not name.isidentifier():
+        raise UserError(f"a tool needs a name, and {name} has none; make it with def")
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise UserError(f"the tool {name} takes *{parameter.name}; name each of its parameters")
+        if parameter.annotation is parameter.empty:
+            raise UserError(f"the parameter {parameter.name} of the tool {name} has no type; give it one")
 
 
 def _context_parameter(function: Callable[..., Any]) -> str | None:

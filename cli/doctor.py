@@ -51,7 +51,9 @@ def doctor() -> None:
         report["problems"] += report.pop("found")
     except GuildhallError as error:
         broken = True
-        report["problems"].append({"problem": describe(error), "fix": "mend that, then ask the doctor again"})
+        report["problems"].append(
+            {"problem": describe(error), "fix": "mend that, then `guildhall doctor` tells whether it helped"}
+        )
     emit(report) if wants_json() else _print(report)
     if broken:
         raise click.exceptions.Exit(1)

@@ -7,9 +7,11 @@ Only click is imported here; whatever is heavy waits until a command needs it.
 import asyncio
 import json
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -104,6 +106,9 @@ def in_hall(work: "Callable[[Hall], Coroutine[Any, Any, T]]") -> T:
     async def within() -> T:
         from guildhall.agents.hall import Hall
 
+        with suppress(NotImplementedError):  # Windows
+            me = asyncio.current_task()
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, me.cancel)  # type: ignore[union-attr]  # a task runs this
         async with Hall.open(host="shell") as hall:
             return await work(hall)
 

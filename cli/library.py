@@ -143,9 +143,9 @@ def _show(entry: Entry) -> None:
         for member in entry["members"]:
             click.echo(f"  {member['name']} ({member['model'] or 'team'})  {one_line(member['description'])}")
         within = {member["name"] for member in entry["members"]}
-        for who, model in entry["assignments"].items():
-            if who not in within:
-                click.echo(f"    {who} ({model})")
+        others = [f"{who} ({model})" for who, model in entry["assignments"].items() if who not in within]
+        if others:
+            click.echo(f"  in the teams among them: {', '.join(others)}")
     else:
         click.echo(f"model: {entry['model'] or 'balanced'} · tools: {', '.join(entry['tools']) or 'none'}")
     if body := entry.get("brief") or entry.get("instructions"):

@@ -91,7 +91,7 @@ def _picture(view: View, console: "Console") -> "RenderableType":
     for item in members[:most]:
         glyph, colour = _GLYPHS.get(item["status"], ("○", ""))
         cost = money(item["usd"], item["unpriced"]) if item["calls"] else ""
-        tail = item["error"] or _last_line(tails.get(item["id"], ""))
+        tail = item["error"] or _end_of(tails.get(item["id"], ""), max(20, console.width - 70))
         doing = one_line(item["doing"] or item["status"], 30)
         who = (Text(glyph, colour), Text(one_line(item["name"], 30), "bold"), Text(doing))
         table.add_row(*who, *(Text(one_line(text, 200), "dim") for text in (item["model"], cost, tail)))
@@ -99,6 +99,7 @@ def _picture(view: View, console: "Console") -> "RenderableType":
     return Group(Text(view.summary(), no_wrap=True, overflow="ellipsis"), table, *more)
 
 
-def _last_line(text: str) -> str:
-    lines = text.split("\n")
-    return one_line(next((line for line in reversed(lines) if line.strip()), ""), 200)
+def _end_of(text: str, width: int) -> str:
+    """The last words of the last line, as many as there is room for."""
+    line = one_line(next((line for line in reversed(text.split("\n")) if line.strip()), ""), _TAIL)
+    return line if len(line) <= width else f"…{line[-width:].partition(' ')[2]}"

@@ -1,5 +1,6 @@
 """`guildhall run`, `guildhall ask` and `guildhall resume`."""
 
+import asyncio
 import sys
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
@@ -134,7 +135,11 @@ def carry_out(work: Work, *, quiet: bool) -> None:
         with watched(view, quiet=quiet) as sinks:
             shown = {"sinks": [view, *sinks], "on_text": view.text}
             result = in_hall(lambda hall: work(hall, shown))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        if wants_json() and view.run_id:
+            emit(in_hall(lambda hall: hall.result(view.run_id)).to_json())
+            click.echo(f"guildhall: {_cancelled(view.run_id).message}", err=True)
+            raise click.exceptions.Exit(Interrupted.exit_code) from None
         raise _cancelled(view.run_id) from None
     tell(result)
 

@@ -27,6 +27,8 @@ def moment(at: float) -> str:
 
 def print_result(result: "Result", *, contributions: bool = True) -> None:
     """The answer, what it rests on, who said what, and what it cost."""
+    from guildhall.agents.models.material import EXTRACTED
+
     if result.answer:
         _print_markdown(result.answer)
     if result.sources:
@@ -38,7 +40,7 @@ def print_result(result: "Result", *, contributions: bool = True) -> None:
         for said in result.contributions:
             model = f" ({one_line(said.model, 80)})" if said.model else ""
             text = said.error or said.text
-            text = "the answer above" if text and text == result.answer else text
+            text = "the answer above" if text and text == result.answer else text.removeprefix(EXTRACTED)
             status = "" if said.status == "answered" else f" {said.status}"
             click.echo(f"  {heading(said.member)}{model}{status}: {one_line(text, SHORT)}")
     click.echo(f"\n{_facts(result)}")

@@ -62,7 +62,7 @@ def _entry(item: Item) -> Iterator[str]:
         case "memory":
             yield f"{item['verb']}: {one_line(text)} ({', '.join(item['records']) or 'nothing'})"
         case "message":
-            yield f"{item['who']} to {item['to']}: {one_line(text)}"
+            yield f"{item['who']} to {item['to']}: {one_line(text, 80)}"
         case "decision":
             yield f"{item['what']}: {one_line(item['choice'])}" + (
                 f", since {one_line(text)}" if text else ""

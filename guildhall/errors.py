@@ -15,6 +15,7 @@ GuildhallError
 Messages say what was given, what is allowed, and what to do next.
 """
 
+from asyncio import CancelledError
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Literal
@@ -123,13 +124,18 @@ class BudgetRefused(Failure):
 
 
 class ProviderError(Failure):
-    """`kind` is a ProviderErrorKind; `retry_after` is in seconds, where the provider said so."""
+    """`kind` is a ProviderErrorKind; `retry_after` is in seconds, where the provider said so.
+
+    `sent` is False where the request never left this machine.
+    """
 
     kind: ProviderErrorKind
 
-    def __init__(self, kind: ProviderErrorKind, text: str, *, retry_after: float | None = None) -> None:
+    def __init__(
+        self, kind: ProviderErrorKind, text: str, *, retry_after: float | None = None, sent: bool = True
+    ) -> None:
         super().__init__(text[:500], kind=kind)
-        self.retry_after = retry_after
+        self.retry_after, self.sent = retry_after, sent
 
     @property
     def retryable(self) -> bool:
@@ -138,7 +144,7 @@ class ProviderError(Failure):
     @property
     def billed(self) -> bool:
         """Whether the provider may charge for what it had done before the call failed."""
-        return self.kind not in UNBILLED
+        return self.sent and self.kind not in UNBILLED
 
 
 class TooFew(Failure):
@@ -150,6 +156,8 @@ def describe(error: BaseException) -> str:
     """The error in one line, the same when it happens and when it is replayed."""
     if isinstance(error, GuildhallError):
         return " ".join(str(error).split())
+    if isinstance(error, CancelledError):
+        return "cancelled"
     return f"{type(error).__name__}: {error}".replace("\n", " ")[:500]
 
 

@@ -11,8 +11,8 @@ LONGEST_TEXT = 32_000
 """Characters of one record."""
 QUARANTINE = 0.5
 """Records trusted less than this are returned only on request."""
-TRUST = {"user": 1.0, "tool": 0.8, "agent": 0.7, "web": 0.3}
-"""How far a record is trusted, by who said it."""
+TRUST = {"user": 1.0, "agent": 0.7}
+"""How far a record is trusted, by who said it, where that is not given."""
 
 
 class _Frozen(BaseModel):
@@ -41,6 +41,7 @@ class Record(_Frozen):
     subject: str | None = None
     scope: str
     visibility: Visibility = "project"
+    """What is private is recalled by its author and the user alone; all else by all of the scope."""
     author: Author = NOBODY
     source: str = ""
     """Where it came from: a file, an address, a run."""
@@ -53,6 +54,7 @@ class Record(_Frozen):
     valid_to: float | None = None
     recorded_at: float = 0.0
     superseded_by: str | None = None
+    """The record that takes its place from `valid_to` on."""
     status: Literal["active", "quarantined", "retracted"] = "active"
     expires_at: float | None = None
     pinned: bool = False
@@ -79,4 +81,4 @@ class Remembered(_Frozen):
     superseded: str | None = None
     """The older record of the same subject that this one takes the place of."""
     conflicts: tuple[str, ...] = ()
-    """Records that may say otherwise, for the writer to settle."""
+    """Records of the same subject that are trusted more and hold still: this one stands beside them."""

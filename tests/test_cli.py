@@ -72,7 +72,7 @@ def test_a_specialist_is_asked_by_name_or_by_a_role_in_words() -> None:
     by_name = data("ask", "reader", TASK, "--file", "notes.md")
     by_role = data("ask", "a harbour master", TASK, "--file", "notes.md")
     assert [said["member"] for said in by_name["contributions"]] == ["reader"]
-    assert [said["member"] for said in by_role["contributions"]] == ["specialist"]
+    assert [said["member"] for said in by_role["contributions"]] == ["harbour-master"]
     assert "storm" in by_name["answer"]
 
 
@@ -160,10 +160,10 @@ def test_a_failed_run_ends_with_1_and_says_why(server: FakeModels) -> None:
     assert f"run {told['run_id'][:12]} failed: " in plain.stderr
 
 
-def test_a_data_folder_that_cannot_be_used_ends_with_1(home: Path) -> None:
+def test_a_data_folder_that_is_a_file_ends_with_2_and_one_sentence(home: Path) -> None:
     home.write_text("a file where the folder should be")
     result = guildhall("runs")
-    assert (result.exit_code, result.stdout) == (1, "")
+    assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.count("\n") == 1
     assert "Traceback" not in result.stderr
 

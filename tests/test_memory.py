@@ -16,6 +16,8 @@ from guildhall.memory.memory import Memory
 from guildhall.memory.records import Author
 from guildhall.memory.store.database import Database
 
+BOT = Author(agent="bot")
+
 
 @pytest.fixture
 def db(home: Path) -> Iterator[Database]:
@@ -59,6 +61,112 @@ async def test_an_exact_duplicate_is_merged(db: Database) -> None:
     again = await memory.remember("Tabs,  not spaces.", scope="shop")
     assert again.merged
     assert again.id == first.id
+
+
+async def test_a_duplicate_of_an_expired_record_is_kept_anew(db: Database) -> None:
+    memory = Memory(db)
+    await memory.remember("The code word is tulip.", scope="shop", expires_at=time.time() - 1)
+    again = await memory.remember("The code word is tulip.", scope="shop")
+    assert not again.merged
+    assert [hit.record.id for hit in await memory.recall("code word", scope="shop")] == [again.id]
+
+
+@pytest.mark.parametrize(("until", "kept"), [(5e9, 5e9), (3e9, 4e9), (None, None)])
+async def test_merging_keeps_the_higher_trust_and_the_later_end(
+    db: Database, until: float | None, kept: float | None
+) -> None:
+    memory = Memory(db)
+    first = await memory.remember("The port is 8080.", scope="shop", author=BOT, expires_at=4e9)
+    again = await memory.remember("The port is 8080.", scope="shop", expires_at=until)
+    third = await memory.remember("The port is 8080.", scope="shop", author=BOT, expires_at=2e9)
+    assert again.id == third.id == first.id
+    record = (await memory.recall("port", scope="shop"))[0].record
+    assert (record.trust, record.expires_at) == (1.0, kept)
+
+
+async def test_a_less_trusted_record_stands_beside_a_more_trusted_one(db: Database) -> None:
+    memory = Memory(db)
+    board = await memory.remember("The database is Postgres.", scope="shop", subject="db")
+    pdf = await memory.remember("The engine is Mongo.", scope="shop", subject="db", author=BOT)
+    assert pdf.superseded is None
+    assert pdf.conflicts == (board.id,)
+    for query in ("Mongo engine", "Mongo Postgres", "which engine is the database"):
+        hits = await memory.recall(query, scope="shop")
+        assert [hit.record.id for hit in hits] == [board.id, pdf.id]
+    assert [hit.record.id for hit in await memory.recall("Postgres", scope="shop")] == [board.id]
+
+
+async def test_what_a_user_confirms_supersedes_what_a_user_had_said(db: Database) -> None:
+    memory = Memory(db)
+    old = await memory.remember("The database is Postgres.", scope="shop", subject="db")
+    new = await memory.remember("The database is Mongo.", scope="shop", subject="db", author=BOT)
+    confirmed = await memory.remember("The database is Mongo.", scope="shop", subject="db")
+    assert confirmed.merged
+    assert (confirmed.id, confirmed.superseded, confirmed.conflicts) == (new.id, old.id, ())
+    hits = await memory.recall("database Postgres", scope="shop")
+    assert [hit.record.id for hit in hits] == [new.id]
+
+
+async def test_a_record_supersedes_all_that_are_trusted_no_more(db: Database) -> None:
+    memory = Memory(db)
+    await memory.remember("The database is Postgres.", scope="shop", subject="db")
+    await memory.remember("The database is Mongo.", scope="shop", subject="db", author=BOT)
+    newest = await memory.remember("The database is SQLite.", scope="shop", subject="db")
+    for query in ("Postgres", "Mongo"):
+        assert [hit.record.id for hit in await memory.recall(query, scope="shop")] == [newest.id]
+
+
+async def test_what_will_hold_later_is_not_recalled_now_and_what_holds_until_then_is(db: Database) -> None:
+    memory = Memory(db)
+    move = time.time() + 1000
+    await memory.remember("The office is in Bonn.", scope="shop", subject="office")
+    await memory.remember("The office is in Ulm.", scope="shop", subject="office", valid_from=move)
+    await memory.remember("The office has a garden.", scope="shop", valid_from=move)
+    now = await memory.recall("office garden Ulm", scope="shop")
+    assert [hit.record.text for hit in now] == ["The office is in Bonn."]
+    then = await memory.recall("office in Bonn", scope="shop", as_of=move, limit=1)
+    assert [hit.record.text for hit in then] == ["The office is in Ulm."]
+    kiel = await memory.remember("The office is in Kiel.", scope="shop", subject="office")
+    hits = await memory.recall("Bonn Ulm Kiel", scope="shop")
+    assert [hit.record.id for hit in hits] == [kiel.id]
+
+
+async def test_what_is_private_to_an_agent_is_recalled_by_it_and_the_user_alone(db: Database) -> None:
+    memory = Memory(db)
+    text = "The salary of Bob is 5."
+    await memory.remember(text, scope="shop", subject="salary", visibility="private", author=BOT)
+    assert len(await memory.recall("salary", scope="shop")) == 1
+    assert len(await memory.recall("salary", scope="shop", viewer="bot")) == 1
+    assert await memory.recall("salary", scope="shop", viewer="critic") == []
+    shared = await memory.remember(text, scope="shop", subject="salary")
+    assert (shared.merged, shared.superseded) == (False, None)
+    hits = await memory.recall("salary", scope="shop", viewer="critic")
+    assert [hit.record.id for hit in hits] == [shared.id]
+
+
+async def test_an_id_is_remembered_once_whatever_became_of_it(db: Database) -> None:
+    memory = Memory(db)
+    await memory.remember("The engine is A.", scope="shop", subject="engine", id="1" * 32)
+    newer = await memory.remember("The engine is B.", scope="shop", subject="engine")
+    again = await memory.remember("The engine is A.", scope="shop", subject="engine", id="1" * 32)
+    assert (again.id, again.merged, again.superseded) == ("1" * 32, True, None)
+    assert [hit.record.id for hit in await memory.recall("engine", scope="shop")] == [newer.id]
+
+
+async def test_a_long_history_of_a_subject_leads_to_what_holds(db: Database) -> None:
+    memory = Memory(db)
+    for number in range(150):
+        await memory.remember(f"The build has number n{number}.", scope="shop", subject="build")
+    hits = await memory.recall("n0 n1 n2", scope="shop")
+    assert [hit.record.text for hit in hits] == ["The build has number n149."]
+
+
+async def test_a_record_is_got_by_its_id_or_the_beginning_of_it(db: Database) -> None:
+    memory = Memory(db)
+    for id_ in ("ab", "abc", "abd", "b1"):
+        await memory.remember(f"It is {id_}.", scope="shop", id=id_)
+    found = [await memory.get(id_) for id_ in ("ab", "b", "a", "x", "%")]
+    assert [record and record.id for record in found] == ["ab", "b1", None, None, None]
 
 
 async def test_untrusted_texts_are_returned_only_on_request(db: Database) -> None:

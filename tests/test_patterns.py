@@ -39,7 +39,7 @@ async def test_a_failed_member_keeps_the_others_answers_and_is_never_quoted_as_a
     ann, bob = chair.messages[0].quotes
     assert not ann.failed
     assert bob.failed
-    assert state.notices == ["1 of 2 members answered. bob: ValueError: broken"]
+    assert state.notices == ["1 of 2 members answered; no answer from bob"]
 
 
 async def test_too_few_answers_fail_the_team_and_say_who_failed_why() -> None:

@@ -96,10 +96,25 @@ class Catalog:
         if name in TIERS:
             return self.models_for(name, default="balanced", seat=0)[0]
         provider, colon, model = name.partition(":")
-        if not colon or provider not in ("anthropic", "openai", "openai-compatible"):
+        if not colon or provider not in _KEYS:
             return self._guessed(name)
-        known = next((p for p in self.providers if p.name == provider), None)
-        return self._made(known or Provider(provider, "named by the user"), model)
+        if not model.strip():
+            raise UserError(f"{name!r} names no model; write one behind the colon")
+        return self._made(self._configured(provider) or Provider(provider, "named by the user"), model)
+
+    def lacking(self, name: str) -> str | None:
+        """What is to be set before the model of that name can be asked; None if nothing is."""
+        provider = name.partition(":")[0]
+        if provider not in _KEYS or self._configured(provider):
+            return None
+        return f"{name} cannot be asked: set {_KEYS[provider]}"
+
+    def _configured(self, name: str) -> Provider | None:
+        """The provider of that name; models of OpenAI may be had at a foreign OPENAI_BASE_URL."""
+        found = next((p for p in self.providers if p.name == name), None)
+        if found is None and name == "openai":
+            found = next((p for p in self.providers if p.reason == _FOREIGN), None)
+        return found
 
     def _guessed(self, name: str) -> Model:
         """A model named without its provider: by the table, else that of the compatible server."""
@@ -137,8 +152,8 @@ class Catalog:
         if listed:
             return listed[0]
         raise UserError(
-            f"the server at {provider.base_url} does not list its models; name one with --model NAME, or in "
-            'config.toml as [models] compatible = "NAME"'
+            f"the server at {provider.base_url} does not answer, or lists no models: start it, or name a "
+            'model with --model NAME, or in config.toml as [models] compatible = "NAME"'
         )
 
     def _made(self, provider: Provider, name: str) -> Model:
@@ -153,23 +168,28 @@ class Catalog:
 
             return OpenAIModel(name, api_key=provider.api_key, base_url=provider.base_url, takes=takes)
         if provider.base_url is None:
-            raise UserError(f"openai-compatible:{name} needs a server: set GUILDHALL_BASE_URL to its address")
+            raise UserError(f"openai-compatible:{name} cannot be asked: set {_KEYS[provider.name]}")
         from .openai_chat import OpenAICompatibleModel
 
         return OpenAICompatibleModel(name, base_url=provider.base_url, api_key=provider.api_key)
 
 
+_KEYS = {
+    "anthropic": "ANTHROPIC_API_KEY to your key",
+    "openai": "OPENAI_API_KEY to your key",
+    "openai-compatible": "GUILDHALL_BASE_URL to the address of the server",
+}
 _FOREIGN = "OPENAI_BASE_URL names a server that is not OpenAI's own"
 
 
 def _providers(environ: Mapping[str, str]) -> list[Provider]:
     """The providers that the environment names, in the order in which teams are spread over them."""
     found = []
-    if key := environ.get("ANTHROPIC_API_KEY"):
+    if key := environ.get("ANTHROPIC_API_KEY", "").strip():
         reason = "ANTHROPIC_API_KEY is set"
         found.append(Provider("anthropic", reason, key, environ.get("ANTHROPIC_BASE_URL") or None))
     base = environ.get("OPENAI_BASE_URL") or None
-    if key := environ.get("OPENAI_API_KEY"):
+    if key := environ.get("OPENAI_API_KEY", "").strip():
         if base and not _is_openai(base):
             found.append(Provider("openai-compatible", _FOREIGN, key, base))
         else:

@@ -1,7 +1,9 @@
 """The clients of the provider SDKs, one for each event loop, address and key: making one costs 20 ms."""
 
 import asyncio
+import importlib
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -53,6 +55,12 @@ _CLIENTS: WeakKeyDictionary[asyncio.AbstractEventLoop, _Clients] = WeakKeyDictio
 _HOLDERS: WeakKeyDictionary[asyncio.AbstractEventLoop, int] = WeakKeyDictionary()
 
 
+async def ready(service: Service) -> None:
+    """Import the SDK, in a thread: it takes a second, in which others are at work."""
+    if service.sdk not in sys.modules:
+        await asyncio.to_thread(importlib.import_module, service.sdk)
+
+
 def client(service: Service) -> Any:
     """The SDK's client for the running loop. Raises ProviderError where no request can be made."""
     if not service.key:
@@ -89,6 +97,7 @@ async def listed_models(base_url: str, api_key: str | None) -> list[str]:
     from .failures import failure  # it needs Service
 
     service = compatible(api_key, base_url)
+    await ready(service)
     try:
         answer = await client(service).get("/models", cast_to=object, options={"timeout": CONNECT_SECONDS})
         return [str(row["id"]) for row in answer["data"]]

@@ -57,6 +57,7 @@ _WHAT: dict[ProviderErrorKind, str] = {
     "invalid_request": "{title} rejects the request as it is",
 }
 _CONNECTION = frozenset({"APIConnectionError", "TransportError", "OSError", "ClientError"})
+_NOT_SENT = frozenset({"ConnectError", "ClientConnectorError", "ConnectionRefusedError", "gaierror"})
 _TIMEOUT = frozenset({"TimeoutError", "TimeoutException"})
 
 
@@ -82,7 +83,7 @@ def failure(error: Exception, service: Service) -> ProviderError:
         return ProviderError("timeout", f"{_place(service)} took too long to answer ({why})")
     if names & _CONNECTION:
         text = f"the connection to {_place(service)} failed ({why}): check the network and {service.url_name}"
-        return ProviderError("connection", text)
+        return ProviderError("connection", text, sent=not (names | roots) & _NOT_SENT)
     return ProviderError("bad_response", f"{_place(service)} sent what cannot be read ({why}): try again")
 
 

@@ -15,7 +15,7 @@ from guildhall.redact import redact
 
 from ..message import ModelReply, ModelRequest, Native, ToolCall, Usage
 from .base import OnText
-from .clients import Service, client
+from .clients import Service, client, ready
 from .failures import failure
 
 MOST_CHARACTERS = 2_000_000
@@ -137,6 +137,7 @@ class Draft:
 async def ask(path: str, body: dict[str, Any], draft: Draft) -> ModelReply:
     """Send the request and give the reply that its events make. Every failure is a ProviderError."""
     service = draft.service
+    await ready(service)
     try:
         response = await client(service).post(
             path, cast_to=object, body=body, options=_OPTIONS, stream=True, stream_cls=object

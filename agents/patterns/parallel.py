@@ -1,9 +1,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from guildhall.errors import UserError
+
 from ..message import Message
 from ..run import Member, Run
-from .together import all_answers, concluded
+from .together import all_answers, check_members, concluded
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,11 @@ class Parallel:
     members: Sequence[Member]
     synthesizer: Member | None = None
     need: int = 1
+
+    def __post_init__(self) -> None:
+        check_members(self.name, self.members)
+        if not 1 <= self.need <= len(self.members):
+            raise UserError(f"{self.name} needs {self.need} answers of {len(self.members)} members")
 
     async def run(self, message: Message, run: Run) -> Message:
         names = [member.name for member in self.members]

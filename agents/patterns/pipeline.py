@@ -3,6 +3,7 @@ from dataclasses import dataclass
 
 from ..message import Message
 from ..run import Member, Run
+from .together import check_members
 
 
 @dataclass(frozen=True)
@@ -11,6 +12,9 @@ class Pipeline:
 
     name: str
     members: Sequence[Member]
+
+    def __post_init__(self) -> None:
+        check_members(self.name, self.members)
 
     async def run(self, message: Message, run: Run) -> Message:
         answers: list[Message] = []

@@ -4,10 +4,19 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-from guildhall.errors import TooFew, describe
+from guildhall.errors import TooFew, UserError, describe
 
 from ..message import Message
 from ..run import Member, Run
+
+
+def check_members(team: str, members: Sequence[Member]) -> None:
+    """Raise UserError if somebody of them is no member, or there is nobody."""
+    if not members:
+        raise UserError(f"{team} has no members; give it one or more")
+    for member in members:
+        if not hasattr(member, "run") or not isinstance(getattr(member, "name", None), str):
+            raise UserError(f"{team} has {member!r:.80} for a member, which has no name and no run method")
 
 
 async def all_answers(answers: Sequence[Coroutine[Any, Any, Message]], names: Sequence[str]) -> list[Message]:
@@ -24,11 +33,12 @@ async def concluded(
     failed = [answer for answer in answers if answer.failed]
     good = [answer for answer in answers if not answer.failed]
     if failed:
-        who = "; ".join(f"{answer.sender}: {answer.text}" for answer in failed)
-        run.state.notice(f"{len(good)} of {len(answers)} members answered. {who}")
+        names = ", ".join(answer.sender for answer in failed)
+        run.state.notice(f"{len(good)} of {len(answers)} members answered; no answer from {names}")
     if len(good) < need:
-        who = "; ".join(f"{answer.sender}: {answer.text}" for answer in failed)
-        raise TooFew(f"{len(good)} of {len(answers)} members answered and {need} are needed: {who}"[:1000])
+        raise TooFew(
+            f"{len(good)} of {len(answers)} members answered and {need} are needed: {_reasons(failed)}"
+        )
     if synthesizer is None:
         text = "\n\n".join(f"## {answer.sender}\n\n{answer.text}" for answer in good)
         sources = (source for answer in good for source in answer.sources)
@@ -48,3 +58,11 @@ async def _kept(answer: Coroutine[Any, Any, Message], who: str) -> Message:
         return Message(sender=who, type="error", text=describe(error))  # it was its own, not ours
     except Exception as error:  # noqa: BLE001  a member of the user's own may raise anything
         return Message(sender=who, type="error", text=describe(error))
+
+
+def _reasons(failed: Sequence[Message]) -> str:
+    """Who failed why; each reason once."""
+    names: dict[str, list[str]] = {}
+    for answer in failed:
+        names.setdefault(answer.text, []).append(answer.sender)
+    return "; ".join(f"{', '.join(who)}: {why}" for why, who in names.items())[:1000]

@@ -1,1 +1,1 @@
-"""All SQL of the product."""
+"""The database, who is alive, and the runs."""

@@ -118,12 +118,12 @@ class Writer:
         except sqlite3.Error as error:
             if not _is_of_the_database(error):
                 raise
-            _tell(self._batch, [error] * len(self._batch))
-            self._batch = [job for job in self._batch if job.done is None]
-            self._failing = bool(self._batch)
+            values = [error] * len(self._batch)
+            kept = [job for job in self._batch if job.done is None]
         else:
-            _tell(self._batch, values)
-            self._batch, self._failing = [], False
+            kept = []
+        batch, self._batch, self._failing = self._batch, kept, bool(kept)
+        _tell(batch, values)
 
     def _leave(self, error: BaseException | None) -> None:
         """Nothing is written any more: tell it to all who wait, and to all who come."""
