@@ -7,7 +7,9 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, Self
 
 from guildhall.errors import StoreError, UserError
@@ -234,7 +236,7 @@ class Hall:
 
     # -- what there is
 
-    def tools(self) -> dict[str, Tool]:
+    def tools(self) -> Mapping[str, Tool]:
         """The tools that specialists can name."""
         return _tools(self.project)
 
@@ -360,6 +362,8 @@ class Hall:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _tools(project: Path) -> dict[str, Tool]:
+@lru_cache(maxsize=16)
+def _tools(project: Path) -> Mapping[str, Tool]:
+    """Made once for a project: their schemas take a millisecond."""
     roots = {} if is_too_wide(project) else {"project": project}
-    return {tool.name: tool for tool in [*file_tools(roots), *memory_tools()]}
+    return MappingProxyType({tool.name: tool for tool in [*file_tools(roots), *memory_tools()]})

@@ -118,7 +118,10 @@ class Run:
         state = self.state
         event = kind(id=next(state.ids), run=state.id, path=self.path, who=self.who, at=time.time(), **fields)
         if state.log is not None:
-            state.log.event(event.id, partial(ev.dumped, event))
+            try:
+                state.log.event(event.id, partial(ev.dumped, event))
+            except StoreError as error:
+                state.notice(f"part of this run could not be kept: {error}")
         state.tell(event)
         return event.id
 
@@ -271,7 +274,10 @@ class Run:
         if (known := here.recorded(digest)) is not None:
             return [Hit.model_validate(hit) for hit in known]
         try:
-            hits = await self.state.memory.recall(query, scope=self.state.scope, limit=limit + 5)
+            viewer = self.who if self.path else ""  # the run itself sees what its user sees
+            hits = await self.state.memory.recall(
+                query, scope=self.state.scope, limit=limit + 5, viewer=viewer
+            )
         except GuildhallError as error:
             here.state.notice(f"memory could not be read: {error}")
             hits = []

@@ -25,4 +25,8 @@ async def remember(text: str, context: ToolContext, subject: str | None = None) 
     remembered = await context.run.remember(text, subject=subject)
     if remembered.merged:
         return "That was remembered already."
-    return f"Remembered as memory:{remembered.id[:8]}."
+    said = f"Remembered as memory:{remembered.id[:8]}."
+    if remembered.conflicts:
+        held = ", ".join(f"memory:{conflict[:8]}" for conflict in remembered.conflicts)
+        said += f" What is trusted more still holds beside it: {held}."
+    return said
