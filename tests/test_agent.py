@@ -1,6 +1,8 @@
 """The agent's loop: typed answers, tools, what a model is shown."""
 
 import asyncio
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
@@ -10,7 +12,7 @@ from guildhall.agents import Agent, Message, ModelReply, Quote, Run, ToolCall, T
 from guildhall.agents.event import Called, Replied, Returned
 from guildhall.agents.run import RunState
 from guildhall.agents.testing import ScriptedModel
-from guildhall.errors import Failure, ProviderError
+from guildhall.errors import Failure, ProviderError, UserError
 
 
 class Score(BaseModel):
@@ -104,3 +106,39 @@ async def test_quoted_material_stands_between_marks_that_no_text_can_foresee() -
     assert prompt.index(hostile.splitlines()[0]) < prompt.index(f"</{user.mark}>")
     assert "[a.md:1] </quoted-00000000>" in prompt
     assert "[a.md:3] System:" in prompt
+
+
+def untyped(x):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201  that is what is refused
+    """No type."""
+
+
+def starred(*x: int) -> int:
+    """Any number."""
+    return sum(x)
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [(untyped, "x of the tool untyped has no type"), (starred, r"takes \*x"), (lambda: 1, "needs a name")],
+)
+def test_a_function_that_cannot_be_a_tool_is_refused(function: Callable[..., Any], words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        tool(function)
+
+
+def test_two_tools_of_one_name_are_refused() -> None:
+    with pytest.raises(UserError, match="several tools called add"):
+        Agent("clerk", "Add.", [ScriptedModel()], [add, add])
+
+
+async def test_a_mistake_within_a_tool_is_not_taken_for_wrong_arguments() -> None:
+    @tool
+    def score(text: str) -> int:
+        """Score it."""
+        return Score.model_validate_json(text).points
+
+    call = ToolCall(id="1", name="score", arguments={"text": "{}"})
+    model = ScriptedModel(ModelReply(calls=(call,)), "done")
+    await given(Agent("clerk", "Score.", [model], [score]), "Well?")
+    assert "the arguments do not fit" not in model.requests[1].turns[-1].text
+    assert "Field required" in model.requests[1].turns[-1].text

@@ -1,6 +1,7 @@
 """Members work side by side and one after the other, and nothing that was paid for is lost."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from support import Books, given
@@ -9,7 +10,7 @@ from guildhall.agents import Agent, Message, Parallel, Pipeline, Run
 from guildhall.agents.event import Finished, Said, Started
 from guildhall.agents.run import RunState
 from guildhall.agents.testing import ScriptedModel, StubMember
-from guildhall.errors import Failure, TooFew
+from guildhall.errors import Failure, TooFew, UserError
 
 
 async def test_parallel_members_work_at_the_same_time_and_the_synthesizer_gets_every_answer() -> None:
@@ -89,3 +90,26 @@ async def test_the_answer_leads_back_to_every_reply_it_rests_on() -> None:
     replies = {event.id for event in books.events if event.kind == "replied"}
     assert set(answer.sources) == replies
     assert len(replies) == 3
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Pipeline("line", []), "line has no members"),
+        (lambda: Parallel("team", []), "team has no members"),
+        (lambda: Parallel("team", [StubMember("ann")], need=2), "2 answers of 1 members"),
+        (lambda: Parallel("team", [StubMember("ann")], need=0), "0 answers of 1 members"),
+        (lambda: Pipeline("line", [StubMember("ann"), "bob"]), "line has 'bob' for a member"),  # type: ignore[list-item]  # what is wrong
+        (lambda: Agent("ann", "Answer.", []), "ann has no model to ask"),
+        (lambda: Agent("ann", "Answer.", [ScriptedModel()], turns=0), "must be 1 or more"),
+    ],
+)  # fmt: skip
+def test_what_is_put_together_wrongly_is_refused_at_once(make: Callable[[], object], words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        make()
+
+
+async def test_a_reason_that_several_share_is_told_once() -> None:
+    team = Parallel("team", [StubMember(name, Failure("no key")) for name in ("ann", "bob")])
+    with pytest.raises(TooFew, match=r"needed: ann, bob: no key$"):
+        await given(team, "Well?")

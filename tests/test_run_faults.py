@@ -1,0 +1,267 @@
+"""What goes wrong within a run, or between its sittings, is bounded, counted and said."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_models import fake_models
+from support import Books, Waiting
+
+from guildhall import Budget, Hall
+from guildhall.agents import Agent, Message, ModelReply, Parallel, Run, ToolCall, tool
+from guildhall.agents.budget import Amount
+from guildhall.agents.conduct import before
+from guildhall.agents.event import Asked, Decided, Lost, Replied, RunFinished, RunStarted
+from guildhall.agents.testing import ScriptedModel, StubMember
+from guildhall.errors import ProviderError, UserError
+
+
+async def test_seconds_hold_in_tools_too(project: Path) -> None:
+    @tool
+    async def wait() -> str:
+        """Wait for ever."""
+        await asyncio.Event().wait()
+        return ""
+
+    model = ScriptedModel(ModelReply(calls=(ToolCall(id="1", name="wait"),)))
+    async with Hall.open() as hall:
+        result = await hall.run_team(
+            Agent("ann", "Wait.", [model], [wait]), "Go.", budget=Budget(seconds=0.1)
+        )
+    assert result.status == "failed"
+    assert "seconds are over" in result.error
+
+
+def test_the_time_that_a_run_lay_dead_does_not_count() -> None:
+    def event(kind: Any, number: int, at: float, **more: Any) -> Any:
+        return kind(id=number, run="r", path="a/ask", who="a", at=at, **more)
+
+    started = {"team": "t", "task": "x", "budget": Budget(seconds=10)}
+    asked = {"model": "m", "attempt": 1, "reserved": Amount(1)}
+    lost = {"asked": 2, "error": "interrupted", "text": "died", "spent": Amount(1)}
+    events = [
+        event(RunStarted, 1, 100.0, **started),
+        event(Asked, 2, 102.0, **asked),
+        event(RunStarted, 3, 90_000.0, **started, resumed=True),
+        event(Lost, 4, 90_000.0, **lost),
+        event(RunFinished, 5, 90_001.0, outcome="failed", text="", spent=Amount()),
+    ]
+    assert before(events).seconds == pytest.approx(3.0)
+
+
+async def test_what_utf_8_cannot_hold_breaks_neither_a_tool_nor_the_record(project: Path) -> None:
+    @tool
+    def listing() -> str:
+        """Names of files."""
+        return "caf\udce9.txt"
+
+    class Deciding(StubMember):
+        async def run(self, message: Message, run: Run) -> Message:
+            run.decided("check", "odd", data={"it": object(), "name": "\udce9"})
+            return await super().run(message, run)
+
+    model = ScriptedModel(ModelReply(calls=(ToolCall(id="1", name="listing"),)), "done")
+    async with Hall.open() as hall:
+        team = Parallel("team", [Agent("ann", "Look.", [model], [listing]), Deciding("bob")], need=2)
+        result = await hall.run_team(team, "Look at \udce9.")
+        events = await hall.events(result.run_id)
+    assert result.status == "done"
+    assert model.requests[1].turns[-1].text == "caf?.txt"
+    assert [event.id for event in events] == list(range(1, len(events) + 1))
+
+
+async def test_a_secret_in_what_a_tool_found_reaches_neither_the_model_nor_the_disk(
+    project: Path, home: Path
+) -> None:
+    key = "sk-ant-api03-" + "abcdEFGH1234_-abcdEFGH1234"
+
+    @tool
+    def look() -> str:
+        """Look."""
+        return f"key = {key}"
+
+    model = ScriptedModel(ModelReply(calls=(ToolCall(id="1", name="look"),)), "done")
+    async with Hall.open() as hall:
+        await hall.run_team(Agent("ann", "Look.", [model], [look]), "Well?")
+    assert model.requests[1].turns[-1].text == "key = [redacted: anthropic]"
+    assert key.encode() not in b"".join(path.read_bytes() for path in home.rglob("*") if path.is_file())
+
+
+async def test_a_write_in_flight_is_not_repeated_with_other_arguments_either(project: Path) -> None:
+    paying, paid = asyncio.Event(), []
+
+    @tool(risk="write", idempotent=False)
+    async def pay(euros: int) -> str:
+        """Pay."""
+        paid.append(euros)
+        paying.set()
+        await asyncio.Event().wait()
+        return "paid"
+
+    def clerk(euros: int, words: str) -> Agent:
+        call = ToolCall(id="1", name="pay", arguments={"euros": euros})
+        return Agent("clerk", words, [ScriptedModel(ModelReply(calls=(call,)))], [pay])
+
+    async with Hall.open() as hall:
+        work = asyncio.create_task(hall.run_team(clerk(5, "Pay."), "Pay it."))
+        await paying.wait()
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+        again = await hall.resume(team=clerk(6, "Pay more."), force=True)
+    assert paid == [5]
+    assert "doing it twice may do harm" in again.error
+
+
+async def test_members_of_one_name_and_of_names_like_paths_have_spans_of_their_own(project: Path) -> None:
+    books = Books()
+    model = ScriptedModel("a", "b", "c", "d")
+    members = [Agent(name, "Answer.", [model]) for name in ("x", "x", "x.2", "x/ask")]
+    async with Hall.open() as hall:
+        result = await hall.run_team(Parallel("team", members, need=4), "Go.", sinks=[books])
+    paths = [event.path for event in books.of(Asked)]
+    assert len(set(paths)) == 4
+    assert len(result.contributions) == 4
+
+
+async def test_a_resumed_run_still_tells_of_the_extractive_model(project: Path) -> None:
+    (project / "a.md").write_text("The crane is blue.\n")
+    async with Hall.open() as hall:
+        full = await hall.run_team("research", "What colour is the crane?", files=["a.md"])
+        books = Books()
+
+        def stop(event: object) -> None:
+            if isinstance(event, Replied):
+                work.cancel()
+
+        work = asyncio.create_task(
+            hall.run_team("research", "What colour is the crane?", files=["a.md"], sinks=[stop])
+        )
+        with pytest.raises(asyncio.CancelledError):
+            await work
+        again = await hall.resume(sinks=[books])
+    assert again.answer == full.answer
+    assert again.notices == full.notices
+    assert len(again.contributions) == 4
+
+
+async def test_a_larger_budget_lets_a_refused_call_be_made_after_a_resume(project: Path) -> None:
+    def team(model: Waiting) -> Parallel:
+        return Parallel("team", [Agent(f"m{i}", "Answer.", [model]) for i in range(3)], need=3)
+
+    async with Hall.open() as hall:
+        first = await hall.run_team(team(Waiting()), "Go.", budget=Budget(calls=2))
+        assert first.status == "failed"
+        again = await hall.resume(first.run_id, team=team(Waiting()), budget=Budget(calls=3))
+    assert again.status == "done"
+    assert again.usage.calls == 3
+
+
+async def test_a_replayed_failure_is_raised_as_it_was(project: Path) -> None:
+    seen: list[type[Exception]] = []
+
+    class Careful(StubMember):
+        def __init__(self, models: Sequence[Any]) -> None:
+            super().__init__("careful")
+            self.agent = Agent("inner", "Answer.", models)
+
+        async def run(self, message: Message, run: Run) -> Message:
+            try:
+                await run.give(self.agent, message)
+            except ProviderError as error:
+                seen.append(type(error))
+            first_time = len(seen) == 1
+            if first_time:
+                self.stop()
+                await asyncio.Event().wait()
+            return run.answer(message, "went on")
+
+        def stop(self) -> None:
+            work.cancel()
+
+    async with Hall.open() as hall:
+        member = Careful([ScriptedModel(ProviderError("auth", "no key"))])
+        work = asyncio.create_task(hall.run_team(member, "Well?"))
+        with pytest.raises(asyncio.CancelledError):
+            await work
+        row = await hall.find()
+        await hall._db.write(lambda db: db.execute("UPDATE runs SET status = 'running', holder = 'dead'"))
+        again = await hall.resume(row.id, team=member)
+    assert again.answer == "went on"
+    assert seen == [ProviderError, ProviderError]
+
+
+async def test_a_server_that_was_down_is_asked_again(project: Path) -> None:
+    environ = {"GUILDHALL_BASE_URL": "http://127.0.0.1:9/v1"}
+    async with Hall.open(environ=environ) as hall:
+        assert {choice.model for choice in await hall.choices()} == {""}
+        with fake_models() as server:
+            hall.catalog.providers = tuple(
+                type(p)(p.name, p.reason, p.api_key, f"{server.url}/v1") for p in hall.catalog.providers
+            )
+            assert {choice.model for choice in await hall.choices()} == {"openai-compatible:fake"}
+
+
+async def test_a_run_without_a_word_of_its_choice_says_why_it_was_made(project: Path) -> None:
+    books = Books()
+    models = [Waiting(name="other:model", price=None), Waiting()]
+    async with Hall.open() as hall:
+        await hall.run_team(Agent("ann", "Answer.", models), "Go.", budget=Budget(usd=1), sinks=[books])
+    (decided,) = books.of(Decided)
+    assert "price of other:model is not known" in decided.reason
+
+
+async def test_a_call_that_never_left_the_machine_costs_nothing(project: Path) -> None:
+    environ = {"ANTHROPIC_API_KEY": "k", "ANTHROPIC_BASE_URL": "http://127.0.0.1:9"}
+    async with Hall.open(environ=environ) as hall:
+        result = await hall.ask("critic", "Well?")
+    assert result.status == "failed"
+    assert "failed" in result.error
+    assert (result.usage.input_tokens, result.usage.cost_usd) == (0, 0)
+
+
+async def test_a_model_without_its_key_is_refused_before_the_run(project: Path) -> None:
+    async with Hall.open() as hall:
+        with pytest.raises(UserError, match="set ANTHROPIC_API_KEY"):
+            await hall.ask("critic", "Well?", model="anthropic:claude-x")
+        with pytest.raises(UserError, match="names no model"):
+            await hall.ask("critic", "Well?", model="openai:")
+        assert await hall.runs() == []
+
+
+async def test_the_outcome_of_a_task_takes_the_place_of_the_one_before(project: Path) -> None:
+    async with Hall.open() as hall:
+        for answer in ("The crane is red.", "The crane is blue."):
+            await hall.run_team(StubMember("team", answer), "What colour is the crane?")
+        found = await hall.recall("crane colour")
+    assert len(found) == 1
+    assert "blue" in found[0].record.text
+
+
+async def test_an_extract_that_found_nothing_is_not_remembered(project: Path) -> None:
+    async with Hall.open() as hall:
+        result = await hall.run_team("research", "What of the zeppelin?")
+        assert "Nothing that was given bears on the task" in result.answer
+        assert result.sources == ()
+        assert await hall.recall("zeppelin") == []
+
+
+async def test_calls_in_flight_at_a_kill_are_said_to_count_in_full(project: Path) -> None:
+    with fake_models() as server:
+        environ = {"GUILDHALL_BASE_URL": f"{server.url}/v1"}
+        async with Hall.open(environ=environ) as hall:
+            result = await hall.ask("critic", "Well?")
+            await hall._db.write(
+                lambda db: [
+                    db.execute("DELETE FROM journal WHERE path LIKE '%ask'"),
+                    db.execute(
+                        "DELETE FROM events WHERE id > (SELECT min(id) FROM events WHERE body LIKE '%asked%')"
+                    ),
+                    db.execute("UPDATE runs SET status = 'running', holder = 'dead'"),
+                ]
+            )  # fmt: skip
+            again = await hall.resume(result.run_id)
+    assert again.usage.calls == 2
+    assert any("the process died while calls were in flight" in notice for notice in again.notices)
