@@ -63,6 +63,10 @@ class Result(Frozen):
     notices: tuple[str, ...] = ()
     error: str = ""
 
+    def _repr_markdown_(self) -> str:
+        """The answer, as a notebook shows it."""
+        return self.answer or f"{self.team} {self.status}: {self.error}"
+
     def to_json(self) -> dict[str, Any]:
         """The result as plain values; `error` and `data` only where there are any."""
         left_out = {"task"} | {name for name in ("error", "data") if not getattr(self, name)}

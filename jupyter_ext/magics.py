@@ -22,7 +22,7 @@ from .arguments import (
     variable,
 )
 from .cell import Engine
-from .errors import Refused, RunFailed
+from .errors import Interrupted, Refused, RunFailed
 from .live import LiveLines
 
 if TYPE_CHECKING:
@@ -143,6 +143,11 @@ class TeamMagics(Magics):
         lines = LiveLines(view)
         try:
             result = self._done(lambda hall: start(hall, view), each_tick=lines)
+        except Interrupted:
+            if not view.run_id:
+                raise
+            again = f"`guildhall resume {view.run_id[:12]}` goes on from what is paid for"
+            raise Interrupted(f"the run was stopped; {again}") from None
         finally:
             lines.finish()
         self._keep(given, result)

@@ -16,11 +16,13 @@ def answer(result: "Result") -> Bundle:
     """The answer, with a line of who and how much below it."""
     numbers = _numbers(result)
     notes = [" ".join(notice.split()) for notice in result.notices]
+    rests_on = ", ".join(dict.fromkeys(source.label for source in result.sources))
+    sources = [f"Sources: {rests_on}"] if rests_on else []
     return {
         "text/markdown": "\n\n".join(
-            [result.answer, "---", f"<small>{numbers}</small>", *(f"> {note}" for note in notes)]
+            [result.answer, "---", *sources, f"<small>{numbers}</small>", *(f"> {note}" for note in notes)]
         ),
-        "text/plain": "\n\n".join([result.answer, numbers, *(f"Note: {note}" for note in notes)]),
+        "text/plain": "\n\n".join([result.answer, *sources, numbers, *(f"Note: {note}" for note in notes)]),
     }
 
 
