@@ -140,12 +140,13 @@ class Run:
     # -- members
 
     def give(self, member: Member, message: Message, *, name: str = "") -> Coroutine[Any, Any, Message]:
-        """The member's answer. Its span is opened here and now, before anything is awaited."""
-        return Run._work(self.span(name or member.name, member.name), member, message)
+        """The member's answer. It is started here and now, before anything is awaited."""
+        span = self.span(name or member.name, member.name)
+        models = tuple(model.name for model in getattr(member, "models", ()))
+        span.emit(ev.Started, task=message.text, role=getattr(member, "role", ""), models=models)
+        return Run._work(span, member, message)
 
     async def _work(self, member: Member, message: Message) -> Message:
-        models = tuple(model.name for model in getattr(member, "models", ()))
-        self.emit(ev.Started, task=message.text, role=getattr(member, "role", ""), models=models)
         try:
             if self.path.count("/") >= self.state.meter.budget.depth:
                 raise BudgetRefused(
