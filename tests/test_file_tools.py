@@ -172,7 +172,7 @@ def test_a_folder_that_turns_into_a_link_while_it_is_read_leaks_nothing(tmp_path
     (tmp_path / "note").write_text(SECRET)
 
     def turn() -> None:
-        for _ in range(300):
+        for _ in range(150):
             flip.rename(aside)
             flip.symlink_to(tmp_path)
             flip.unlink()
