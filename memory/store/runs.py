@@ -134,6 +134,8 @@ class Runs:
     async def find(self, run: str) -> RunRow:
         """The run of that id, of the only id that begins so, or, for nothing, the newest."""
         rows = await self._db.read(lambda db: self._seen(_found(db, run)))
+        if not rows and not run:
+            raise RunRefused("there is no run yet; `guildhall run TEAM TASK` makes one")
         if not rows:
             raise NameUnknown("run", run, (), hint="`guildhall runs` lists them")
         if len(rows) > 1:
