@@ -39,7 +39,7 @@ def watched(view: View, *, quiet: bool) -> "Iterator[list[Sink]]":
         from rich.live import Live
 
         console = Console(file=sys.stderr)
-        picture: Callable[[], RenderableType] = lambda: _picture(view, console)  # noqa: E731
+        picture: Callable[[], RenderableType] = lambda: _picture(view, console)  # noqa: E731  typed, and used once
         with Live(get_renderable=picture, console=console, refresh_per_second=8, transient=True):
             yield []
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import math
 import re
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
@@ -42,7 +43,7 @@ class _Pending:
 
 
 @dataclass
-class Draft:
+class Draft(ABC):
     """A reply while it streams in; each API has its own, which takes the events."""
 
     request: ModelRequest
@@ -60,9 +61,9 @@ class Draft:
         self._calls: dict[Any, _Pending] = {}
         self._size = 0
 
+    @abstractmethod
     def take(self, event: dict[str, Any]) -> bool:
         """Add an event; True if it was the last one."""
-        raise NotImplementedError
 
     def native(self, calls: Mapping[Any, ToolCall]) -> Native | None:  # noqa: ARG002  those who need it
         """What the provider wants back as it came; `calls` are the checked ones, by their keys."""
