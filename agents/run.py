@@ -289,7 +289,7 @@ class Run:
             records=tuple(hit.record.label for hit in hits),
             texts=tuple(hit.record.text for hit in hits),
         )
-        await here.record(digest, [hit.model_dump(exclude_defaults=True) for hit in hits])
+        await here.record(digest, [hit.model_dump(exclude_defaults=True) for hit in hits], wait=False)
         return hits
 
     async def remember(
@@ -332,12 +332,18 @@ class Run:
             return None
         return entry.value
 
-    async def record(self, digest: str, value: Any) -> None:
-        """Return when it is on disk. A disk that fails costs the record, not the paid answer."""
+    async def record(self, digest: str, value: Any, *, wait: bool = True) -> None:
+        """Return when it is on disk. A disk that fails costs the record, not the paid answer.
+
+        What costs nothing to find anew need not be waited for: it is there before the next record.
+        """
         if self.state.log is None:
             return
         try:
-            await self.state.log.record(self.path, digest, value)
+            if wait:
+                await self.state.log.record(self.path, digest, value)
+            else:
+                self.state.log.record_soon(self.path, digest, value)
         except StoreError as error:
             self.state.notice(f"part of this run could not be kept, so it cannot be resumed: {error}")
 

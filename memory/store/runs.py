@@ -14,6 +14,7 @@ from guildhall.redact import redact, redact_json
 
 from .database import AFTER, Database
 from .liveness import Liveness
+from .writer import Work
 
 log = logging.getLogger(__name__)
 
@@ -84,14 +85,21 @@ class RunLog:
 
     async def record(self, path: str, digest: str, value: Any) -> None:
         """Return when the journal's entry, and all events before it, are on disk."""
-        sql, run = "INSERT OR REPLACE INTO journal VALUES (?, ?, ?, ?)", self._run
-        await self._db.write(lambda db: db.execute(sql, (run, path, digest, json.dumps(value))))
+        await self._db.write(self._entry(path, digest, value))
+
+    def record_soon(self, path: str, digest: str, value: Any) -> None:
+        """Have the entry written before the next one: enough for what costs nothing to find anew."""
+        self._db.write_later(self._entry(path, digest, value))
 
     async def end(self, status: str, answer: str) -> None:
         """Return when all of the run is on disk, with how it ended."""
         sql = "UPDATE runs SET status = ?, answer = ?, ended = ?, cancel = 0 WHERE id = ?"
         values = (status, answer, time.time(), self._run)
         await self._db.write(lambda db: db.execute(sql, values))
+
+    def _entry(self, path: str, digest: str, value: Any) -> Work:
+        sql, run = "INSERT OR REPLACE INTO journal VALUES (?, ?, ?, ?)", self._run
+        return lambda db: db.execute(sql, (run, path, digest, json.dumps(value)))
 
 
 class Runs:
