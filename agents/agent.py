@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -43,8 +44,18 @@ class Agent:
     """Whether it is shown what was remembered."""
 
     def __post_init__(self) -> None:
-        if not self.models:
-            raise UserError(f"{self.name} has no model to ask; give it one or more")
+        if not isinstance(self.name, str) or not self.name.strip():
+            raise UserError(f"an agent needs a name; given is {self.name!r:.80}")
+        if not isinstance(self.models, Sequence) or not self.models:
+            raise UserError(f"{self.name} has no model to ask; give it a list of one or more")
+        for model in self.models:
+            if not hasattr(model, "complete"):
+                raise UserError(f"{self.name} has {model!r:.80} for a model, which has no complete method")
+        for given in self.tools:
+            if not isinstance(given, Tool):
+                raise UserError(f"{self.name} has {given!r:.80} for a tool; make it one with @tool")
+        if self.effort not in (None, *get_args(Effort)):
+            raise UserError(f"{self.name}: effort is {self.effort!r:.80}; it can be low, medium or high")
         if self.turns < 1 or self.tries < 1 or self.max_output < 1:
             raise UserError(f"{self.name}: turns, tries and max_output must be 1 or more")
         names = [tool.name for tool in self.tools]

@@ -27,6 +27,8 @@ async def attempt(run: "Run", request: ModelRequest, digest: str, model: Model, 
     cancelled meanwhile; a process that dies between the two leaves a journal that still knows the cost.
     """
     prices = run.state.prices
+    if ready := getattr(model, "ready", None):  # what is cancelled while it starts has cost nothing
+        await ready()
     most = prices.amount(model, request.input_bound(), request.max_output)
     with await run.state.meter.reserve(most, model.name) as reservation:
         asked = run.emit(ev.Asked, model=model.name, attempt=tries.number, reserved=most)
@@ -95,9 +97,12 @@ async def _call(run: "Run", request: ModelRequest, model: Model, tries: Tries) -
 
 
 def _lost(run: "Run", request: ModelRequest, model: Model, tries: Tries, error: BaseException) -> Amount:
-    """What a call without a reply may cost: nothing if turned away, else its input and what had come."""
+    """What a call without a reply may have cost: nothing if turned away, else its input and what had come.
+
+    Both at three bytes a token, which is more than prose takes.
+    """
     if isinstance(error, ProviderError) and not error.billed:
         return Amount(calls=1)
     if isinstance(error, Exception) and not isinstance(error, ProviderError | BudgetRefused):
         return Amount(calls=1)
-    return run.state.prices.amount(model, request.input_bound(), tries.streamed // 3)
+    return run.state.prices.amount(model, request.input_bound() // 3, tries.streamed // 3)

@@ -180,7 +180,7 @@ def settle_open(events: Sequence[ev.Event], state: RunState) -> None:
     One whose reply is in the journal has cost what the journal says, any other the most that it can.
     """
     closed = {event.asked for event in events if isinstance(event, ev.Replied | ev.Lost)}
-    replied = dict(state.replied)
+    replied, cut_short = dict(state.replied), NOTHING
     for event in events:
         if not isinstance(event, ev.Asked) or event.id in closed:
             continue
@@ -200,10 +200,14 @@ def settle_open(events: Sequence[ev.Event], state: RunState) -> None:
             replied[event.path] = (number, event.model)
         else:
             spent = event.reserved
-            state.notice(
-                "the process died while calls were in flight: they count with the most that they can cost"
-            )
             text = "the process died while this call was in flight"
             here.emit(ev.Lost, asked=event.id, error="interrupted", text=text, spent=spent)
+            cut_short += spent
         state.meter.spent += spent
     state.replied = replied
+    if cut_short.calls:
+        calls = f"{cut_short.calls} call" + ("s were" if cut_short.calls > 1 else " was")
+        state.notice(
+            f"{calls} in flight when the process died, and counted with the most that can have been used: "
+            f"{cut_short.tokens:,} tokens, ${cut_short.usd:.4f}"
+        )

@@ -30,6 +30,7 @@ from .documents import read_files
 from .message import Attachment, Message, plain
 from .models.catalog import Catalog, Choice
 from .models.clients import hold_clients, release_clients
+from .patterns.together import check_members
 from .prices import Prices
 from .result import Collector, Result, Status, collect
 from .run import Member, OnDelta, RunState, Sink, is_failure, is_refusal
@@ -117,6 +118,8 @@ class Hall:
         A run that fails returns, too, with status `failed` and the reason in `error`. What cannot
         be used (an unknown name, an unreadable file) raises UserError before anything is called.
         """
+        if not isinstance(team, str):
+            check_members("the hall", [team])
         kind: Literal["team", "member"] = "team" if isinstance(team, str) else "member"
         name = team if isinstance(team, str) else team.name
         spec = RunSpec(
@@ -266,6 +269,8 @@ class Hall:
     ) -> Result:
         if not spec.task.strip():
             raise UserError("the task is empty; say what is to be done")
+        if isinstance(files, str | Path | Attachment):
+            files = [files]
         read = await asyncio.to_thread(read_files, files)
         built = await self._built(spec, member)
         kept = [

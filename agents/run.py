@@ -154,6 +154,8 @@ class Run:
                     "raise the budget of depth, or nest fewer teams"
                 )
             answer = await member.run(message, self)
+            if not isinstance(answer, Message):
+                raise Failure(f"{member.name} answered with {answer!r:.80}, which is no Message")
         except BaseException as error:
             outcome = "cancelled" if isinstance(error, asyncio.CancelledError) else "failed"
             self.emit(ev.Finished, outcome=outcome, text=describe(error))

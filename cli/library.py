@@ -7,6 +7,8 @@ import click
 from .frame import emit, in_hall, json_option, wants_json
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from guildhall.agents.discovery import Listed
     from guildhall.agents.hall import Hall
 
@@ -47,10 +49,7 @@ def show_team(name: str, model: str | None) -> None:
         models = await hall.assignments(name, model=model)
         people = hall.library.resolve(name)
         about = _team(next(found for found in hall.library.teams() if found.name == name))
-        about["members"] = [
-            {"name": who, "description": people[who].description, "model": models.get(who)}
-            for who in spec.everyone
-        ]
+        about["members"] = [_member(who, spec, people, models) for who in spec.everyone]
         about["assignments"] = models
         return about | {"brief": spec.brief, "notices": list(hall.library.notices_for(name))}
 
@@ -100,6 +99,19 @@ def _found(found: "Listed[Any]") -> Entry:
     return about | {"description": description, "error": str(found.error) if found.error else None}
 
 
+def _member(name: str, team: Any, people: "Mapping[str, Any]", models: dict[str, str]) -> Entry:
+    """What a team's page says of one who takes part; a team has members of its own."""
+    spec = people[name]
+    role = "synthesizer" if name == getattr(team, "synthesizer", None) else "member"
+    about: Entry = {"name": name, "role": role, "description": spec.description}
+    if hasattr(spec, "everyone"):
+        return about | {
+            "model": None,
+            "members": [_member(who, spec, people, models) for who in spec.everyone],
+        }
+    return about | {"model": models.get(name)}
+
+
 def _team(found: "Listed[Any]") -> Entry:
     spec = found.spec
     return _found(found) | {
@@ -129,7 +141,7 @@ def _list(what: str, entries: list[Entry]) -> None:
 
 
 def _show(entry: Entry) -> None:
-    from guildhall.view.clean import clean, one_line
+    from guildhall.view.clean import clean
 
     from .show import heading
 
@@ -140,15 +152,20 @@ def _show(entry: Entry) -> None:
     click.echo(f"{clean(entry['description'])}\n")
     if "members" in entry:
         click.echo(heading(f"{entry['pattern']} of"))
-        for member in entry["members"]:
-            click.echo(f"  {member['name']} ({member['model'] or 'team'})  {one_line(member['description'])}")
-        within = {member["name"] for member in entry["members"]}
-        others = [f"{who} ({model})" for who, model in entry["assignments"].items() if who not in within]
-        if others:
-            click.echo(f"  in the teams among them: {', '.join(others)}")
+        _show_members(entry["members"], "  ")
     else:
         click.echo(f"model: {entry['model'] or 'balanced'} · tools: {', '.join(entry['tools']) or 'none'}")
     if body := entry.get("brief") or entry.get("instructions"):
         click.echo(f"\n{clean(body).strip()}")
     for notice in entry["notices"]:
         click.echo(f"\nNote: {clean(notice)}")
+
+
+def _show_members(members: list[Entry], margin: str) -> None:
+    """Everybody with their model, those of a team below it."""
+    from guildhall.view.clean import one_line
+
+    for member in members:
+        facts = ", ".join(filter(None, [member["role"].removeprefix("member"), member["model"] or "team"]))
+        click.echo(f"{margin}{member['name']} ({facts})  {one_line(member['description'])}")
+        _show_members(member.get("members", []), f"{margin}  ")

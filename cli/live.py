@@ -77,6 +77,7 @@ def _line(member: Item) -> str:
 def _picture(view: View, console: "Console") -> "RenderableType":
     """The members, those at work first, below a line about the run."""
     from rich.console import Group
+    from rich.constrain import Constrain
     from rich.table import Table
     from rich.text import Text
 
@@ -96,7 +97,8 @@ def _picture(view: View, console: "Console") -> "RenderableType":
         who = (Text(glyph, colour), Text(one_line(item["name"], 30), "bold"), Text(doing))
         table.add_row(*who, *(Text(one_line(text, 200), "dim") for text in (item["model"], cost, tail)))
     more = [Text(f"and {len(members) - most} more", "dim")] if len(members) > most else []
-    return Group(Text(view.summary(), no_wrap=True, overflow="ellipsis"), table, *more)
+    group = Group(Text(view.summary(), no_wrap=True, overflow="ellipsis"), table, *more)
+    return Constrain(group, max(20, console.width - 3))  # a terminal echoes ^C, which must not wrap a row
 
 
 def _end_of(text: str, width: int) -> str:

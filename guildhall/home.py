@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from guildhall.errors import FileError
+from guildhall.errors import FileError, UserError
 
 MARKS = (".guildhall", ".git", "pyproject.toml", "package.json")
 """A folder that holds one of these is the root of a project."""
@@ -19,7 +19,10 @@ MARKS = (".guildhall", ".git", "pyproject.toml", "package.json")
 def data_folder(environ: Mapping[str, str] | None = None) -> Path:
     """The user's data folder: GUILDHALL_HOME if it is set, else the platform's place for data."""
     if named := (environ if environ is not None else os.environ).get("GUILDHALL_HOME"):
-        return Path(named).expanduser().absolute()
+        folder = Path(named).expanduser().absolute()
+        if folder.is_file():
+            raise UserError(f"GUILDHALL_HOME is {folder}, which is a file; name a folder")
+        return folder
     from platformdirs import user_data_path
 
     return user_data_path("guildhall", appauthor=False)

@@ -104,7 +104,7 @@ def test_options_of_a_run_reach_it(server: FakeModels) -> None:
         (["teams", "show", "dou"], "unknown_name", "did you mean duo?"),
         (["specialists", "show", "nobody"], "unknown_name", "there is no specialist"),
         (["runs", "show", "f00d"], "unknown_name", "there is no run"),
-        (["watch"], "unknown_name", "there is no run"),
+        (["watch"], "run_refused", "there is no run yet"),
         (["resume", "f00d"], "unknown_name", "there is no run"),
         (["cancel", "f00d"], "unknown_name", "there is no run"),
         (["remember", "   "], "invalid_input", "nothing to remember"),

@@ -260,3 +260,18 @@ def test_the_picture_shows_who_is_at_work_first_and_fits_the_screen() -> None:
     assert [line.split()[1] for line in lines[1:3]] == ["m28", "m29"]
     assert "the [b]last\ufffd[2J line" in lines[2]
     assert lines[-1].strip() == "and 22 more"
+
+
+def test_a_team_of_teams_is_shown_as_a_tree(harbour: Path) -> None:
+    (harbour / ".guildhall" / "teams" / "outer.md").write_text(
+        "---\nname: outer\ndescription: both\nmembers: [duo, reader]\nsynthesizer: doubter\n---\n"
+    )
+    lines = [line.split("  The ")[0] for line in done("teams", "show", "outer").splitlines()]
+    begin = lines.index("parallel of")
+    assert lines[begin + 1 : begin + 6] == [
+        "  duo (team)",
+        "    reader (extractive)",
+        "    doubter (extractive)",
+        "  reader (extractive)",
+        "  doubter (synthesizer, extractive)",
+    ]

@@ -100,7 +100,11 @@ async def test_the_answer_leads_back_to_every_reply_it_rests_on() -> None:
         (lambda: Parallel("team", [StubMember("ann")], need=2), "2 answers of 1 members"),
         (lambda: Parallel("team", [StubMember("ann")], need=0), "0 answers of 1 members"),
         (lambda: Pipeline("line", [StubMember("ann"), "bob"]), "line has 'bob' for a member"),  # type: ignore[list-item]  # what is wrong
+        (lambda: Parallel("team", [StubMember("ann")], "bob"), "team has 'bob' for a member"),  # type: ignore[arg-type]  # what is wrong
         (lambda: Agent("ann", "Answer.", []), "ann has no model to ask"),
+        (lambda: Agent("ann", "Answer.", ["fast"]), "ann has 'fast' for a model"),  # type: ignore[list-item]  # what is wrong
+        (lambda: Agent("ann", "Answer.", [ScriptedModel()], [len]), "make it one with @tool"),  # type: ignore[list-item]  # what is wrong
+        (lambda: Agent("", "Answer.", [ScriptedModel()]), "an agent needs a name"),
         (lambda: Agent("ann", "Answer.", [ScriptedModel()], turns=0), "must be 1 or more"),
     ],
 )  # fmt: skip
@@ -113,3 +117,14 @@ async def test_a_reason_that_several_share_is_told_once() -> None:
     team = Parallel("team", [StubMember(name, Failure("no key")) for name in ("ann", "bob")])
     with pytest.raises(TooFew, match=r"needed: ann, bob: no key$"):
         await given(team, "Well?")
+
+
+async def test_an_answer_that_is_no_message_fails_that_member_and_says_so() -> None:
+    class Careless(StubMember):
+        async def run(self, message: Message, run: Run) -> Message:
+            return "fine"  # type: ignore[return-value]  # what is wrong
+
+    books = Books()
+    with pytest.raises(Failure, match="bob answered with 'fine', which is no Message"):
+        await given(Careless("bob"), "Well?", state=RunState("r" * 32, sinks=[books]))
+    assert [finished.outcome for finished in books.of(Finished)] == ["failed"]

@@ -264,4 +264,4 @@ async def test_calls_in_flight_at_a_kill_are_said_to_count_in_full(project: Path
             )  # fmt: skip
             again = await hall.resume(result.run_id)
     assert again.usage.calls == 2
-    assert any("the process died while calls were in flight" in notice for notice in again.notices)
+    assert any("1 call was in flight when the process died" in notice for notice in again.notices)

@@ -31,6 +31,10 @@ class AnthropicModel:
     def name(self) -> str:
         return f"anthropic:{self.model}"
 
+    async def ready(self) -> None:
+        """Import the SDK, before the first call and apart from it."""
+        await clients.ready(clients.anthropic(self.api_key, self.base_url))
+
     async def complete(self, request: ModelRequest, on_text: OnText) -> ModelReply:
         check_files(request, self.takes, self.name)
         service = clients.anthropic(self.api_key, self.base_url)

@@ -29,6 +29,10 @@ class OpenAIModel:
     def name(self) -> str:
         return f"openai:{self.model}"
 
+    async def ready(self) -> None:
+        """Import the SDK, before the first call and apart from it."""
+        await clients.ready(clients.openai(self.api_key, self.base_url))
+
     async def complete(self, request: ModelRequest, on_text: OnText) -> ModelReply:
         check_files(request, self.takes, self.name)
         service = clients.openai(self.api_key, self.base_url)

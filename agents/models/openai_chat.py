@@ -33,6 +33,10 @@ class OpenAICompatibleModel:
     def name(self) -> str:
         return f"{self.provider}:{self.model}"
 
+    async def ready(self) -> None:
+        """Import the SDK, before the first call and apart from it."""
+        await clients.ready(clients.compatible(self.api_key, self.base_url))
+
     async def complete(self, request: ModelRequest, on_text: OnText) -> ModelReply:
         check_files(request, self.takes, self.name)
         service = clients.compatible(self.api_key, self.base_url)

@@ -22,6 +22,8 @@ class Parallel:
 
     def __post_init__(self) -> None:
         check_members(self.name, self.members)
+        if self.synthesizer is not None:
+            check_members(self.name, [self.synthesizer])
         if not 1 <= self.need <= len(self.members):
             raise UserError(f"{self.name} needs {self.need} answers of {len(self.members)} members")
 
