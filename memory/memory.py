@@ -56,14 +56,16 @@ class Memory:
         valid_from: float | None = None,
         expires_at: float | None = None,
         pinned: bool = False,
+        private: bool = False,
         id: str | None = None,  # noqa: A002  the name of the field
     ) -> Remembered:
         """What became of the text, once it is on disk; secrets in it are taken out first.
 
         A `subject` names what the record is about: a newer record supersedes the older ones of the
         same subject, but for those that are trusted more: it stands beside them. An exact duplicate
-        is merged. `trust` is that of the author if not given. What is `private` is recalled by the
-        user and by its author alone. With an `id` that is there already, nothing is done.
+        is merged. `trust` is that of the author if not given. What has the visibility `private` is
+        recalled by the user and by its author alone; what is marked `private` is shown only to models
+        that are. With an `id` that is there already, nothing is done.
         """
         now = time.time()
         record = Record(
@@ -73,17 +75,18 @@ class Memory:
             subject=_checked_subject(subject),
             scope=_checked_scope(scope),
             visibility=_one_of("visibility", visibility, get_args(Visibility)),
-            author=author,
-            source=source,
+            author=Author(**{name: redact(text) for name, text in author}),
+            source=redact(source),
             source_hash=source_hash,
             derived_from=tuple(derived_from),
-            tags=tuple(tags),
+            tags=tuple(map(redact, tags)),
             trust=_fraction("trust", TRUST["agent" if author.agent else "user"] if trust is None else trust),
             importance=_fraction("importance", importance),
             valid_from=now if valid_from is None else _moment("valid_from", valid_from),
             recorded_at=now,
             expires_at=None if expires_at is None else _moment("expires_at", expires_at),
             pinned=pinned,
+            private=private,
         )  # fmt: skip
         if record.trust < QUARANTINE:
             record = record.model_copy(update={"status": "quarantined"})
@@ -161,10 +164,10 @@ def _same(db: sqlite3.Connection, scope: int, digest: str, record: Record) -> Re
     row = db.execute(
         "SELECT id FROM records WHERE scope = ? AND hash = ? AND kind = ? AND subject IS ? AND status = ? "
         "AND superseded_by IS NULL AND (expires_at IS NULL OR expires_at > ?) "
-        "AND (visibility = 'private') = ? AND (visibility <> 'private' OR agent = ?)",
+        "AND private = ? AND (visibility = 'private') = ? AND (visibility <> 'private' OR agent = ?)",
         (
             scope, digest, record.kind, record.subject, record.status, record.recorded_at,
-            record.visibility == "private", record.author.agent,
+            record.private, record.visibility == "private", record.author.agent,
         ),
     ).fetchone()  # fmt: skip
     return find(db, row[0]) if row else None
@@ -233,7 +236,7 @@ def _checked_subject(subject: str | None) -> str | None:
         return None
     if not subject.strip() or len(subject) > 200 or not subject.isprintable():
         raise UserError(f"the subject {subject[:40]!r} must be one line of 1 to 200 characters")
-    return subject.strip()
+    return redact(subject).strip()
 
 
 def _checked_scope(scope: str) -> str:

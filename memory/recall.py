@@ -14,7 +14,7 @@ POOL = 200
 _FIELDS = (
     "id", "text", "kind", "subject", "visibility", "agent", "model", "run", "host", "source", "source_hash",
     "derived_from", "tags", "trust", "importance", "valid_from", "valid_to", "recorded_at", "superseded_by",
-    "status", "expires_at", "pinned",
+    "status", "expires_at", "pinned", "private",
 )  # fmt: skip
 _COLUMNS = ", ".join([*(f"r.{name}" for name in _FIELDS), "s.name"])
 _RECORDS = "records r JOIN scopes s ON s.id = r.scope"

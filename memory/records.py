@@ -58,6 +58,8 @@ class Record(_Frozen):
     status: Literal["active", "quarantined", "retracted"] = "active"
     expires_at: float | None = None
     pinned: bool = False
+    private: bool = False
+    """Whether only models that are marked private may be shown it, whoever recalls it."""
 
     @property
     def label(self) -> str:

@@ -59,6 +59,49 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX records_subject ON records (scope, subject) WHERE subject IS NOT NULL",
         "CREATE INDEX records_run ON records (run)",
     ),
+    (
+        """CREATE TABLE limits (
+            model TEXT PRIMARY KEY,
+            requests REAL NOT NULL DEFAULT 0,
+            tokens REAL NOT NULL DEFAULT 0,
+            paused REAL NOT NULL DEFAULT 0
+        ) WITHOUT ROWID""",
+        """CREATE TABLE leases (
+            id INTEGER PRIMARY KEY,
+            model TEXT NOT NULL,
+            holder TEXT NOT NULL,
+            since REAL NOT NULL
+        )""",
+        "CREATE INDEX leases_model ON leases (model)",
+        """CREATE TABLE waiting (
+            model TEXT NOT NULL,
+            holder TEXT NOT NULL,
+            priority INTEGER NOT NULL,
+            since REAL NOT NULL,
+            seen REAL NOT NULL,
+            tokens REAL NOT NULL,
+            PRIMARY KEY (model, holder)
+        ) WITHOUT ROWID""",
+        """CREATE TABLE cache (
+            key TEXT PRIMARY KEY,
+            digest TEXT NOT NULL,
+            model TEXT NOT NULL,
+            value TEXT NOT NULL,
+            at REAL NOT NULL
+        )""",
+        "CREATE INDEX cache_digest ON cache (digest, at)",
+        "CREATE INDEX cache_at ON cache (at)",
+        """CREATE TABLE track (
+            model TEXT PRIMARY KEY,
+            calls INTEGER NOT NULL,
+            lost INTEGER NOT NULL,
+            seconds REAL NOT NULL,
+            output INTEGER NOT NULL,
+            usd REAL NOT NULL
+        ) WITHOUT ROWID""",
+        "CREATE TABLE chores (name TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID",
+        "ALTER TABLE records ADD COLUMN private INTEGER NOT NULL DEFAULT 0",
+    ),
 )
 
 
