@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .frame import Interrupted, emit, in_hall, json_option, wants_json
+from .frame import BadInput, Interrupted, emit, in_hall, json_option, wants_json
 from .run import quiet_option, tell
 
 if TYPE_CHECKING:
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from guildhall.agents.event import Event
     from guildhall.agents.hall import Hall
     from guildhall.agents.result import Result
-    from guildhall.agents.run import Sink
+    from guildhall.agents.state import Sink
+    from guildhall.memory.store.retention import Pruned
     from guildhall.memory.store.runs import RunRow
 
 POLL = 0.25
@@ -29,11 +30,12 @@ POLL = 0.25
 @json_option
 @click.pass_context
 def runs(ctx: click.Context, limit: int) -> None:
-    """List runs, or show one.
+    """List runs, show one, or remove old ones.
 
     \b
     guildhall runs
     guildhall runs show 1f3a
+    guildhall runs prune --dry-run
     """
     if ctx.invoked_subcommand is None:
         rows = in_hall(lambda hall: hall.runs(limit))
@@ -72,6 +74,45 @@ def show(run_id: str) -> None:
 
     print_transcript(row, events)
     print_result(result, contributions=False)
+
+
+@runs.command("prune")
+@click.option("--older-than", type=float, metavar="DAYS", help="Remove runs that ended longer ago.")
+@click.option(
+    "--keep-megabytes", type=float, metavar="N", help="Remove the oldest until the rest takes no more."
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be removed, and remove nothing.")
+@json_option
+def prune(older_than: float | None, keep_megabytes: float | None, dry_run: bool) -> None:
+    """Remove old runs.
+
+    A limit that is not given is that of the configuration: 90 days and 2,000 megabytes, if it says nothing.
+    Runs at work stay, and so does what was remembered from any run.
+
+    \b
+    guildhall runs prune --dry-run
+    guildhall runs prune --older-than 30 --keep-megabytes 500
+    """
+    for option, given in (("--older-than", older_than), ("--keep-megabytes", keep_megabytes)):
+        if given is not None and not given >= 0:
+            raise BadInput(f"{option} is {given}; it must be a number from 0 on")
+    pruned = in_hall(lambda hall: hall.prune(days=older_than, megabytes=keep_megabytes, dry=dry_run))
+    if wants_json():
+        emit(asdict(pruned) | {"dry_run": dry_run})
+    else:
+        click.echo(_sentence(pruned, dry=dry_run))
+
+
+def _sentence(pruned: "Pruned", *, dry: bool) -> str:
+    stay = f"{pruned.kept:,} {'would stay' if dry else 'stays' if pruned.kept == 1 else 'stay'}"
+    if not pruned.runs and not pruned.bytes:
+        return f"Nothing to remove; of the runs, {stay}."
+    what = f"{pruned.runs:,} run{'' if pruned.runs == 1 else 's'} ({_size(pruned.bytes)})"
+    return f"{'Would remove' if dry else 'Removed'} {what}; {stay}."
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB" if count >= 100_000 else f"{count:,} bytes"
 
 
 @click.command()

@@ -2,21 +2,20 @@
 
 import hashlib
 import json
-import logging
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
 from guildhall.errors import NameUnknown, RunRefused
-from guildhall.redact import redact, redact_json
+from guildhall.redact import logger, redact, redact_json
 
 from .database import AFTER, Database
 from .liveness import Liveness
 from .writer import Work
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,14 +107,19 @@ class Runs:
     def __init__(self, db: Database, liveness: Liveness) -> None:
         self._db, self._liveness = db, liveness
 
-    async def begin(self, row: RunRow) -> RunLog:
-        """A run that this process works on."""
+    async def begin(self, row: RunRow, files: Sequence[bytes] = ()) -> RunLog:
+        """A run that this process works on; its files are kept with it, each under its `digest_of`."""
         row = replace(row, holder=self._liveness.holder)
         marks = ", ".join("?" * len(fields(RunRow)))
         values = tuple(getattr(row, column.name) for column in fields(RunRow))
-        sql = f"INSERT INTO runs ({_COLUMNS}) VALUES ({marks})"
+        kept = [(digest_of(data), data) for data in files]
+
+        def write(db: sqlite3.Connection) -> None:  # in one, so that no file is there without its run
+            db.execute(f"INSERT INTO runs ({_COLUMNS}) VALUES ({marks})", values)
+            db.executemany("INSERT OR IGNORE INTO files VALUES (?, ?)", kept)
+
         try:
-            await self._db.write(lambda db: db.execute(sql, values))
+            await self._db.write(write)
         except Exception as error:
             if isinstance(error.__cause__, sqlite3.IntegrityError):
                 raise RunRefused(f"there is a run {row.id!r} already; resume it instead") from None
@@ -136,6 +140,7 @@ class Runs:
         )
         values = (self._liveness.holder, row.id, row.holder, was)
         if await self._db.write(lambda db: db.execute(sql, values).rowcount) != 1:
+            await self.find(row.id)  # says so if it was removed meanwhile
             raise RunRefused(f"another process has just taken over run {row.id}; watch it there")
         return RunLog(self._db, row.id, await self._db.read(lambda db: _journal(db, row.id)))
 
@@ -182,13 +187,6 @@ class Runs:
         rows = await self._db.read(lambda db: db.execute(sql, values).fetchall())
         return {run for (run,) in rows}
 
-    async def keep_file(self, data: bytes) -> str:
-        """The digest under which the file's content is kept."""
-        digest = hashlib.blake2b(data, digest_size=16).hexdigest()
-        sql = "INSERT OR IGNORE INTO files VALUES (?, ?)"
-        await self._db.write(lambda db: db.execute(sql, (digest, data)))
-        return digest
-
     async def file(self, digest: str) -> bytes:
         sql = "SELECT data FROM files WHERE digest = ?"
         row = await self._db.read(lambda db: db.execute(sql, (digest,)).fetchone())
@@ -205,6 +203,11 @@ class Runs:
             replace(row, status="interrupted") if row.status == "running" and row.holder in dead else row
             for row in seen
         ]
+
+
+def digest_of(data: bytes) -> str:
+    """What the content of a file is kept under."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 def _found(db: sqlite3.Connection, run: str) -> list[tuple[Any, ...]]:
