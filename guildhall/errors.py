@@ -18,7 +18,7 @@ Messages say what was given, what is allowed, and what to do next.
 from asyncio import CancelledError
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Literal
+from typing import Any, Literal
 
 ProviderErrorKind = Literal[
     "auth",  # the key is missing or wrong
@@ -38,6 +38,8 @@ ProviderErrorKind = Literal[
     "not_found",  # no such model or address
     "invalid_request",  # the provider rejects the request as it is
     "unsupported",  # the model cannot take what it was given: an image, a file, a schema
+    "circuit_open",  # the model has failed several times in a row, and rests
+    "private",  # what was to be sent must not go to this model
 ]
 """Why a model call ended without a reply."""
 
@@ -56,6 +58,8 @@ UNBILLED: frozenset[ProviderErrorKind] = frozenset(
         "invalid_request",
         "context",
         "unsupported",
+        "circuit_open",
+        "private",
     }
 )
 """Kinds where the request was turned away before any work was done."""
@@ -119,23 +123,34 @@ class Failure(GuildhallError):
 
 
 class BudgetRefused(Failure):
-    def __init__(self, text: str) -> None:
+    """`unit` is what has run out: usd, tokens, calls or seconds."""
+
+    def __init__(self, text: str, unit: str = "") -> None:
         super().__init__(text, kind="budget")
+        self.unit = unit
 
 
 class ProviderError(Failure):
     """`kind` is a ProviderErrorKind; `retry_after` is in seconds, where the provider said so.
 
-    `sent` is False where the request never left this machine.
+    `sent` is False where the request never left this machine. `usage` is what the provider counted for
+    the call, and `partial` the text of a reply that was cut at its limit: both were paid for.
     """
 
     kind: ProviderErrorKind
 
     def __init__(
-        self, kind: ProviderErrorKind, text: str, *, retry_after: float | None = None, sent: bool = True
+        self,
+        kind: ProviderErrorKind,
+        text: str,
+        *,
+        retry_after: float | None = None,
+        sent: bool = True,
+        partial: str = "",
     ) -> None:
         super().__init__(text[:500], kind=kind)
-        self.retry_after, self.sent = retry_after, sent
+        self.retry_after, self.sent, self.partial = retry_after, sent, partial
+        self.usage: Any = None
 
     @property
     def retryable(self) -> bool:

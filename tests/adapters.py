@@ -15,8 +15,10 @@ from guildhall.agents.models.openai_api import OpenAIModel
 from guildhall.agents.models.openai_chat import OpenAICompatibleModel
 from guildhall.errors import ProviderError
 
+KEY = "secret-" + "k" * 30
 APIS = ("messages", "responses", "chat")
 all_apis = pytest.mark.parametrize("api", APIS)
+streamed_or_whole = pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
 SEARCH = ToolSpec(
     name="search",
     description="Search the files.",
@@ -35,10 +37,10 @@ async def provider(reply: Reply | None = None) -> AsyncIterator[FakeModels]:
 
 def adapter(api: str, server: FakeModels, name: str = "fake", **more: Any) -> Model:
     if api == "messages":
-        return AnthropicModel(name, api_key="key", base_url=server.url, **more)
+        return AnthropicModel(name, api_key=KEY, base_url=server.url, **more)
     if api == "responses":
-        return OpenAIModel(name, api_key="key", base_url=f"{server.url}/v1", **more)
-    return OpenAICompatibleModel(name, api_key="key", base_url=f"{server.url}/v1", **more)
+        return OpenAIModel(name, api_key=KEY, base_url=f"{server.url}/v1", **more)
+    return OpenAICompatibleModel(name, api_key=KEY, base_url=f"{server.url}/v1", **more)
 
 
 def asking(text: str, **more: Any) -> ModelRequest:

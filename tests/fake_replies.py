@@ -12,10 +12,13 @@ Json = dict[str, Any]
 Event = tuple[str, Json | str]
 """Its name, if the API gives it one, and its data."""
 WORDS = {
-    "messages": {"": "end_turn", "calls": "tool_use", "max_tokens": "max_tokens", "refused": "refusal"},
-    "chat": {"": "stop", "calls": "tool_calls", "max_tokens": "length", "refused": "content_filter"},
-    "responses": {"": "completed", "calls": "completed", "max_tokens": "incomplete", "refused": "completed"},
-}
+    "messages": {"": "end_turn", "calls": "tool_use", "max_tokens": "max_tokens", "refused": "refusal",
+                 "paused": "pause_turn"},
+    "chat": {"": "stop", "calls": "tool_calls", "max_tokens": "length", "refused": "content_filter",
+             "paused": "stop"},
+    "responses": {"": "completed", "calls": "completed", "max_tokens": "incomplete", "refused": "completed",
+                  "paused": "completed"},
+}  # fmt: skip
 """How each API says why a reply ended."""
 
 
@@ -130,7 +133,8 @@ def messages(body: Json, says: Says) -> Json:
 
 
 def messages_events(whole: Json) -> list[Event]:
-    events: list[Json] = [{"type": "message_start", "message": {**whole, "content": [], "stop_reason": None}}]
+    begun = {**whole, "content": [], "stop_reason": None, "usage": _begun(whole["usage"])}
+    events: list[Json] = [{"type": "message_start", "message": begun}]
     for index, block in enumerate(whole["content"]):
         key = {"thinking": "thinking", "text": "text", "tool_use": "input"}[block["type"]]
         empty = {**block, key: {} if key == "input" else ""}
@@ -144,6 +148,11 @@ def messages_events(whole: Json) -> list[Event]:
     end = {"stop_reason": whole["stop_reason"], "stop_sequence": None}
     events += [{"type": "message_delta", "delta": end, "usage": whole["usage"]}, {"type": "message_stop"}]
     return [(event["type"], event) for event in events]
+
+
+def _begun(usage: Any) -> Any:
+    """The usage as a stream begins with it."""
+    return usage | {"output_tokens": 1} if isinstance(usage, dict) and "output_tokens" in usage else usage
 
 
 def chat(body: Json, says: Says) -> Json:

@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 import pytest
-from adapters import APIS, SEARCH, adapter, all_apis, asking, failed, provider, said
+from adapters import APIS, KEY, SEARCH, adapter, all_apis, asking, failed, provider, said, streamed_or_whole
 from fake_models import Call, Fault, Says
 
 from guildhall.agents.message import Attachment, ModelRequest, Turn
@@ -60,11 +60,12 @@ async def test_system_prompts_reach_the_model_apart_from_the_conversation(api: s
         assert (body["max_tokens"], body["reasoning_effort"]) == (77, "low")
 
 
+@streamed_or_whole
 @all_apis
-async def test_several_tool_calls_and_their_results_make_a_round_trip(api: str) -> None:
+async def test_several_tool_calls_and_their_results_make_a_round_trip(api: str, stream: bool) -> None:
     asked = asking('[[tool search {"query": "risks"}]] [[tool search {"query": "dates"}]]', tools=(SEARCH,))
     async with provider() as server:
-        model = adapter(api, server)
+        model = adapter(api, server, stream=stream)
         first = await said(model, asked)
         assert [call.arguments for call in first.calls] == [{"query": "risks"}, {"query": "dates"}]
         results = (
@@ -158,10 +159,11 @@ async def test_a_file_that_the_model_does_not_take_is_refused_before_it_is_sent(
     assert server.requests == []
 
 
+@streamed_or_whole
 @all_apis
-async def test_usage_counts_all_input_and_names_the_cached_part(api: str) -> None:
+async def test_usage_counts_all_input_and_names_the_cached_part(api: str, stream: bool) -> None:
     async with provider(lambda _body, _api: Says("fine", cached=30, written=10)) as server:
-        reply = await said(adapter(api, server), asking("a question " * 40))
+        reply = await said(adapter(api, server, stream=stream), asking("a question " * 40))
     assert reply.usage is not None
     assert reply.usage.cached == 30
     assert reply.usage.input > 100
@@ -178,28 +180,33 @@ async def test_anthropics_cached_tokens_are_added_to_its_input() -> None:
 
 
 @pytest.mark.parametrize("counts", [None, {}, {"input_tokens": float("nan"), "prompt_tokens": -1}])
+@streamed_or_whole
 @all_apis
-async def test_usage_that_is_missing_or_impossible_is_none_and_never_zero(api: str, counts: Any) -> None:
+async def test_usage_that_is_missing_or_impossible_is_none_and_never_zero(
+    api: str, stream: bool, counts: Any
+) -> None:
     async with provider(lambda _body, _api: Says("fine", usage=counts)) as server:
-        reply = await said(adapter(api, server), asking("hello"))
+        reply = await said(adapter(api, server, stream=stream), asking("hello"))
     assert (reply.text, reply.usage) == ("fine", None)
 
 
+@streamed_or_whole
 @all_apis
-async def test_text_is_valid_unicode_whatever_the_provider_sends(api: str) -> None:
+async def test_text_is_valid_unicode_whatever_the_provider_sends(api: str, stream: bool) -> None:
     odd = "lone \ud800 nul \x00 line\u2028end \U0001f600"
     calls = (Call("search", json.dumps({"query": "a\ud83db\x00"})),)
     async with provider(lambda _body, _api: Says(odd, calls=calls)) as server:
-        reply = await said(adapter(api, server), asking("Odd.", tools=(SEARCH,)))
+        reply = await said(adapter(api, server, stream=stream), asking("Odd.", tools=(SEARCH,)))
     assert reply.text == "lone \ufffd nul \ufffd line\u2028end \U0001f600"
     assert reply.calls[0].arguments == {"query": "a\ufffdb\ufffd"}
     assert json.loads(reply.model_dump_json())["text"] == reply.text
 
 
+@streamed_or_whole
 @all_apis
-async def test_reasoning_goes_back_to_the_provider_it_came_from(api: str) -> None:
+async def test_reasoning_goes_back_to_the_provider_it_came_from(api: str, stream: bool) -> None:
     async with provider(lambda _body, _api: Says("So it is.", reasoning="because")) as server:
-        model = adapter(api, server)
+        model = adapter(api, server, stream=stream)
         reply = await said(model, asking("Why?"))
         turn = Turn(role="assistant", text=reply.text, native=reply.native)
         again = Turn(role="user", text="Sure?")
@@ -240,6 +247,62 @@ async def test_a_server_that_rejects_an_optional_part_is_asked_without_it(part: 
             reply = await said(model, asking("Judge it.", output=VERDICT, effort="low"))
             assert reply.text == "fine"
     assert [part in request.body for request in server.requests] == [True, False, False]
+    assert all(request.body["stream"] for request in server.requests)
+
+
+@all_apis
+async def test_a_reply_that_is_not_to_stream_comes_in_one_piece(api: str) -> None:
+    pieces: list[str] = []
+    async with provider() as server:
+        reply = await adapter(api, server, stream=False).complete(asking("What is a guild?"), pieces.append)
+    assert pieces == [reply.text]
+    assert reply.text.endswith("What is a guild?")
+    assert {"stream", "stream_options"}.isdisjoint(server.requests[0].body)
+
+
+@pytest.mark.parametrize(
+    "why", ["Your organization must be verified to stream this model.", "Streaming is not supported"]
+)
+@all_apis
+async def test_a_server_that_rejects_streaming_is_asked_without_it(api: str, why: str) -> None:
+    def unverified(body: dict[str, Any], _api: str) -> str | Fault:
+        return Fault("400", message=why, code="unsupported_value") if "stream" in body else "fine"
+
+    async with provider(unverified) as server:
+        for _ in range(2):
+            assert (await said(adapter(api, server), asking("hello"))).text == "fine"
+    assert ["stream" in request.body for request in server.requests] == [True, False, False]
+    assert not any("stream_options" in request.body for request in server.requests[1:])
+
+
+@all_apis
+async def test_a_rejection_that_only_sounds_like_one_of_streaming_is_tried_once_and_not_remembered(
+    api: str,
+) -> None:
+    async with provider(lambda _body, _api: Fault("400", message="no video stream here")) as server:
+        for _ in range(2):
+            assert (await failed(adapter(api, server))).kind == "invalid_request"
+    assert ["stream" in request.body for request in server.requests] == [True, False, True, False]
+
+
+async def test_a_model_of_openai_without_effort_is_asked_without_it() -> None:
+    def plain(body: dict[str, Any], _api: str) -> str | Fault:
+        why = "Unsupported parameter: 'reasoning.effort' is not supported with this model."
+        return Fault("400", message=why) if "reasoning" in body else "fine"
+
+    async with provider(plain) as server:
+        assert (await said(adapter("responses", server), asking("hello", effort="low"))).text == "fine"
+    assert "include" not in server.requests[1].body
+    assert server.requests[1].body["stream"] is True
+
+
+@all_apis
+async def test_a_model_says_what_its_replies_are_kept_under(api: str) -> None:
+    async with provider() as server:
+        model: Any = adapter(api, server, private=True)
+    address = server.url if api == "messages" else f"{server.url}/v1"
+    assert model.identity == f"{model.name}@{address}"
+    assert model.private is True
 
 
 async def test_a_key_of_openai_is_not_shown_to_another_server(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -271,8 +334,8 @@ async def test_keys_and_addresses_come_from_the_environment_at_the_time_of_the_c
 
 async def test_calls_of_one_provider_share_one_client() -> None:
     async with provider() as server:
-        first = client(openai("key", server.url))
-        assert client(openai("key", server.url)) is first
+        first = client(openai(KEY, server.url))
+        assert client(openai(KEY, server.url)) is first
         assert client(openai("another", server.url)) is not first
         await asyncio.gather(*(said(adapter("responses", server), asking(str(n))) for n in range(10)))
     assert first.is_closed()

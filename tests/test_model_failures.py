@@ -3,11 +3,24 @@
 import asyncio
 
 import pytest
-from adapters import SEARCH, adapter, all_apis, asking, failed, provider, said
+from adapters import (
+    APIS,
+    KEY,
+    SEARCH,
+    adapter,
+    all_apis,
+    asking,
+    failed,
+    provider,
+    said,
+    streamed_or_whole,
+)
 from fake_models import Call, Fault, Says
 
-from guildhall.agents.models.clients import close_clients
+from guildhall.agents.models.anthropic_api import AnthropicModel
+from guildhall.agents.models.clients import close_clients, is_local
 from guildhall.agents.models.openai_api import OpenAIModel
+from guildhall.errors import ProviderError
 
 
 @pytest.mark.parametrize(
@@ -34,7 +47,6 @@ FAULTS = {
     "503": "overloaded",
     "error": "overloaded",
     "garbage": "bad_response",
-    "plain": "bad_response",
     "noend": "truncated",
     "cut": "connection",
 }
@@ -76,7 +88,7 @@ async def test_what_the_provider_says_decides_over_its_status(api: str, fault: F
      ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0)],
 )  # fmt: skip
 async def test_retry_after_is_read_in_all_its_shapes(given: str, seconds: float | None) -> None:
-    async with provider(lambda _body, _api: Fault("429", retry_after=given)) as server:
+    async with provider(lambda _body, _api: Fault("429", given)) as server:
         error = await failed(adapter("chat", server))
     assert error.retry_after == seconds
 
@@ -121,6 +133,98 @@ async def test_an_empty_reply_is_no_answer(api: str) -> None:
 async def test_a_reply_may_not_grow_without_bound(api: str) -> None:
     async with provider(lambda _body, _api: Says("word " * 100 + "x" * 2_000_000)) as server:
         assert (await failed(adapter(api, server))).kind == "too_big"
+
+
+async def test_a_reply_that_breaks_off_tells_what_the_provider_had_counted() -> None:
+    pieces: list[str] = []
+    async with provider(lambda _body, _api: "word " * 60) as server:
+        model = adapter("messages", server, "fake/cleanend:50")
+        with pytest.raises(ProviderError) as caught:
+            await model.complete(asking("hello"), pieces.append)
+    assert caught.value.kind == "truncated"
+    assert caught.value.usage.input > 10
+    assert caught.value.usage.output == len("".join(pieces)) // 3 > 60
+
+
+@pytest.mark.parametrize("fault", ["401", "reset", "badjson"])
+@all_apis
+async def test_a_call_without_counts_tells_none(api: str, fault: str) -> None:
+    async with provider() as server:
+        assert (await failed(adapter(api, server, f"fake/{fault}"))).usage is None
+
+
+COUNTS = {"input_tokens": 100, "output_tokens": 20, "prompt_tokens": 100, "completion_tokens": 20}
+
+
+@pytest.mark.parametrize(
+    ("says", "kind"),
+    [
+        (Says("half of it", stop="max_tokens", usage=COUNTS), "max_tokens"),
+        (Says("never", stop="refused", usage=COUNTS), "refused"),
+        (Says(calls=(Call("rm", "{}"),), usage=COUNTS), "bad_tool_call"),
+        (Says(usage=COUNTS), "bad_response"),
+    ],
+)
+@streamed_or_whole
+@all_apis
+async def test_a_finished_reply_that_is_no_answer_tells_its_usage(
+    api: str, stream: bool, says: Says, kind: str
+) -> None:
+    async with provider(lambda _body, _api: says) as server:
+        error = await failed(adapter(api, server, stream=stream))
+    assert error.kind == kind
+    assert error.usage is not None
+    assert (error.usage.input, error.usage.output) == (100, 20)
+    assert error.partial == ("half of it" if kind == "max_tokens" else "")
+
+
+@pytest.mark.parametrize("fault", "400 401 403 404 409 413 422 429 500 503 504 529 307 quota badjson".split())
+@all_apis
+async def test_every_failure_says_what_to_do_next(api: str, fault: str) -> None:
+    async with provider() as server:
+        error = await failed(adapter(api, server, f"fake/{fault}"))
+    told = str(error).partition("; it says")[0]
+    assert any(f"{word} " in told for word in ("check", "try", "use", "add", "give", "set", "change")), told
+
+
+async def test_a_redirect_is_not_followed_and_names_the_other_address() -> None:
+    async with provider() as server:
+        error = await failed(adapter("chat", server, "fake/redirect"))
+    assert error.kind == "not_found"
+    assert "http://127.0.0.1:9/elsewhere" in str(error)
+    assert "set GUILDHALL_BASE_URL" in str(error)
+
+
+async def test_local_only_forbids_every_other_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GUILDHALL_LOCAL_ONLY", "1")
+    for model in (AnthropicModel("fake", api_key=KEY), OpenAIModel("fake", api_key=KEY)):
+        error = await failed(model)
+        assert (error.kind, error.sent) == ("private", False)
+        assert "GUILDHALL_LOCAL_ONLY" in str(error)
+        assert "https://api." in str(error)
+    async with provider() as server:
+        for api in APIS:
+            assert (await said(adapter(api, server), asking("hello"))).text
+
+
+@pytest.mark.parametrize(
+    ("address", "local"),
+    [("http://localhost:11434/v1", True), ("http://127.0.0.2", True), ("http://[::1]:8080/v1", True),
+     ("http://192.168.0.2/v1", False), ("http://localhost.example.com", False), ("http://[::1", False),
+     ("http://127.0.0.1@example.com/v1", False), ("https://api.openai.com/v1", False), ("", False)],
+)  # fmt: skip
+def test_only_addresses_of_this_machine_are_local(address: str, local: bool) -> None:
+    assert is_local(address) is local
+
+
+async def test_a_proxy_does_not_see_what_goes_to_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    async with provider() as server:
+        for api in APIS:
+            assert (await said(adapter(api, server), asking("hello"))).text
 
 
 @pytest.mark.parametrize("fault", ["hang", "stall"])

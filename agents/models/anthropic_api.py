@@ -1,15 +1,18 @@
 """Claude, through Anthropic's Messages API."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from typing import Any, ClassVar
 
 from ..message import ModelReply, ModelRequest, Native, ToolCall, Turn
 from . import clients
 from .base import OnText
+from .exchange import ask
 from .failures import told
-from .receiving import Draft, End, ask, usage
+from .receiving import Draft, End, usage
 from .sending import PDF, check_files, encoded, in_words, system_text
 
 WORTH_CACHING = 4_000
@@ -26,19 +29,32 @@ class AnthropicModel:
     api_key: str | None = field(default=None, repr=False, kw_only=True)
     base_url: str | None = field(default=None, kw_only=True)
     takes: frozenset[str] = field(default=frozenset({"image", "pdf"}), kw_only=True)
+    private: bool = field(default=False, kw_only=True)
+    """Whether it may see what is private."""
+    stream: bool = field(default=True, kw_only=True)
 
     @property
     def name(self) -> str:
         return f"anthropic:{self.model}"
 
+    @property
+    def identity(self) -> str:
+        """What its replies are kept under."""
+        return f"{self.name}@{self._service.base_url}"
+
     async def ready(self) -> None:
         """Import the SDK, before the first call and apart from it."""
-        await clients.ready(clients.anthropic(self.api_key, self.base_url))
+        await clients.ready(self._service)
 
     async def complete(self, request: ModelRequest, on_text: OnText) -> ModelReply:
         check_files(request, self.takes, self.name)
-        service = clients.anthropic(self.api_key, self.base_url)
-        return await ask("/v1/messages", self._body(request), _Messages(request, self.name, service, on_text))
+        service = self._service
+        draft = partial(_Messages, request, self.name, service, on_text)
+        return await ask("/v1/messages", self._body(request), draft)
+
+    @property
+    def _service(self) -> clients.Service:
+        return clients.anthropic(self.api_key, self.base_url)
 
     def _body(self, request: ModelRequest) -> dict[str, Any]:
         schema, system = _transformed(request.output), system_text(request)
@@ -48,7 +64,9 @@ class AnthropicModel:
             {"name": tool.name, "description": tool.description, "input_schema": tool.parameters}
             for tool in request.tools
         ]
-        body: dict[str, Any] = {"model": self.model, "max_tokens": request.max_output, "stream": True}
+        body: dict[str, Any] = {"model": self.model, "max_tokens": request.max_output}
+        if self.stream:
+            body["stream"] = True
         body["messages"] = _messages(request)
         if system:
             body["system"] = [{"type": "text", "text": system}]
@@ -158,6 +176,21 @@ class _Messages(Draft):
         elif kind == "error":
             raise told(self.service, event)
         return bool(kind == "message_stop")
+
+    def events(self, answer: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        if answer.get("type") == "error":
+            yield answer
+        yield {"type": "message_start", "message": answer}
+        for index, block in enumerate(answer["content"]):
+            yield {"type": "content_block_start", "index": index, "content_block": block}
+            if block["type"] == "tool_use":
+                said = {"type": "input_json_delta", "partial_json": json.dumps(block["input"])}
+            elif block["type"] == "thinking":
+                said = {"type": "thinking_delta", "thinking": block["thinking"]}
+            else:
+                continue
+            yield {"type": "content_block_delta", "index": index, "delta": said}
+        yield {"type": "message_delta", "delta": answer}
 
     def _begin(self, index: int, begun: dict[str, Any]) -> None:
         self._blocks[index] = _Block(begun)

@@ -6,13 +6,20 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any, Literal
+from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 from guildhall.errors import ProviderError
+from guildhall.redact import redact
 
 CONNECT_SECONDS = 10.0
 """How long a connection may take. The deadline of a whole call belongs to the caller."""
+
+
+LOCAL_ONLY = "GUILDHALL_LOCAL_ONLY"
+"""The variable that forbids every model on another machine; it is read at each call."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,15 @@ def compatible(key: str | None, base_url: str) -> Service:
     return Service("openai", title, base_url, key or "none", "GUILDHALL_API_KEY", "GUILDHALL_BASE_URL")
 
 
+def is_local(base_url: str) -> bool:
+    """Whether the address is this machine's own."""
+    try:
+        host = urlsplit(base_url).hostname or ""
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 _Clients = dict[tuple[str, str, str], Any]
 _CLIENTS: WeakKeyDictionary[asyncio.AbstractEventLoop, _Clients] = WeakKeyDictionary()
 _HOLDERS: WeakKeyDictionary[asyncio.AbstractEventLoop, int] = WeakKeyDictionary()
@@ -63,6 +79,14 @@ async def ready(service: Service) -> None:
 
 def client(service: Service) -> Any:
     """The SDK's client for the running loop. Raises ProviderError where no request can be made."""
+    local_only = os.environ.get(LOCAL_ONLY, "").strip().lower() not in ("", "0", "false", "no")
+    if local_only and not is_local(service.base_url):
+        raise ProviderError(
+            "private",
+            f"{LOCAL_ONLY} is set, and {redact(service.base_url)} is not this machine: use a model on this "
+            "machine, or unset it",
+            sent=False,
+        )
     if not service.key:
         raise ProviderError("auth", f"{service.title} needs a key: set {service.key_name} to yours")
     mine = _CLIENTS.setdefault(asyncio.get_running_loop(), {})
@@ -115,23 +139,26 @@ def _made(service: Service, key: str) -> Any:
             "not_found", f"{service.url_name} is {service.base_url!r}; it must begin with http:// or https://"
         )
     make = _made_anthropic if service.sdk == "anthropic" else _made_openai
-    return make(base_url=service.base_url, api_key=key, max_retries=0)
+    return make(is_local(service.base_url), base_url=service.base_url, api_key=key, max_retries=0)
 
 
-def _made_anthropic(**options: Any) -> Any:
+def _made_anthropic(local: bool, **options: Any) -> Any:
     from anthropic import AsyncAnthropic, DefaultAioHttpClient, Timeout
 
-    http, timeout = _transport(DefaultAioHttpClient), Timeout(None, connect=CONNECT_SECONDS)
+    http, timeout = _transport(DefaultAioHttpClient, local), Timeout(None, connect=CONNECT_SECONDS)
     return AsyncAnthropic(**options, http_client=http, timeout=timeout, open_telemetry=False)
 
 
-def _made_openai(**options: Any) -> Any:
+def _made_openai(local: bool, **options: Any) -> Any:
     from openai import AsyncOpenAI, DefaultAioHttpClient, Timeout
 
-    http, timeout = _transport(DefaultAioHttpClient), Timeout(None, connect=CONNECT_SECONDS)
+    http, timeout = _transport(DefaultAioHttpClient, local), Timeout(None, connect=CONNECT_SECONDS)
     return AsyncOpenAI(**options, http_client=http, timeout=timeout)
 
 
-def _transport(make: Callable[..., Any]) -> Any:
-    """aiohttp, at half the CPU of the default; a redirect would carry the prompt to another host."""
-    return make(follow_redirects=False)
+def _transport(make: Callable[..., Any], local: bool) -> Any:
+    """aiohttp, at half the CPU of the default.
+
+    A redirect would carry the prompt to another host, and so would a proxy to one's own machine.
+    """
+    return make(follow_redirects=False, trust_env=not local)

@@ -3,7 +3,7 @@
 import math
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -36,6 +36,7 @@ _STATUS: dict[int, ProviderErrorKind] = {
     425: "server",
     429: "rate_limit",
     503: "overloaded",
+    504: "timeout",
     529: "overloaded",
 }
 _CODES: dict[str, ProviderErrorKind] = {
@@ -45,19 +46,20 @@ _CODES: dict[str, ProviderErrorKind] = {
 """Types of errors that come within a stream, where there is no status."""
 
 _WHAT: dict[ProviderErrorKind, str] = {
-    "auth": "{title} rejects the key: check {key_name}",
+    "auth": "{title} rejects the key: check {key_name}, and what this key may use",
     "quota": "{title} reports no credit for this key: add credit, or use another provider",
-    "rate_limit": "{title} takes no more requests at the moment: try again later",
-    "overloaded": "{title} is overloaded: try again later",
-    "server": "{title} failed: try again later",
-    "timeout": "{title} took too long: try again later",
+    "rate_limit": "{title} takes no more requests at the moment: try again later, or use another model",
+    "overloaded": "{title} is overloaded: try again later, or use another model",
+    "server": "{title} failed: try again later, or use another model",
+    "timeout": "{title} took too long: try again later, or use another model",
     "context": "the request is longer than the model of {title} takes: give it less text or fewer files",
     "not_found": "{title} has no such model or address: check the name of the model and {url_name}",
     "refused": "{title} declined the request: put it differently, or use another provider",
-    "invalid_request": "{title} rejects the request as it is",
+    "invalid_request": "{title} rejects the request as it is: change what it names, or use another model",
 }
 _CONNECTION = frozenset({"APIConnectionError", "TransportError", "OSError", "ClientError"})
 _NOT_SENT = frozenset({"ConnectError", "ClientConnectorError", "ConnectionRefusedError", "gaierror"})
+_UNREADABLE = frozenset({"BadStatusLine", "InvalidHeader", "LineTooLong"})
 _TIMEOUT = frozenset({"TimeoutError", "TimeoutException"})
 
 
@@ -81,7 +83,7 @@ def failure(error: Exception, service: Service) -> ProviderError:
         )
     if roots & _TIMEOUT or (root is error and names & _TIMEOUT):
         return ProviderError("timeout", f"{_place(service)} took too long to answer ({why})")
-    if names & _CONNECTION:
+    if names & _CONNECTION and not roots & _UNREADABLE:
         text = f"the connection to {_place(service)} failed ({why}): check the network and {service.url_name}"
         return ProviderError("connection", text, sent=not (names | roots) & _NOT_SENT)
     return ProviderError("bad_response", f"{_place(service)} sent what cannot be read ({why}): try again")
@@ -94,15 +96,26 @@ def told(
     codes, text = _parts(body)
     headers = headers or {}
     kind = _kind(status, codes, text, headers.get("x-should-retry"))
-    if status is not None and 300 <= status < 400:
-        text = "it wants to redirect the request to another address, which is not followed"
     what = _WHAT[kind].format_map(vars(service))
+    if status is not None and 300 <= status < 400:
+        where = " ".join(headers.get("location", "another address").split())[:200]
+        what = f"{service.title} redirects to {where}, which is not followed, since it would get the request"
+        what, text = f"{what}: if you trust it, set {service.url_name} to it", ""
     said = redact(" ".join(text.split()))[:300]
     return ProviderError(
         kind,
         redact(what) + (f" ({status})" if status else "") + (f"; it says: {said}" if said else ""),
         retry_after=_retry_after(headers, text),
     )
+
+
+def complains_of(error: ProviderError, parts: Iterable[str]) -> set[str]:
+    """The parts of the request that the provider names where it rejects the request."""
+    if error.kind != "invalid_request":
+        return set()
+    _, text = _parts(getattr(error.__cause__, "body", None))
+    named = f"{getattr(error.__cause__, 'param', None) or ''} {text}".lower()
+    return {part for part in parts if re.search(rf"\b{part}(?:ed|ing)?\b", named)}
 
 
 def _kind(status: int | None, codes: str, text: str, should_retry: str | None) -> ProviderErrorKind:

@@ -3,13 +3,15 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar
 
 from ..message import Attachment, ModelReply, ModelRequest, Native, ToolCall, Turn
 from . import clients
 from .base import OnText
+from .exchange import ask
 from .failures import told
-from .receiving import Draft, End, ask, usage
+from .receiving import Draft, End, usage
 from .sending import PDF, check_files, data_url, named_schema, result_text, system_text
 
 LEAST_OUTPUT = 16
@@ -24,19 +26,31 @@ class OpenAIModel:
     api_key: str | None = field(default=None, repr=False, kw_only=True)
     base_url: str | None = field(default=None, kw_only=True)
     takes: frozenset[str] = field(default=frozenset({"image", "pdf"}), kw_only=True)
+    private: bool = field(default=False, kw_only=True)
+    """Whether it may see what is private."""
+    stream: bool = field(default=True, kw_only=True)
 
     @property
     def name(self) -> str:
         return f"openai:{self.model}"
 
+    @property
+    def identity(self) -> str:
+        """What its replies are kept under."""
+        return f"{self.name}@{self._service.base_url}"
+
     async def ready(self) -> None:
         """Import the SDK, before the first call and apart from it."""
-        await clients.ready(clients.openai(self.api_key, self.base_url))
+        await clients.ready(self._service)
 
     async def complete(self, request: ModelRequest, on_text: OnText) -> ModelReply:
         check_files(request, self.takes, self.name)
-        service = clients.openai(self.api_key, self.base_url)
-        return await ask("/responses", self._body(request), _Response(request, self.name, service, on_text))
+        draft = partial(_Response, request, self.name, self._service, on_text)
+        return await ask("/responses", self._body(request), draft)
+
+    @property
+    def _service(self) -> clients.Service:
+        return clients.openai(self.api_key, self.base_url)
 
     def _body(self, request: ModelRequest) -> dict[str, Any]:
         turns = (turn for turn in request.turns if turn.role != "system")
@@ -45,8 +59,9 @@ class OpenAIModel:
             "input": [item for turn in turns for item in _items(turn)],
             "max_output_tokens": max(request.max_output, LEAST_OUTPUT),
             "store": False,
-            "stream": True,
         }
+        if self.stream:
+            body["stream"] = True
         if system := system_text(request):
             body["instructions"] = system
         if request.tools:
@@ -119,6 +134,15 @@ class _Response(Draft):
                 raise told(self.service, event)
         return False
 
+    def events(self, answer: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        for item in answer.get("output") or ():
+            for part in (item.get("content") or ()) if item["type"] == "message" else ():
+                if part["type"] in ("output_text", "refusal"):
+                    said = part.get("text") or part.get("refusal") or ""
+                    yield {"type": f"response.{part['type']}.delta", "delta": said}
+            yield {"type": "response.output_item.done", "item": item}
+        yield {"type": "response.completed", "response": answer}
+
     def _finish(self, item: dict[str, Any]) -> None:
         self._items.append(item)
         if item["type"] == "function_call":
@@ -127,10 +151,6 @@ class _Response(Draft):
             self.grow(len(item.get("encrypted_content") or ""))
 
     def _end(self, response: dict[str, Any]) -> None:
-        if response.get("error"):
-            raise told(self.service, response["error"])
-        why = response.get("incomplete_details") or {}
-        self.stop = why.get("reason") or response["status"]
         counts = response.get("usage") or {}
         details = counts.get("input_tokens_details") or {}
         self.usage = usage(
@@ -139,6 +159,10 @@ class _Response(Draft):
             cached=details.get("cached_tokens"),
             cache_written=details.get("cache_write_tokens"),
         )
+        if response.get("error"):
+            raise told(self.service, response["error"])
+        why = response.get("incomplete_details") or {}
+        self.stop = why.get("reason") or response["status"]
 
     def native(self, calls: Mapping[Any, ToolCall]) -> Native | None:  # noqa: ARG002  the items hold them
         """All items, where reasoning is among them: it is taken back only with what followed it."""

@@ -1,22 +1,18 @@
 """Models on any server that speaks chat completions: Ollama, vLLM, LM Studio, Gemini, Mistral, OpenRouter."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar
-
-from guildhall.errors import ProviderError
 
 from ..message import Attachment, ModelReply, ModelRequest, Native, ToolCall, Turn
 from . import clients
 from .base import OnText
+from .exchange import ask
 from .failures import told
-from .receiving import Draft, End, ask, usage
+from .receiving import Draft, End, is_count, usage
 from .sending import PDF, check_files, data_url, in_words, named_schema, result_text, system_text
-
-_OPTIONAL = ("stream_options", "response_format", "reasoning_effort")
-_REFUSED: dict[str, set[str]] = {}
-"""By address, the optional parts of a request that the server has rejected, as some do."""
 
 
 @dataclass(frozen=True)
@@ -29,35 +25,31 @@ class OpenAICompatibleModel:
     takes: frozenset[str] = field(default=frozenset({"image"}), kw_only=True)
     provider: str = field(default="openai-compatible", kw_only=True)
 
+    private: bool = field(default=False, kw_only=True)
+    """Whether it may see what is private."""
+    stream: bool = field(default=True, kw_only=True)
+
     @property
     def name(self) -> str:
         return f"{self.provider}:{self.model}"
 
+    @property
+    def identity(self) -> str:
+        """What its replies are kept under."""
+        return f"{self.name}@{self.base_url}"
+
     async def ready(self) -> None:
         """Import the SDK, before the first call and apart from it."""
-        await clients.ready(clients.compatible(self.api_key, self.base_url))
+        await clients.ready(self._service)
 
     async def complete(self, request: ModelRequest, on_text: OnText) -> ModelReply:
         check_files(request, self.takes, self.name)
-        service = clients.compatible(self.api_key, self.base_url)
-        body = self._body(request)
-        while True:
-            draft = _Chat(request, self.name, service, on_text, provider=self.provider)
-            try:
-                return await ask("/chat/completions", body, draft)
-            except ProviderError as error:
-                if not self._is_without(body, error):
-                    raise
+        draft = partial(_Chat, request, self.name, self._service, on_text, provider=self.provider)
+        return await ask("/chat/completions", self._body(request), draft)
 
-    def _is_without(self, body: dict[str, Any], error: ProviderError) -> bool:
-        """Whether the error was about an optional part, which the body is now without."""
-        named = [part for part in _OPTIONAL if part in body and part in str(error)]
-        if error.kind != "invalid_request" or not named:
-            return False
-        _REFUSED.setdefault(self.base_url, set()).update(named)
-        for part in named:
-            del body[part]
-        return True
+    @property
+    def _service(self) -> clients.Service:
+        return clients.compatible(self.api_key, self.base_url)
 
     def _body(self, request: ModelRequest) -> dict[str, Any]:
         system = system_text(request)
@@ -71,9 +63,9 @@ class OpenAICompatibleModel:
                 *(_message(turn, self.provider) for turn in request.turns if turn.role != "system"),
             ],
             "max_tokens": request.max_output,
-            "stream": True,
-            "stream_options": {"include_usage": True},
         }
+        if self.stream:
+            body |= {"stream": True, "stream_options": {"include_usage": True}}
         if request.tools:
             body["tools"] = [
                 {
@@ -90,8 +82,6 @@ class OpenAICompatibleModel:
             body["response_format"] = {"type": "json_schema", "json_schema": named_schema(request.output)}
         if request.effort:
             body["reasoning_effort"] = request.effort
-        for part in _REFUSED.get(self.base_url, ()):
-            body.pop(part, None)
         return body
 
 
@@ -156,6 +146,12 @@ class _Chat(Draft):
                 self._add(call)
         return False
 
+    def events(self, answer: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        choices = [
+            {**choice, "delta": _numbered(choice["message"])} for choice in answer.get("choices") or ()
+        ]
+        yield {**answer, "choices": choices}
+
     def _add(self, call: dict[str, Any]) -> None:
         """Some servers number no calls, since each comes whole; some give them no id."""
         key = call.get("index")
@@ -168,16 +164,22 @@ class _Chat(Draft):
             self._extras[key] = {"extra_content": call["extra_content"]}
 
     def _count(self, counts: dict[str, Any]) -> None:
+        """Some servers leave the reasoning out of the completion and count it only in the total."""
+        read, written, total = (counts.get(f"{part}_tokens") for part in ("prompt", "completion", "total"))
+        if is_count(read) and is_count(written) and is_count(total):
+            written = max(written, total - read)
         details = counts.get("prompt_tokens_details") or {}
-        self.usage = usage(
-            counts.get("prompt_tokens"),
-            counts.get("completion_tokens"),
-            cached=details.get("cached_tokens", counts.get("prompt_cache_hit_tokens")),
-            cache_written=details.get("cache_write_tokens"),
-        )
+        cached = details.get("cached_tokens", counts.get("prompt_cache_hit_tokens"))
+        self.usage = usage(read, written, cached=cached, cache_written=details.get("cache_write_tokens"))
 
     def native(self, calls: Mapping[Any, ToolCall]) -> Native | None:
         """What came with the calls beside the standard, such as the signatures of Gemini's reasoning."""
         if not self._extras:
             return None
         return Native(provider=self.provider, items=tuple(self._extras.get(key, {}) for key in calls))
+
+
+def _numbered(message: dict[str, Any]) -> dict[str, Any]:
+    """The message with its tool calls numbered, as they are where they stream in."""
+    calls = message.get("tool_calls") or ()
+    return {**message, "tool_calls": [{"index": number, **call} for number, call in enumerate(calls)]}

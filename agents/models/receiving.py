@@ -1,13 +1,11 @@
-"""What the adapters share in receiving: a stream of events is read, and checked before it becomes a reply."""
+"""What the adapters share in receiving: events are read, and checked before they become a reply."""
 
-import asyncio
-import contextlib
 import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeGuard
 
 from pydantic_core import from_json
 
@@ -16,21 +14,15 @@ from guildhall.redact import redact
 
 from ..message import ModelReply, ModelRequest, Native, ToolCall, Usage
 from .base import OnText
-from .clients import Service, client, ready
-from .failures import failure
+from .clients import Service
 
 MOST_CHARACTERS = 2_000_000
 """Of a reply: its text, its reasoning and the arguments of its calls."""
-MOST_BYTES = 16 * 2**20
-"""Of one event of a stream."""
 End = Literal["done", "max_tokens", "refused"]
 
-# With this header the SDKs hand over the open response, instead of objects that cost ten times the CPU.
-_OPTIONS = {"headers": {"X-Stainless-Raw-Response": "stream", "Accept-Encoding": "identity"}}
 _LONE = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 )
-_BOM = b"\xef\xbb\xbf"
 
 
 @dataclass
@@ -65,6 +57,25 @@ class Draft(ABC):
     def take(self, event: dict[str, Any]) -> bool:
         """Add an event; True if it was the last one."""
 
+    @abstractmethod
+    def events(self, answer: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """The events that would have streamed in for an answer that came whole."""
+
+    def whole(self, answer: dict[str, Any]) -> None:
+        """Take an answer that came whole instead of streaming in."""
+        for event in self.events(answer):
+            self.take(event)
+        if self.stop is None:
+            raise ProviderError(
+                "bad_response", f"the reply of {self.model} does not say how it ended: try again"
+            )
+
+    def counted(self) -> Usage | None:
+        """What the provider has counted; of a reply that broke off, at least what had streamed."""
+        if self.usage is None or self.stop is not None:
+            return self.usage
+        return self.usage.model_copy(update={"output": max(self.usage.output, self._size // 3)})
+
     def native(self, calls: Mapping[Any, ToolCall]) -> Native | None:  # noqa: ARG002  those who need it
         """What the provider wants back as it came; `calls` are the checked ones, by their keys."""
         return None
@@ -91,7 +102,7 @@ class Draft(ABC):
         self._size += characters
         if self._size > MOST_CHARACTERS:
             raise ProviderError(
-                "too_big", f"the reply of {self.model} exceeds {MOST_CHARACTERS:,} characters"
+                "too_big", f"the reply of {self.model} exceeds {MOST_CHARACTERS:,} characters: ask for less"
             )
 
     def reply(self) -> ModelReply:
@@ -99,17 +110,17 @@ class Draft(ABC):
         if self.stop is None:
             raise ProviderError("truncated", f"the reply of {self.model} broke off before its end: try again")
         end = "refused" if self.refusal else self.ENDS.get(self.stop)
+        text = "".join(self._text)
         if end == "max_tokens":
             limit = f"{self.request.max_output} output tokens: ask for less, or raise the limit"
-            raise ProviderError("max_tokens", f"the reply of {self.model} was cut at {limit}")
-        text = "".join(self._text)
+            raise ProviderError("max_tokens", f"the reply of {self.model} was cut at {limit}", partial=text)
         if end == "refused":
             said = redact(self.refusal or text)[:200]
-            raise ProviderError("refused", f"{self.model} declined to answer" + (f": {said}" if said else ""))
+            what = "put it differently, or use another model" + (f"; it says: {said}" if said else "")
+            raise ProviderError("refused", f"{self.model} declined to answer: {what}")
         if end is None:
-            raise ProviderError(
-                "bad_response", f"{self.model} stopped for an unknown reason: {self.stop!r:.80}"
-            )
+            why = f"{self.model} stopped for an unknown reason, {self.stop!r:.80}"
+            raise ProviderError("bad_response", f"{why}: try again, or use another model")
         calls = dict(self._checked())
         if not text and not calls:
             raise ProviderError("bad_response", f"{self.model} gave an empty reply: try again")
@@ -132,80 +143,18 @@ class Draft(ABC):
                 seen.add(call.id)
                 yield key, ToolCall(id=call.id, name=call.name, arguments=arguments)
                 continue
-            raise ProviderError("bad_tool_call", f"{self.model} {problem}")
+            raise ProviderError("bad_tool_call", f"{self.model} {problem}: try again, or use another model")
 
 
-async def ask(path: str, body: dict[str, Any], draft: Draft) -> ModelReply:
-    """Send the request and give the reply that its events make. Every failure is a ProviderError."""
-    service = draft.service
-    await ready(service)
+def loaded(data: bytes) -> dict[str, Any]:
+    """The JSON object, with lone surrogates replaced. Raises ValueError or TypeError."""
     try:
-        response = await client(service).post(
-            path, cast_to=object, body=body, options=_OPTIONS, stream=True, stream_cls=object
-        )
-        try:
-            events = await _read(response.iter_bytes(), draft)
-            kind = response.headers.get("content-type", "no content type")
-        finally:
-            await response.close()
-        if not events and "event-stream" not in kind:
-            at = f"{service.title} answered with {kind[:80]} instead of a stream of events"
-            raise ProviderError("bad_response", redact(f"{at}: check {service.url_name}"))
-        return draft.reply()
-    except ProviderError:
-        raise
-    except Exception as error:  # the SDKs let those of half a dozen libraries through
-        raise failure(error, service) from error
-
-
-async def _read(chunks: AsyncIterator[bytes], draft: Draft) -> int:
-    """Give each event to the draft; the number of events.
-
-    Lines are split here since the SDKs' own `iter_lines` also splits at U+2028, which JSON may contain.
-    """
-    rest: list[bytes] = []
-    events = waiting = 0
-    async for chunk in chunks:
-        rest.append(chunk)
-        waiting += len(chunk)
-        if waiting > MOST_BYTES:
-            raise ProviderError("too_big", f"an event of {draft.model} exceeds {MOST_BYTES:,} bytes")
-        if b"\n" not in chunk:
-            continue
-        *lines, last = b"".join(rest).split(b"\n")
-        rest, waiting = [last], len(last)
-        for line in lines:
-            data = _data(line)
-            if data:
-                events += 1
-                if data == b"[DONE]" or draft.take(_event(data)):
-                    await _drain(chunks)
-                    return events
-    return events
-
-
-def _data(line: bytes) -> bytes:
-    if line.startswith(_BOM):
-        line = line[3:]
-    return line[5:].strip() if line.startswith(b"data:") else b""
-
-
-async def _drain(chunks: AsyncIterator[bytes]) -> None:
-    """Read the end of the body, so that the connection can be used again; a whole reply needs no more."""
-    with contextlib.suppress(Exception):
-        async with asyncio.timeout(1):
-            async for _ in chunks:
-                pass
-
-
-def _event(data: bytes) -> dict[str, Any]:
-    try:
-        event = from_json(data)
+        value = from_json(data)
     except ValueError:
-        event = from_json(_LONE.sub(rb"\\ufffd", data))
-    if not isinstance(event, dict):
-        raise TypeError("an event is no JSON object")
-    return event
+        value = from_json(_LONE.sub(rb"\\ufffd", data))
+    if not isinstance(value, dict):
+        raise TypeError("what came is no JSON object")
+    return value
 
 
 def _object(arguments: str) -> dict[str, Any] | None:
@@ -220,16 +169,17 @@ def _object(arguments: str) -> dict[str, Any] | None:
 
 def usage(read: Any, written: Any, *, cached: Any = 0, cache_written: Any = 0) -> Usage | None:
     """The usage, with `read` all of the input; None if a count of the two is missing or not finite."""
-    if not (_is_count(read) and _is_count(written)):
+    if not (is_count(read) and is_count(written)):
         return None
     return Usage(
         input=int(read),
         output=int(written),
-        cached=min(int(cached), int(read)) if _is_count(cached) else 0,
-        cache_written=min(int(cache_written), int(read)) if _is_count(cache_written) else 0,
+        cached=min(int(cached), int(read)) if is_count(cached) else 0,
+        cache_written=min(int(cache_written), int(read)) if is_count(cache_written) else 0,
     )
 
 
-def _is_count(value: Any) -> bool:
+def is_count(value: Any) -> TypeGuard[float]:
+    """Whether it is a number that can count tokens."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return number and math.isfinite(value) and 0 <= value < 10**12
