@@ -14,11 +14,11 @@ from pydantic_core import ErrorDetails
 from guildhall.errors import FileError
 
 from .budget import Budget
+from .config import TIERS, Preference
 from .frontmatter import FrontMatter, read
 from .hidden import find_hidden
 from .message import Effort
 
-TIERS = ("fast", "balanced", "strong")
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 _MODEL = re.compile(r"[a-z][a-z0-9-]{0,39}:[A-Za-z0-9][A-Za-z0-9._:/@-]{0,99}")
 
@@ -108,6 +108,8 @@ class SpecialistSpec(_FileSpec):
     capabilities: Lines = ()
     """Words and phrases by which work is matched to it."""
     model: ModelName | None = None
+    preference: Preference | None = None
+    """What counts most where its model is chosen."""
     tools: Names = ()
     knowledge: Lines = ()
     """Files and folders that it recalls from."""
@@ -140,6 +142,8 @@ class TeamSpec(_FileSpec):
     """Specialists or teams, by name."""
     models: dict[Name, ModelName] = Field(default={}, max_length=100)
     """The model that a member uses, whatever its own file says."""
+    preference: Preference | None = None
+    """What counts most where its members' models are chosen; a member's own file wins."""
     budget: BudgetSpec = BudgetSpec()
     brief: str = ""
 

@@ -3,12 +3,15 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from guildhall.errors import UserError
 
 from .agent import Agent
+from .config import Preference, Tier
 from .discovery import Library
-from .models.catalog import CHOSEN, NO_KEY, Catalog, Tier
+from .models.catalog import Catalog
+from .models.router import Candidates
 from .patterns import Parallel, Pipeline
 from .run import Member
 from .specs import PATTERNS, ParallelSpec, SpecialistSpec, TeamSpec
@@ -16,9 +19,14 @@ from .tool import Tool
 
 SYNTHESIZER = "synthesizer"
 """The built-in specialist that makes one answer of many."""
-
-
 _Specs = Mapping[str, SpecialistSpec | TeamSpec]
+
+
+class _Outer(NamedTuple):
+    """What the teams around a member say for it."""
+
+    brief: str = ""
+    preference: Preference | None = None
 
 
 @dataclass
@@ -30,6 +38,8 @@ class TeamBuilder:
     tools: Mapping[str, Tool]
     model: str | None = None
     """The model of everybody, whatever the files say."""
+    preference: Preference | None = None
+    """What counts most in choosing everybody's models, whatever the files say."""
     agents: list[Agent] = field(default_factory=list)
     """Everybody that was built, in order."""
     notices: list[str] = field(default_factory=list)
@@ -38,10 +48,10 @@ class TeamBuilder:
         """The team of that name, its members working together in `pattern` if one is given."""
         specs = self.library.resolve(name)
         spec = self._in_pattern(self.library.team(name), pattern)
-        return self._team(spec, specs, ""), spec
+        return self._team(spec, specs, _Outer()), spec
 
     def specialist(self, name: str) -> Agent:
-        return self._agent(self.library.specialist(name), "", None, "balanced")
+        return self._agent(self.library.specialist(name), _Outer(), None, "balanced")
 
     def role(self, words: str) -> Agent:
         """A specialist for a role that is described in words."""
@@ -49,27 +59,28 @@ class TeamBuilder:
         agent = Agent(
             name=_called(words),
             instructions=f"You are {words}. Do what you are asked as that person would, and to the point.",
-            models=self.catalog.models_for(self.model, default="balanced", seat=len(self.agents)),
+            models=self._models(self.model, "balanced", None),
             tools=self._tools(("read_file", "search_files", "recall"), words),
             role=words,
         )
         return self._added(agent)
 
-    def _team(self, spec: TeamSpec, specs: _Specs, brief: str) -> Member:
-        brief = "\n\n".join(filter(None, [brief, spec.brief]))
-        members = [self._member(name, spec, specs, brief, "balanced") for name in spec.members]
+    def _team(self, spec: TeamSpec, specs: _Specs, outer: _Outer) -> Member:
+        brief = "\n\n".join(filter(None, [outer.brief, spec.brief]))
+        said = _Outer(brief, spec.preference or outer.preference)
+        members = [self._member(name, spec, specs, said, "balanced") for name in spec.members]
         if isinstance(spec, ParallelSpec):
-            last = spec.synthesizer and self._member(spec.synthesizer, spec, specs, brief, "strong")
+            last = spec.synthesizer and self._member(spec.synthesizer, spec, specs, said, "strong")
             return Parallel(spec.name, members, last or None, spec.need)
         return Pipeline(spec.name, members)
 
-    def _member(self, name: str, team: TeamSpec, specs: _Specs, brief: str, tier: Tier) -> Member:
+    def _member(self, name: str, team: TeamSpec, specs: _Specs, said: _Outer, tier: Tier) -> Member:
         spec = specs.get(name) or self.library.specialist(name)
         if isinstance(spec, TeamSpec):
-            return self._team(spec, specs, brief)
-        return self._agent(spec, brief, team.models.get(name), tier)
+            return self._team(spec, specs, said)
+        return self._agent(spec, said, team.models.get(name), tier)
 
-    def _agent(self, spec: SpecialistSpec, brief: str, pinned: str | None, tier: Tier) -> Agent:
+    def _agent(self, spec: SpecialistSpec, said: _Outer, pinned: str | None, tier: Tier) -> Agent:
         if spec.knowledge:
             self.notices.append(
                 f"{spec.name} names knowledge ({', '.join(spec.knowledge)}), which this version does not "
@@ -78,8 +89,8 @@ class TeamBuilder:
         wish = self.model or pinned or spec.model
         agent = Agent(
             name=spec.name,
-            instructions="\n\n".join(filter(None, [spec.instructions, brief])),
-            models=self.catalog.models_for(wish, default=tier, seat=len(self.agents)),
+            instructions="\n\n".join(filter(None, [spec.instructions, said.brief])),
+            models=self._models(wish, tier, spec.preference or said.preference),
             tools=self._tools(spec.tools, spec.name),
             role=spec.description,
             effort=spec.effort,
@@ -88,10 +99,16 @@ class TeamBuilder:
         agent = agent if spec.max_turns is None else replace(agent, turns=spec.max_turns)
         return self._added(agent)
 
+    def _models(self, wish: str | None, tier: Tier, preference: Preference | None) -> Candidates:
+        """What the next member may ask; the run's preference wins over that of files."""
+        return self.catalog.models_for(
+            wish, default=tier, seat=len(self.agents), preference=self.preference or preference
+        )
+
     def _added(self, agent: Agent) -> Agent:
         self.agents.append(agent)
         if agent.models[0].name == "extractive":
-            self.notices.append(CHOSEN if self.catalog.providers else NO_KEY)
+            self.notices.append(self.catalog.why_extractive)
         return agent
 
     def _tools(self, names: Sequence[str], who: str) -> tuple[Tool, ...]:

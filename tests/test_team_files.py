@@ -77,6 +77,7 @@ TEAM = "---\nname: t\ndescription: d\n{}\n---\n"
         ("members: critic", ":4: members: write a list such as [one, two]; given is 'critic'"),
         ("members: [critic]\nmodels: {critic: big}", "fast, balanced, strong, extractive, or provider:name"),
         ("members: [critic]\nbrief: Hurry.", "brief is not a key: write it as the text below"),
+        ("members: [critic]\npreference: cheap", ":5: preference: input should be 'cost_sensitive', 'speed_"),
         ("members: [Critic]", "members.0: a name has 1 to 64 of the characters a-z"),
     ],
 )
@@ -107,11 +108,20 @@ def test_a_budget_is_taken_as_it_is_written() -> None:
     assert (budget.usd, budget.tokens, budget.calls, budget.seconds) == (1, 9, None, 2.5)
 
 
+def test_a_team_may_say_what_counts_most_where_models_are_chosen() -> None:
+    assert (
+        read_team(TEAM.format("members: [a]\npreference: cost_sensitive").encode()).preference
+        == "cost_sensitive"
+    )
+    assert read_team(TEAM.format("members: [a]").encode()).preference is None
+
+
 def test_a_specialist_is_read_whole() -> None:
     spec = read_specialist(
         b"---\nname: lawyer\ndescription: Reads contracts\ncapabilities: [liability, terms of payment]\n"
-        b"model: some-provider:some/model-1\ntools: [read_file]\nknowledge: [docs/law]\neffort: high\n"
-        b"max_turns: 5\nmemory: false\n---\n\n  Read every clause.\n\n---\n\nThen answer.\n"
+        b"model: some-provider:some/model-1\npreference: speed_priority\ntools: [read_file]\n"
+        b"knowledge: [docs/law]\neffort: high\nmax_turns: 5\nmemory: false\n"
+        b"---\n\n  Read every clause.\n\n---\n\nThen answer.\n"
     )
     assert spec.instructions == "Read every clause.\n\n---\n\nThen answer."
     assert spec.capabilities == ("liability", "terms of payment")
@@ -121,6 +131,7 @@ def test_a_specialist_is_read_whole() -> None:
         5,
         False,
     )
+    assert spec.preference == "speed_priority"
     assert (spec.tools, spec.knowledge) == (("read_file",), ("docs/law",))
 
 

@@ -1,21 +1,20 @@
-"""Which models there are here, and which member uses which."""
+"""Which models there are here, and which of them a member may ask."""
 
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from typing import Literal
-from urllib.parse import urlsplit
 
-from guildhall.errors import ProviderError, UserError
+from guildhall.errors import UserError
+from guildhall.memory.store.limits import Limit
 
-from ..config import Config
+from ..config import TIERS, Config, Preference, Tier
+from ..prices import Prices
 from .base import Model
+from .clients import LOCAL_ONLY, is_local
 from .extractive import ExtractiveModel
+from .providers import FOREIGN, KEYS, Provider, is_on, models_of, providers_of
+from .router import Candidate, Candidates
+from .table import Table
 
-Tier = Literal["fast", "balanced", "strong"]
-TIERS: tuple[Tier, ...] = ("fast", "balanced", "strong")
 CHOSEN = (
     "The built-in extractive model was asked for: it quotes sentences of what it was given and writes none "
     "of its own."
@@ -25,23 +24,16 @@ NO_KEY = (
     "it was given and writes none of its own. Set ANTHROPIC_API_KEY or OPENAI_API_KEY, or GUILDHALL_BASE_URL "
     "for a compatible server; `guildhall doctor` tells more."
 )
-_NOT_FOR_CHAT = ("embed", "whisper", "tts", "rerank", "moderation", "image")
-
-
-@dataclass(frozen=True)
-class Provider:
-    """A place where models can be asked, and why it is used."""
-
-    name: str
-    """`anthropic`, `openai` or `openai-compatible`."""
-    reason: str
-    api_key: str | None = None
-    base_url: str | None = None
+ALL_REMOTE = (
+    f"{LOCAL_ONLY} is set and no provider is on this machine, so the built-in extractive model answered: it "
+    "quotes sentences of what it was given and writes none of its own. Set GUILDHALL_BASE_URL to a server on "
+    "this machine, or unset the switch."
+)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A tier, the model that it stands for here, and why."""
+    """A tier, a model that stands for it here, and why; where there is none, `model` is empty."""
 
     tier: Tier
     model: str
@@ -53,41 +45,63 @@ class Catalog:
 
     def __init__(self, environ: Mapping[str, str], config: Config) -> None:
         self._config = config
-        self.providers = tuple(_providers(environ))
+        self.table = Table(config)
+        self.prices = Prices(self.table.prices())
+        self.local_only = is_on(environ.get(LOCAL_ONLY, ""))
+        found = providers_of(environ)
+        self.providers = tuple(p for p in found if self._may_ask(p))
+        self.left_out = tuple(p for p in found if not self._may_ask(p))
+        """Providers that would be used, were it not for GUILDHALL_LOCAL_ONLY."""
         self._listed: list[str] | None = None
 
     @property
     def extractive_only(self) -> bool:
         return not self.providers
 
+    @property
+    def why_extractive(self) -> str:
+        """What the reader of an extractive answer is told."""
+        if self.providers:
+            return CHOSEN
+        return ALL_REMOTE if self.left_out else NO_KEY
+
     async def ready(self) -> None:
         """Learn the model of a compatible server, where neither the configuration nor the user names it."""
         server = next((p for p in self.providers if p.name == "openai-compatible"), None)
         if server is not None and self._listed is None and not self._config.models.compatible:
-            self._listed = await _models_of(server) or None
+            self._listed = await models_of(server) or None
 
     def choices(self) -> list[Choice]:
         """What each tier stands for."""
         if not self.providers:
-            return [Choice(tier, "extractive", "no provider is configured") for tier in TIERS]
-        return [self._choice(tier, provider) for tier in TIERS for provider in self.providers]
+            why = f"{LOCAL_ONLY} is set" if self.left_out else "no provider is configured"
+            return [Choice(tier, "extractive", why) for tier in TIERS]
+        return [choice for tier in TIERS for choice in self._choices(tier)]
 
-    def models_for(self, wish: str | None, *, default: Tier, seat: int) -> tuple[Model, ...]:
-        """The models of a member, in order of preference.
+    def models_for(
+        self, wish: str | None, *, default: Tier, seat: int, preference: Preference | None = None
+    ) -> Candidates:
+        """The models that a member may ask, and how one of them is chosen.
 
-        `wish` is a tier, a model (`provider:name`) or None for the `default` tier. Members of one
-        team sit on seats counted from 0: with several providers they are spread over them.
+        `wish` is a tier, a model (`provider:name`) or None for the `default` tier, which a task may move.
+        Members of one team sit on seats counted from 0: with several providers they are spread over them.
         """
-        if wish is not None and wish not in TIERS:
-            return (self.model(wish),)
-        tier: Tier = default if wish is None else wish
-        if own := getattr(self._config.models, tier):
-            return (self.model(own),)
-        if not self.providers:
-            return (ExtractiveModel(),)
-        turn = seat % len(self.providers)
+        own, turn = self._config.router, seat % max(1, len(self.providers))
         order = self.providers[turn:] + self.providers[:turn]
-        return tuple(self._made(provider, self._name(tier, provider)) for provider in order)
+        role = next((tier for tier in TIERS if tier == wish), default)
+        if wish is None or wish in TIERS:
+            found = self._candidates(role, order, (role,) if wish else TIERS)
+        else:
+            found = [Candidate(model := self.model(wish), row=self.table.row(model.name))]
+        return Candidates(
+            tuple(found),
+            role=role,
+            wished=wish is not None,
+            preference=preference or own.preference,
+            turn=order[0].name if order else "",
+            config=own,
+            prices=self.prices,
+        )
 
     def model(self, name: str) -> Model:
         """The model of that name: `provider:name`, a tier, `extractive`, or a name that is known."""
@@ -96,7 +110,7 @@ class Catalog:
         if name in TIERS:
             return self.models_for(name, default="balanced", seat=0)[0]
         provider, colon, model = name.partition(":")
-        if not colon or provider not in _KEYS:
+        if not colon or provider not in KEYS:
             return self._guessed(name)
         if not model.strip():
             raise UserError(f"{name!r} names no model; write one behind the colon")
@@ -105,20 +119,54 @@ class Catalog:
     def lacking(self, name: str) -> str | None:
         """What is to be set before the model of that name can be asked; None if nothing is."""
         provider = name.partition(":")[0]
-        if provider not in _KEYS or self._configured(provider):
+        if provider not in KEYS or self._configured(provider):
             return None
-        return f"{name} cannot be asked: set {_KEYS[provider]}"
+        if self.local_only and (provider != "openai-compatible" or self.left_out):
+            return _forbidden(name)
+        return f"{name} cannot be asked: set {KEYS[provider]}"
+
+    def limit(self, name: str) -> Limit:
+        """How much may be asked of the model, by all processes of the user together."""
+        return self.table.limit(name)
+
+    def _candidates(
+        self, role: Tier, providers: tuple[Provider, ...], tiers: tuple[Tier, ...]
+    ) -> list[Candidate]:
+        """The models of the tiers, each once, of the providers in their order."""
+        own = self._config.models
+        if not providers or (self.lacking(getattr(own, role) or "")):
+            name = getattr(own, role)
+            return [Candidate(self.model(name) if name else ExtractiveModel())]
+        models: dict[str, Model] = {}
+        stands_for: dict[str, set[Tier]] = {}
+        for tier in tiers:
+            if name := getattr(own, tier):
+                made = [] if self.lacking(name) else [self.model(name)]
+            else:
+                made = [self._made(p, name) for p in providers for name in self._names(tier, p)]
+            for model in made:
+                models.setdefault(model.name, model)
+                stands_for.setdefault(model.name, set()).add(tier)
+        if not models:
+            raise UserError(_NONE_OF.format(tier=role))
+        return [
+            Candidate(model, frozenset(stands_for[name]), self.table.row(name))
+            for name, model in models.items()
+        ]
+
+    def _may_ask(self, provider: Provider) -> bool:
+        return not self.local_only or is_local(provider.base_url or "")
 
     def _configured(self, name: str) -> Provider | None:
         """The provider of that name; models of OpenAI may be had at a foreign OPENAI_BASE_URL."""
         found = next((p for p in self.providers if p.name == name), None)
         if found is None and name == "openai":
-            found = next((p for p in self.providers if p.reason == _FOREIGN), None)
+            found = next((p for p in self.providers if p.reason == FOREIGN), None)
         return found
 
     def _guessed(self, name: str) -> Model:
         """A model named without its provider: by the table, else that of the compatible server."""
-        listed = next((row["provider"] for row in table() if row["name"] == name), None)
+        listed = self.table.provider_of(name)
         begins = {"claude": "anthropic", "gpt": "openai"}.get(name.split("-", maxsplit=1)[0])
         server = next((p for p in self.providers if p.name == "openai-compatible"), None)
         wanted = listed or (begins if not server else None)
@@ -132,102 +180,72 @@ class Catalog:
             f"openai-compatible:NAME (with GUILDHALL_BASE_URL), a tier ({', '.join(TIERS)}), or extractive"
         )
 
-    def _choice(self, tier: Tier, provider: Provider) -> Choice:
+    def _choices(self, tier: Tier) -> list[Choice]:
         if own := getattr(self._config.models, tier):
-            return Choice(tier, own, "set in config.toml")
-        try:
-            return Choice(tier, f"{provider.name}:{self._name(tier, provider)}", provider.reason)
-        except UserError as error:
-            return Choice(tier, "", str(error))
+            problem = self.lacking(own)
+            return [Choice(tier, "" if problem else own, problem or "set in config.toml")]
+        found = []
+        for provider in self.providers:
+            try:
+                names = self._names(tier, provider)
+            except UserError as error:
+                found.append(Choice(tier, "", str(error)))
+                continue
+            found += [Choice(tier, f"{provider.name}:{name}", provider.reason) for name in names]
+        return found or [Choice(tier, "", _NONE_OF.format(tier=tier))]
 
-    def _name(self, tier: Tier, provider: Provider) -> str:
-        if provider.name != "openai-compatible":
-            return _of_table(tier, provider.name)
+    def _names(self, tier: Tier, provider: Provider) -> list[str]:
+        """The provider's models of the tier. Raises UserError where nothing is known of a server's models."""
+        if names := [row.name for row in self.table.of(provider.name, tier)]:
+            return names
+        return self._of_server(tier, provider) if provider.name == "openai-compatible" else []
+
+    def _of_server(self, tier: Tier, server: Provider) -> list[str]:
+        """What stands for a tier that the configuration gives none of the server's models."""
         if own := self._config.models.compatible:
-            return own
-        usual = _of_table(tier, "openai")
-        listed = self._listed or []
-        if usual in listed or (not listed and provider.reason == _FOREIGN):
+            return [own]
+        given = {row.name for tier in TIERS for row in self.table.of(server.name, tier)}
+        listed = [name for name in self._listed or [] if name not in given]
+        usual = [row.name for row in self.table.of("openai", tier)][:1]
+        if usual and (usual[0] in listed or (not self._listed and server.reason == FOREIGN)):
             return usual
-        if listed:
-            return listed[0]
+        if listed or given:
+            return listed[:1]
         raise UserError(
-            f"the server at {provider.base_url} does not answer, or lists no models: start it, or name a "
+            f"the server at {server.base_url} does not answer, or lists no models: start it, or name a "
             'model with --model NAME, or in config.toml as [models] compatible = "NAME"'
         )
 
     def _made(self, provider: Provider, name: str) -> Model:
         """The adapter; making one imports no SDK."""
-        takes = frozenset(_takes(provider.name, name))
+        full_name = f"{provider.name}:{name}"
+        if not self._may_ask(provider):
+            raise UserError(_forbidden(full_name))
+        row, private = self.table.row(full_name), self.table.is_private(full_name)
+        key, url, takes = provider.api_key, provider.base_url, frozenset(row.takes if row else _TAKES)
         if provider.name == "anthropic":
             from .anthropic_api import AnthropicModel
 
-            return AnthropicModel(name, api_key=provider.api_key, base_url=provider.base_url, takes=takes)
+            return AnthropicModel(name, api_key=key, base_url=url, takes=takes, private=private)
         if provider.name == "openai":
             from .openai_api import OpenAIModel
 
-            return OpenAIModel(name, api_key=provider.api_key, base_url=provider.base_url, takes=takes)
-        if provider.base_url is None:
-            raise UserError(f"openai-compatible:{name} cannot be asked: set {_KEYS[provider.name]}")
+            return OpenAIModel(name, api_key=key, base_url=url, takes=takes, private=private)
+        if url is None:
+            raise UserError(f"{full_name} cannot be asked: set {KEYS[provider.name]}")
         from .openai_chat import OpenAICompatibleModel
 
-        return OpenAICompatibleModel(name, base_url=provider.base_url, api_key=provider.api_key)
+        return OpenAICompatibleModel(name, base_url=url, api_key=key, private=private)
 
 
-_KEYS = {
-    "anthropic": "ANTHROPIC_API_KEY to your key",
-    "openai": "OPENAI_API_KEY to your key",
-    "openai-compatible": "GUILDHALL_BASE_URL to the address of the server",
-}
-_FOREIGN = "OPENAI_BASE_URL names a server that is not OpenAI's own"
+_TAKES = ("image", "pdf")
+_NONE_OF = (
+    'no model stands for the tier {tier}: name one in config.toml, as [models] {tier} = "provider:name"'
+)
 
 
-def _providers(environ: Mapping[str, str]) -> list[Provider]:
-    """The providers that the environment names, in the order in which teams are spread over them."""
-    found = []
-    if key := environ.get("ANTHROPIC_API_KEY", "").strip():
-        reason = "ANTHROPIC_API_KEY is set"
-        found.append(Provider("anthropic", reason, key, environ.get("ANTHROPIC_BASE_URL") or None))
-    base = environ.get("OPENAI_BASE_URL") or None
-    if key := environ.get("OPENAI_API_KEY", "").strip():
-        if base and not _is_openai(base):
-            found.append(Provider("openai-compatible", _FOREIGN, key, base))
-        else:
-            found.append(Provider("openai", "OPENAI_API_KEY is set", key, base))
-    if base := environ.get("GUILDHALL_BASE_URL"):
-        found = [provider for provider in found if provider.name != "openai-compatible"]
-        key = environ.get("GUILDHALL_API_KEY") or "none"
-        found.append(Provider("openai-compatible", "GUILDHALL_BASE_URL is set", key, base))
-    return found
-
-
-def _is_openai(base_url: str) -> bool:
-    host = urlsplit(base_url).hostname or ""
-    return host == "openai.com" or host.endswith(".openai.com")
-
-
-@cache
-def table() -> tuple[dict[str, str], ...]:
-    """The rows of `models.toml`."""
-    path = Path(__file__).parent.parent / "models.toml"
-    return tuple(tomllib.loads(path.read_text("utf-8"))["models"])
-
-
-def _of_table(tier: Tier, provider: str) -> str:
-    return next(row["name"] for row in table() if row["provider"] == provider and row["tier"] == tier)
-
-
-def _takes(provider: str, name: str) -> Sequence[str]:
-    row = next((r for r in table() if r["provider"] == provider and r["name"] == name), None)
-    return row["takes"] if row else ("image", "pdf")
-
-
-async def _models_of(server: Provider) -> list[str]:
-    """The models that the server lists, for want of a name; none if it does not say."""
-    from .clients import listed_models
-
-    try:
-        names = await listed_models(server.base_url or "", server.api_key)
-    except ProviderError:
-        return []
-    return [name for name in names if not any(word in name.lower() for word in _NOT_FOR_CHAT)]
+def _forbidden(name: str) -> str:
+    return (
+        f"{name} cannot be asked: {LOCAL_ONLY} is set, which allows only models on this machine. Name one of "
+        "a server here (GUILDHALL_BASE_URL), or extractive; or unset the switch"
+    )

@@ -1,0 +1,99 @@
+"""The table of models: what is shipped in `models.toml`, overridden and extended by the user's config."""
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from guildhall.memory.store.limits import Limit
+
+from ..config import Config, PriceConfig, Tier
+from ..message import Frozen
+from ..prices import FREE, Price
+
+_Count = Annotated[int, Field(gt=0)]
+
+
+class ModelRow(Frozen):
+    """What is known of one model; None is for what is not known."""
+
+    provider: str
+    name: str
+    """As its provider calls it."""
+    tier: Tier | None = None
+    strengths: tuple[str, ...] = ()
+    speed: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """Tokens a second."""
+    context: _Count | None = None
+    """Tokens that it takes."""
+    takes: tuple[Literal["image", "pdf"], ...] = ("image", "pdf")
+    price: PriceConfig | None = None
+    """In place of the one that the tables of `genai-prices` have."""
+    private: bool = False
+    rpm: _Count | None = None
+    tpm: _Count | None = None
+    in_flight: _Count | None = None
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @property
+    def full_name(self) -> str:
+        """`provider:name`, as a user writes it."""
+        return f"{self.provider}:{self.name}"
+
+
+class Table:
+    """The rows of all models that are known here, by `provider:name`."""
+
+    def __init__(self, config: Config) -> None:
+        self.rows: Mapping[str, ModelRow] = _shipped() | {
+            name: _overridden(name, given.model_dump(exclude_none=True))
+            for name, given in config.model.items()
+        }
+
+    def row(self, name: str) -> ModelRow | None:
+        """What is known of the model `provider:name`."""
+        return self.rows.get(name)
+
+    def of(self, provider: str, tier: Tier) -> tuple[ModelRow, ...]:
+        """The provider's models of that tier."""
+        return tuple(row for row in self.rows.values() if (row.provider, row.tier) == (provider, tier))
+
+    def provider_of(self, name: str) -> str | None:
+        """Whose model it is that a provider calls `name`."""
+        return next((row.provider for row in self.rows.values() if row.name == name), None)
+
+    def is_private(self, name: str) -> bool:
+        """Whether the model may be shown private data; those that are part of this package may."""
+        row = self.row(name)
+        return name.partition(":")[0] in FREE or (row is not None and row.private)
+
+    def limit(self, name: str) -> Limit:
+        """How much may be asked of the model, by all processes of the user together."""
+        row = self.row(name)
+        return Limit(row.rpm, row.tpm, row.in_flight) if row else Limit()
+
+    def prices(self) -> dict[str, Price]:
+        """The prices that the table states itself."""
+        return {
+            name: Price(row.price.input, row.price.output, row.price.cached)
+            for name, row in self.rows.items()
+            if row.price is not None
+        }
+
+
+@cache
+def _shipped() -> dict[str, ModelRow]:
+    path = Path(__file__).parent.parent / "models.toml"
+    rows = [ModelRow.model_validate(row) for row in tomllib.loads(path.read_text("utf-8"))["models"]]
+    return {row.full_name: row for row in rows}
+
+
+def _overridden(name: str, given: Mapping[str, object]) -> ModelRow:
+    """The row of the shipped table, or a new one, with what the user says of it."""
+    provider, _, model = name.partition(":")
+    known = _shipped().get(name) or ModelRow(provider=provider, name=model)
+    return ModelRow.model_validate({**known.model_dump(), **given})
