@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from guildhall.errors import UserError
+from guildhall.redact import redact
 
+from .credentials import is_credentials, may_hold_credentials
 from .message import Attachment, Quote
 
 LARGEST = 20_000_000
@@ -19,20 +21,26 @@ _BINARY = {
 
 
 def read_files(files: Sequence[str | Path | Attachment]) -> list[Attachment]:
-    """The files with their contents and kinds. Raises UserError for one that cannot be used."""
-    read = [file if isinstance(file, Attachment) else _read(Path(file)) for file in files]
+    """The files with their contents and kinds, and no secrets in those that are text.
+
+    Raises UserError for one that cannot be used, and for one that is credentials and nothing else.
+    """
+    read = [_clean(file if isinstance(file, Attachment) else _read(Path(file))) for file in files]
     names = [file.name for file in read]
     if len(set(names)) < len(names):
         read = [_renamed(file, number) for number, file in enumerate(read, 1)]
-    for file in read:
-        _kind(file)
     return read
 
 
 def as_quotes(files: Sequence[Attachment]) -> tuple[Quote, ...]:
     """The texts among the files, as documents to quote."""
     return tuple(
-        Quote(label=file.name, kind="document", text=file.data.decode("utf-8-sig").replace("\r\n", "\n"))
+        Quote(
+            label=file.name,
+            kind="document",
+            text=_text(file),
+            private=file.private,
+        )
         for file in files
         if _kind(file) == "text"
     )
@@ -44,6 +52,10 @@ def as_attachments(files: Sequence[Attachment]) -> tuple[Attachment, ...]:
 
 
 def _read(path: Path) -> Attachment:
+    if is_credentials(path.name):
+        raise UserError(
+            f"{path} is refused: files of this name hold credentials; give what is needed of it as text"
+        )
     try:
         if path.is_dir():
             raise UserError(f"{path} is a folder; give the files in it, one by one")
@@ -55,6 +67,22 @@ def _read(path: Path) -> Attachment:
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None
     return Attachment(name=path.name, media_type=_media_type(path.name, data), data=data)
+
+
+def _clean(file: Attachment) -> Attachment:
+    """The file without the secrets in its text."""
+    if _kind(file) == "binary":
+        return file
+    text = _text(file)
+    if (clean := redact(text)) == text:
+        return file
+    if may_hold_credentials(file.name):
+        raise UserError(f"{file.name} is refused: it holds credentials; give a copy without them")
+    return file.model_copy(update={"data": clean.encode()})
+
+
+def _text(file: Attachment) -> str:
+    return file.data.decode("utf-8-sig").replace("\r\n", "\n")
 
 
 def _media_type(name: str, data: bytes) -> str:
