@@ -2,48 +2,77 @@
 
 import asyncio
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
-from guildhall.errors import BudgetRefused, Failure, ProviderError, describe
+from guildhall.errors import BudgetRefused, Failure, ProviderError, StoreError, describe
+from guildhall.redact import Redactor, redact, redact_json
 
 from . import event as ev
 from .budget import Amount
-from .message import ModelReply, ModelRequest
+from .message import ModelReply, ModelRequest, ToolCall
 from .models.base import Model
 from .models.guarded import Tries
 
 if TYPE_CHECKING:
+    from .models.slots import Slot
     from .run import Run
 
 AMOUNT = TypeAdapter(Amount)
 
 
-async def attempt(run: "Run", request: ModelRequest, digest: str, model: Model, tries: Tries) -> ModelReply:
-    """Reserve the most that the call can cost, call, put the reply on disk, settle.
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request, and where it is made."""
+
+    run: "Run"
+    """The span of the call."""
+    request: ModelRequest
+    digest: str = ""
+    """Of the request; empty where nothing is kept."""
+    priority: int = 0
+
+
+async def attempt(call: Call, model: Model, tries: Tries) -> ModelReply:
+    """Reserve the most that the call can cost, wait for a slot, call, put the reply on disk, settle.
 
     The reply is on disk before anybody sees it. Its event comes after that, or at once if the run is
     cancelled meanwhile; a process that dies between the two leaves a journal that still knows the cost.
     """
-    prices = run.state.prices
+    run, request, prices = call.run, call.request, call.run.state.prices
     if ready := getattr(model, "ready", None):  # what is cancelled while it starts has cost nothing
         await ready()
     most = prices.amount(model, request.input_bound(), request.max_output)
-    with await run.state.meter.reserve(most, model.name) as reservation:
-        asked = run.emit(ev.Asked, model=model.name, attempt=tries.number, reserved=most)
+
+    def waits_for_budget(why: str) -> None:
+        run.decided("budget", "waits", why)
+
+    with await run.state.meter.reserve(most, model.name, on_wait=waits_for_budget) as reservation:
+        slot = await _slot(call, model)
+        spent, before = most, tries.seconds
         try:
-            reply = await _call(run, request, model, tries)
-        except BaseException as error:
-            spent = _lost(run, request, model, tries, error)
-            reservation.settle(spent)
-            kind = error.kind if isinstance(error, Failure) else "cancelled"
-            run.emit(ev.Lost, asked=asked, error=kind, text=describe(error), spent=spent)
-            raise
+            asked = run.emit(ev.Asked, model=model.name, attempt=tries.number, reserved=most)
+            try:
+                reply = await _replied(run, request, model, tries)
+            except BaseException as error:
+                spent = _lost(run, request, model, tries, error)
+                reservation.settle(spent)
+                kind = error.kind if isinstance(error, Failure) else "cancelled"
+                run.emit(ev.Lost, asked=asked, error=kind, text=describe(error), spent=spent)
+                if isinstance(error, ProviderError):
+                    _count(run, model, tries.seconds - before, spent, lost=1)
+                raise
+            spent = prices.of(model, reply.usage) if reply.usage is not None else most
+            _count(run, model, tries.seconds - before, spent)
+        finally:
+            slot.free(tokens=spent.tokens)
         run.state.models.add(model.name)
-        spent = prices.of(model, reply.usage) if reply.usage is not None else most
         try:
-            await run.record(digest, {"reply": _kept(reply), "spent": AMOUNT.dump_python(spent)})
+            if run.state.replies is not None and run.state.cache != "off":
+                run.state.replies.keep(model, call.digest, reply)
+            await run.record(call.digest, kept_reply(reply, spent))
         finally:
             reservation.settle(spent)
             event = run.emit(
@@ -57,50 +86,127 @@ def replayed(known: dict[str, Any], source: int) -> ModelReply:
     if "failed" in known:
         kind, text = known["failed"], known["text"]
         if known.get("provider"):
-            raise ProviderError(kind, text)
+            raise ProviderError(kind, text, partial=known.get("partial", ""))
         raise BudgetRefused(text) if kind == "budget" else Failure(text, kind=kind)
     return ModelReply.model_validate({**known["reply"], "source": source})
 
 
 def kept_failure(failure: Failure) -> dict[str, Any]:
     """A call's final failure as the journal keeps it."""
-    provider = {"provider": True} if isinstance(failure, ProviderError) else {}
-    return {"failed": failure.kind, "text": str(failure), **provider}
+    kept: dict[str, Any] = {"failed": failure.kind, "text": str(failure)}
+    if isinstance(failure, ProviderError):
+        kept["provider"] = True
+        if failure.partial:
+            kept["partial"] = failure.partial
+    return kept
 
 
-def _kept(reply: ModelReply) -> dict[str, Any]:
-    return reply.model_dump(exclude_defaults=True, mode="json")
+def kept_reply(reply: ModelReply, spent: Amount) -> dict[str, Any]:
+    """A reply as the journal keeps it."""
+    return {
+        "reply": reply.model_dump(exclude_defaults=True, mode="json", exclude={"source"}),
+        "spent": AMOUNT.dump_python(spent),
+    }
 
 
-async def _call(run: "Run", request: ModelRequest, model: Model, tries: Tries) -> ModelReply:
+def _count(run: "Run", model: Model, seconds: float, spent: Amount, *, lost: int = 0) -> None:
+    """Note how the call ended, for later choices; among models that are part of a program, nobody chooses."""
+    if getattr(model, "identity", ""):
+        run.state.count(model.name, seconds, spent, lost=lost)
+
+
+class _NoSlot:
+    """What stands for a slot where nobody limits the calls."""
+
+    def free(self, *, tokens: int | None = None) -> None: ...
+
+
+async def _slot(call: Call, model: Model) -> "Slot | _NoSlot":
+    """A slot of the model, once there is one; waiting is told, and is no time of the call."""
+    run, request = call.run, call.request
+    if run.state.slots is None or not getattr(model, "identity", ""):
+        return _NoSlot()
+
+    def waits(why: str) -> None:
+        run.decided("limit", "waits", f"{model.name}: {why}")
+
+    try:
+        return await run.state.slots.take(
+            model.name,
+            tokens=request.input_bound() // 3 + request.max_output,
+            priority=call.priority,
+            longest=run.state.policy.longest_retry_after,
+            on_wait=waits,
+        )
+    except StoreError as error:  # a disk that fails stops no call
+        run.state.notice(f"limits of calls could not be kept: {error}")
+        return _NoSlot()
+
+
+async def _replied(run: "Run", request: ModelRequest, model: Model, tries: Tries) -> ModelReply:
+    shown = Redactor() if run.state.on_delta is not None else None
+
     def on_text(text: str) -> None:
         tries.streamed += len(text)
-        run.stream(tries.number, text)
+        if shown is not None and (text := shown.feed(text)):
+            run.stream(tries.number, text)
 
     deadline, left = run.state.policy.deadline - tries.seconds, run.state.meter.seconds_left
     began = time.monotonic()
     try:
         async with asyncio.timeout(min(deadline, left)) as limit:
-            return await model.complete(request, on_text)
+            reply = _redacted(await model.complete(request, on_text))
     except TimeoutError as error:
         if not limit.expired():
             raise ProviderError("timeout", f"{model.name} took too long: {error}") from error
         if left < deadline:
-            raise BudgetRefused(
-                "the run's seconds are over; resume it with a larger budget of seconds"
-            ) from error
+            raise run.state.meter.out_of_time() from error
         raise ProviderError(
-            "timeout", f"{model.name} gave no whole reply within {run.state.policy.deadline:g} s"
+            "timeout",
+            f"{model.name} gave no whole reply within {run.state.policy.deadline:g} s: try again later, or "
+            "use another model",
         ) from error
+    except ProviderError as error:
+        error.partial = redact(error.partial)
+        if error.retry_after and run.state.slots is not None:
+            run.state.slots.pause(model.name, error.retry_after)
+        raise
     finally:
         tries.seconds += time.monotonic() - began
+    if shown is not None and (rest := shown.close()):
+        run.stream(tries.number, rest)
+    return reply
+
+
+def _redacted(reply: ModelReply) -> ModelReply:
+    """The reply without secrets. What a provider wants back as it came is then not given back."""
+    text = redact(reply.text)
+    calls = tuple(_redacted_call(call) for call in reply.calls)
+    native = reply.native
+    if native is not None:
+        as_json = native.model_dump_json()
+        native = native if redact_json(as_json) == as_json else None
+    if text == reply.text and calls == reply.calls and native is reply.native:
+        return reply
+    return reply.model_copy(update={"text": text, "calls": calls, "native": native})
+
+
+def _redacted_call(call: ToolCall) -> ToolCall:
+    if not call.arguments:
+        return call
+    as_json = call.model_dump_json()
+    clean = redact_json(as_json)
+    return call if clean == as_json else ToolCall.model_validate_json(clean)
 
 
 def _lost(run: "Run", request: ModelRequest, model: Model, tries: Tries, error: BaseException) -> Amount:
-    """What a call without a reply may have cost: nothing if turned away, else its input and what had come.
+    """What a call without a reply has cost: what the provider counted, where it did.
 
-    Both at three bytes a token, which is more than prose takes.
+    Else nothing if it was turned away, and otherwise its input and what had come, both at three bytes a
+    token, which is more than prose takes.
     """
+    if isinstance(error, ProviderError) and error.usage is not None:
+        return run.state.prices.of(model, error.usage)
     if isinstance(error, ProviderError) and not error.billed:
         return Amount(calls=1)
     if isinstance(error, Exception) and not isinstance(error, ProviderError | BudgetRefused):

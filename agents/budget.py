@@ -3,13 +3,11 @@
 import asyncio
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Self
+from typing import Any, Self
 
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass as checked
-
-from guildhall.errors import BudgetRefused
+from guildhall.errors import BudgetRefused, UserError
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,22 +47,33 @@ class Amount:
 
 
 NOTHING = Amount()
-_Limit = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-@checked(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+@dataclass(frozen=True, kw_only=True)
 class Budget:
     """Limits of one run; what is None is not limited. They hold however many members work at once."""
 
-    usd: _Limit | None = None
-    tokens: Annotated[int, Field(gt=0)] | None = None
+    usd: float | None = None
+    tokens: int | None = None
     """Input and output together."""
-    calls: Annotated[int, Field(gt=0)] | None = None
+    calls: int | None = None
     """Attempts at model calls."""
-    seconds: _Limit | None = None
+    seconds: float | None = None
     """Working time; of a resumed run, all its sittings together."""
-    depth: Annotated[int, Field(ge=1, le=64)] = 16
+    depth: int = 16
     """Teams within teams."""
+    by_default: bool = False
+    """Whether `usd` is the limit of the configuration, which nobody asked for: it takes no note of models
+    whose price is not known."""
+
+    def __post_init__(self) -> None:
+        for unit in ("usd", "tokens", "calls", "seconds"):
+            limit, whole = getattr(self, unit), unit in ("tokens", "calls")
+            if limit is not None and not (_is_number(limit, whole=whole) and 0 < limit < math.inf):
+                number = "whole number" if whole else "number"
+                raise UserError(f"the budget of {unit} is {limit!r:.80}; give a {number} above 0")
+        if not (_is_number(self.depth, whole=True) and 1 <= self.depth <= 64):
+            raise UserError(f"the budget of depth is {self.depth!r:.80}; give a whole number from 1 to 64")
 
 
 class Meter:
@@ -85,15 +94,29 @@ class Meter:
     def seconds_left(self) -> float:
         return math.inf if self.budget.seconds is None else self.budget.seconds - self.seconds
 
-    async def reserve(self, most: Amount, model: str = "MODEL") -> "Reservation":
+    @property
+    def strict(self) -> bool:
+        """Whether somebody limits the USD of this run, so that no call may be of unknown price."""
+        return self.budget.usd is not None and not self.budget.by_default
+
+    def fits(self, most: Amount) -> bool:
+        """Whether what is already spent leaves room for it."""
+        return not (most.unpriced and self.strict) and self._lacking(self.spent, most) is None
+
+    async def reserve(
+        self, most: Amount, model: str = "MODEL", *, on_wait: Callable[[str], None] | None = None
+    ) -> "Reservation":
         """Hold `most`, after waiting if only the reservations of others are in the way.
 
-        Raises BudgetRefused where what is already spent leaves no room for it.
+        `on_wait` is told so, once. Raises BudgetRefused where what is already spent leaves no room for it.
         """
         while True:
             self._refuse_what_cannot_fit(most, model)
-            if self._lacking(self.spent + self.held + most) is None:
+            if (unit := self._lacking(self.spent, self.held, most)) is None:
                 break
+            if on_wait is not None:
+                on_wait(f"other calls of this run hold what is left of its {unit}")
+                on_wait = None
             waiter = asyncio.get_running_loop().create_future()
             self._waiting.append(waiter)
             await waiter
@@ -101,32 +124,42 @@ class Meter:
         return Reservation(self, most)
 
     def _refuse_what_cannot_fit(self, most: Amount, model: str) -> None:
-        if most.unpriced and self.budget.usd is not None:
+        if most.unpriced and self.strict:
             raise BudgetRefused(
                 f"the price of {model} is not known, so no budget in USD can hold; give it in config.toml "
-                f'under [prices."{model}"], with input and output in USD per million tokens, or limit '
-                "calls or tokens instead"
+                f'as [model."{model}"] price = {{ input = ..., output = ... }} in USD per million tokens, or '
+                "limit calls or tokens instead",
+                "usd",
             )
         if self.seconds_left <= 0:
-            raise BudgetRefused(
-                f"the run's {self.budget.seconds:g} seconds are over; resume it with a larger budget"
-            )
-        if unit := self._lacking(self.spent + most):
+            raise self.out_of_time()
+        if unit := self._lacking(self.spent, most):
             spent, need, limit = (getattr(part, unit) for part in (self.spent, most, self.budget))
             of = f"{_said(spent, unit)} of {_said(limit, unit)}".replace(f" {unit} of", " of")
+            whose = ""
+            if unit == "usd" and self.budget.by_default:
+                whose = " of the default budget (`[budget] usd` in config.toml, or --budget-usd)"
             raise BudgetRefused(
-                f"no room for another call: it may take {_said(need, unit)}, and {of} are spent; "
-                f"resume the run with a larger budget of {unit}"
+                f"no room for another call: it may take {_said(need, unit)}, and {of}{whose} are spent; "
+                f"resume the run with a larger budget of {unit}",
+                unit,
             )
 
-    def _lacking(self, total: Amount) -> str | None:
-        """The first unit of which the budget has less than `total`."""
+    def out_of_time(self) -> BudgetRefused:
+        """What is raised where the run's seconds are over."""
+        return BudgetRefused(
+            f"the run's {self.budget.seconds:g} seconds are over; resume it with a larger budget of seconds",
+            "seconds",
+        )
+
+    def _lacking(self, *amounts: Amount) -> str | None:
+        """The first unit of which the budget has less than all these together."""
         budget = self.budget
-        if budget.calls is not None and total.calls > budget.calls:
+        if budget.calls is not None and sum([part.calls for part in amounts]) > budget.calls:
             return "calls"
-        if budget.tokens is not None and total.tokens > budget.tokens:
+        if budget.tokens is not None and sum([part.tokens for part in amounts]) > budget.tokens:
             return "tokens"
-        if budget.usd is not None and total.usd > budget.usd:
+        if budget.usd is not None and sum([part.usd for part in amounts]) > budget.usd:
             return "usd"
         return None
 
@@ -159,6 +192,10 @@ class Reservation:
 
     def __exit__(self, *error: object) -> None:
         self.settle(NOTHING)
+
+
+def _is_number(value: Any, *, whole: bool) -> bool:
+    return isinstance(value, int if whole else int | float) and not isinstance(value, bool)
 
 
 def _said(number: float, unit: str) -> str:

@@ -2,17 +2,24 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, TypedDict, get_args
 
 import guildhall
 from guildhall.errors import RunRefused, UserError
 from guildhall.memory.store.runs import RunRow
+from guildhall.redact import redact
 
+from .agent import Agent
+from .asking import is_private
 from .budget import Budget
+from .config import CacheMode, Preference
 from .documents import as_attachments, as_quotes
-from .message import Attachment, Frozen, Message, Quote
+from .message import Attachment, Frozen, Message, Quote, plain
+from .prices import Prices
 from .run import Member
+from .state import OnDelta, Sink
 from .team import TeamBuilder
 
 
@@ -22,6 +29,7 @@ class KeptFile(Frozen):
     name: str
     media_type: str
     digest: str
+    private: bool = False
 
 
 class RunSpec(Frozen):
@@ -37,6 +45,35 @@ class RunSpec(Frozen):
     model: str | None = None
     budget: Budget = Budget()
     project: str = ""
+    preference: Preference | None = None
+    private: bool = False
+    """Whether the task, the context and all files may be seen only by models that are marked private."""
+    cache: CacheMode | None = None
+    priority: int = 0
+
+
+class RunOptions(TypedDict, total=False):
+    """What can be said beside the task, of a team's run and of a specialist's."""
+
+    files: Sequence[str | Path | Attachment]
+    """To work from; an Attachment can be private by itself."""
+    context: str
+    budget: Budget | None
+    model: str | None
+    """Of everybody: `provider:name` or a tier."""
+    pattern: str | None
+    """Of a team: another way of working together than its own."""
+    preference: Preference | None
+    """What counts most where models are chosen: cost_sensitive, speed_priority or quality_priority."""
+    private: bool
+    """Whether the task, the context and all files go to no model but those that are marked private."""
+    cache: CacheMode | None
+    """Whether requests that were answered before are answered from the database; as configured if None."""
+    priority: int
+    """Where limits make calls wait, those of a higher priority go first."""
+    sinks: Sequence[Sink]
+    on_text: OnDelta | None
+    run_id: str | None
 
 
 @dataclass(frozen=True)
@@ -49,6 +86,8 @@ class Built:
     """Stands for the contents of the files that it is made of."""
     budget: Budget
     notices: tuple[str, ...] = ()
+    agents: tuple[Agent, ...] = ()
+    """Everybody whose models are known beforehand."""
 
     @property
     def fingerprint(self) -> str:
@@ -62,20 +101,80 @@ def build(spec: RunSpec, builder: TeamBuilder, member: Member | None) -> Built:
     for agent in builder.agents:
         if problem := builder.catalog.lacking(agent.models[0].name):
             raise UserError(problem)
-    return built
+    return replace(built, agents=tuple(builder.agents))
+
+
+def commissioned(
+    kind: Literal["team", "ask", "member"], name: str, task: str, project: Path, options: RunOptions
+) -> RunSpec:
+    """What was asked for, checked, and without secrets. Raises UserError."""
+    if unknown := sorted(options.keys() - RunOptions.__annotations__.keys()):
+        raise UserError(
+            f"there is no option {unknown[0]!r}; there are: {', '.join(RunOptions.__annotations__)}"
+        )
+    for option, allowed in (("preference", get_args(Preference)), ("cache", get_args(CacheMode))):
+        if (given := options.get(option)) not in (None, *allowed):
+            raise UserError(f"{option} is {given!r:.80}; it can be {', '.join(allowed)}")
+    return RunSpec(
+        kind=kind,
+        name=plain(name),
+        task=redact(plain(task)),
+        context=redact(plain(options.get("context", ""))),
+        pattern=options.get("pattern"),
+        model=options.get("model"),
+        budget=options.get("budget") or Budget(),
+        project=str(project),
+        preference=options.get("preference"),
+        private=options.get("private", False),
+        cache=options.get("cache"),
+        priority=options.get("priority", 0),
+    )
 
 
 def opening(spec: RunSpec, files: Sequence[Attachment]) -> Message:
     """The message that the run begins with."""
-    context = [Quote(label="context", kind="document", text=spec.context)] if spec.context.strip() else []
-    return Message(text=spec.task, quotes=(*context, *as_quotes(files)), attachments=as_attachments(files))
+    if spec.private:
+        files = [file.model_copy(update={"private": True}) for file in files]
+    context = []
+    if spec.context.strip():
+        context = [Quote(label="context", kind="document", text=spec.context, private=spec.private)]
+    return Message(
+        text=spec.task,
+        quotes=(*context, *as_quotes(files)),
+        attachments=as_attachments(files),
+        priority=spec.priority,
+        private=spec.private,
+    )
 
 
-def limits_of(asked: Budget, of_team: Budget) -> Budget:
-    """The budget that the user gave; where the user gave no limit, that of the team's file."""
+def limits_of(asked: Budget, of_team: Budget, default_usd: float) -> Budget:
+    """The budget that the user gave; else that of the team's file; else the default of the configuration."""
     units = ("usd", "tokens", "calls", "seconds")
     limits = {unit: getattr(asked, unit) or getattr(of_team, unit) for unit in units}
-    return Budget(**limits, depth=asked.depth)
+    by_default = limits["usd"] is None and default_usd > 0
+    if by_default:
+        limits["usd"] = default_usd
+    return Budget(**limits, depth=asked.depth, by_default=by_default)
+
+
+def refuse_unusable(message: Message, agents: Sequence[Agent], budget: Budget, prices: Prices) -> None:
+    """Raise UserError, before anything is sent, if private data or the budget leaves an agent no model."""
+    private = ", ".join(message.private_parts[:3])
+    strict = budget.usd is not None and not budget.by_default
+    for agent in agents:
+        first, names = agent.models[0].name, ", ".join(model.name for model in agent.models[:3])
+        if private and not any(map(is_private, agent.models)):
+            raise UserError(
+                f"{private} is private, and {agent.name} asks {names}, which is not marked private: nothing "
+                f'was sent. Mark a model that you trust, as [model."{first}"] private = true in config.toml, '
+                "or take one that runs here"
+            )
+        if strict and not any(map(prices.knows, agent.models)):
+            raise UserError(
+                f"the price of {names}, which {agent.name} asks, is not known, so no budget in USD can hold: "
+                f'give it in config.toml as [model."{first}"] price = {{ input = ..., output = ... }} in USD '
+                "per million tokens, or limit calls or tokens instead"
+            )
 
 
 def refuse_if_changed(row: RunRow, built: Built) -> None:

@@ -1,7 +1,6 @@
 """A run from its start to its end, and what a resumed run takes over from the events of the last time."""
 
 import asyncio
-import logging
 import math
 from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
@@ -9,19 +8,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from guildhall.errors import BudgetRefused, GuildhallError, describe
+from guildhall.redact import logger
 
 from . import event as ev
 from .attempt import AMOUNT
 from .budget import NOTHING, Amount
 from .event import Source
-from .message import Message, Paragraph, Quote, cited
-from .reflect import remember_outcome
+from .message import Message, Paragraph, Quote, cited, memory_quote
+from .reflect import outcome_subject, remember_outcome
 from .result import Status
-from .run import Member, Run, RunState
+from .run import Member, Run
+from .state import RunState
 
 GRACE = 0.5
 """Seconds for what can still be made of the answers there are, when the run's seconds are over."""
-log = logging.getLogger(__name__)
+log = logger(__name__)
 _STATUS: dict[ev.Outcome, Status] = {"answered": "done", "failed": "failed", "cancelled": "cancelled"}
 
 
@@ -61,6 +62,11 @@ async def conduct(
         if not isinstance(error, GuildhallError):
             log.debug("a member raised", exc_info=True)
         text = describe(error)
+    if state.reused:
+        replies = f"{state.reused} repl{'ies' if state.reused > 1 else 'y'}"
+        state.notice(
+            f"{replies} came from the cache at no cost; with the cache set to refresh, all is asked anew"
+        )
     run.emit(
         ev.RunFinished,
         outcome=outcome,
@@ -87,7 +93,10 @@ async def wait_out(task: "asyncio.Future[Any]") -> None:
 
 async def _worked_on(run: Run, member: Member, message: Message) -> Message:
     hits = await run.recall(message.text)
-    memories = (Quote(label=hit.record.label, kind="memory", text=hit.record.text) for hit in hits)
+    echo = outcome_subject(
+        member.name, message.text
+    )  # else no request of the same run would ever be the same
+    memories = (memory_quote(hit) for hit in hits if hit.record.subject != echo)
     answer = await run.give(member, message.with_quotes(*memories))
     await remember_outcome(run, member.name, message.text, answer)
     return answer

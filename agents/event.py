@@ -10,8 +10,8 @@ from .message import Frozen, MessageType, QuoteKind, Usage, plain
 
 Outcome = Literal["answered", "failed", "cancelled", "skipped"]
 Choice = Literal[
-    "plan", "route", "model", "journal", "cache", "budget", "vote", "verdict", "gate", "conflict", "check",
-    "memory", "watchdog",
+    "plan", "route", "model", "journal", "cache", "budget", "limit", "vote", "verdict", "gate", "conflict",
+    "check", "memory", "watchdog",
 ]  # fmt: skip
 """What is decided."""
 
@@ -85,8 +85,11 @@ class Asked(_Event):
 
 
 class Replied(_Event):
+    """A model's reply; one that is `cached` was not asked for again (`asked` is 0) and cost nothing."""
+
     kind: Literal["replied"] = "replied"
     asked: int
+    cached: bool = False
     text: str
     model: str
     usage: Usage | None

@@ -2,44 +2,54 @@
 
 import asyncio
 import itertools
-import logging
 import os
 import secrets
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from functools import lru_cache
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, Unpack
 
 from guildhall.errors import StoreError, UserError
-from guildhall.home import data_folder, is_too_wide, project_folder, scope_of
-from guildhall.memory.memory import Memory
+from guildhall.home import data_folder, project_folder, scope_of
 from guildhall.memory.records import Hit, Kind, Remembered
 from guildhall.memory.store.database import Database
 from guildhall.memory.store.liveness import Liveness
-from guildhall.memory.store.runs import RunLog, RunRow, Runs
+from guildhall.memory.store.retention import Pruned
+from guildhall.memory.store.runs import RunLog, RunRow, Runs, digest_of
+from guildhall.redact import know, logger
 
 from . import event as ev
 from .budget import Budget, Meter
-from .commission import Built, KeptFile, RunSpec, build, limits_of, opening, refuse_if_changed
+from .commission import (
+    Built,
+    KeptFile,
+    RunOptions,
+    RunSpec,
+    build,
+    commissioned,
+    limits_of,
+    opening,
+    refuse_if_changed,
+    refuse_unusable,
+)  # fmt: skip
 from .conduct import before, conduct, wait_out
-from .config import Config, read_config
+from .config import Config, Preference, read_config
 from .discovery import Library
 from .documents import read_files
-from .message import Attachment, Message, plain
+from .estimate import Estimate, estimated
+from .message import Attachment, Message
 from .models.catalog import Catalog, Choice
 from .models.clients import hold_clients, release_clients
 from .patterns.together import check_members
-from .prices import Prices
 from .result import Collector, Result, Status, collect
-from .run import Member, OnDelta, RunState, Sink, is_failure, is_refusal
+from .run import Member, is_failure, is_refusal
+from .shared import Shared
+from .state import OnDelta, RunState, Sink
 from .team import TeamBuilder
 from .tool import Tool
-from .tools.files import file_tools
-from .tools.memory import memory_tools
+from .tools import project_tools
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 CANCEL_CHECK = 0.5
 """Seconds between looks at whether another process wants a run of this one ended."""
 
@@ -54,12 +64,14 @@ class Hall:
         self.home, self.project, self.scope = home, project, scope_of(project)
         self.catalog = catalog
         self.library = Library(project, home)
-        self.memory = Memory(db)
-        self._host = host
-        self._prices = Prices(config.own_prices)
-        self._db, self._liveness, self._runs = db, liveness, Runs(db, liveness)
+        self._shared = Shared(
+            db=db, liveness=liveness, catalog=catalog, config=config, scope=self.scope, host=host
+        )
+        self.memory = self._shared.memory
+        self._runs = Runs(db, liveness)
         self._active: dict[str, asyncio.Task[Message | None]] = {}
         self._watcher: asyncio.Task[None] | None = None
+        self._tidying: asyncio.Task[None] | None = None
 
     @classmethod
     @asynccontextmanager
@@ -76,6 +88,7 @@ class Hall:
         Leaving it cancels runs that are still at work, and returns when all is on disk.
         """
         environ = dict(os.environ if environ is None else environ)
+        know(environ)
         home = (home or data_folder(environ)).absolute()
         config = read_config(home)
         async with AsyncExitStack() as closing:
@@ -99,55 +112,31 @@ class Hall:
 
     # -- runs
 
-    async def run_team(
-        self,
-        team: str | Member,
-        task: str,
-        *,
-        files: Sequence[str | Path | Attachment] = (),
-        context: str = "",
-        budget: Budget | None = None,
-        model: str | None = None,
-        pattern: str | None = None,
-        sinks: Sequence[Sink] = (),
-        on_text: OnDelta | None = None,
-        run_id: str | None = None,
-    ) -> Result:
-        """The team's result; `team` is a name or any Member.
+    async def run_team(self, team: str | Member, task: str, **options: Unpack[RunOptions]) -> Result:
+        """The team's result; `team` is a name or any Member, the options are those of RunOptions.
 
         A run that fails returns, too, with status `failed` and the reason in `error`. What cannot
         be used (an unknown name, an unreadable file) raises UserError before anything is called.
         """
-        if not isinstance(team, str):
-            check_members("the hall", [team])
-        kind: Literal["team", "member"] = "team" if isinstance(team, str) else "member"
-        name = team if isinstance(team, str) else team.name
-        spec = RunSpec(
-            kind=kind, name=plain(name), task=plain(task), context=plain(context), pattern=pattern,
-            model=model, budget=budget or Budget(), project=str(self.project),
-        )  # fmt: skip
-        member = None if isinstance(team, str) else team
-        return await self._start(spec, member, files, sinks=sinks, on_text=on_text, run_id=run_id)
+        if isinstance(team, str):
+            return await self._start(self._asked("team", team, task, options), None, options)
+        check_members("the hall", [team])
+        return await self._start(self._asked("member", team.name, task, options), team, options)
 
-    async def ask(
-        self,
-        specialist: str,
-        task: str,
-        *,
-        files: Sequence[str | Path | Attachment] = (),
-        context: str = "",
-        budget: Budget | None = None,
-        model: str | None = None,
-        sinks: Sequence[Sink] = (),
-        on_text: OnDelta | None = None,
-        run_id: str | None = None,
-    ) -> Result:
+    async def ask(self, specialist: str, task: str, **options: Unpack[RunOptions]) -> Result:
         """The result of one specialist: a name, or a role described in words (`a patent lawyer`)."""
-        spec = RunSpec(
-            kind="ask", name=plain(specialist), task=plain(task), context=plain(context), model=model,
-            budget=budget or Budget(), project=str(self.project),
-        )  # fmt: skip
-        return await self._start(spec, None, files, sinks=sinks, on_text=on_text, run_id=run_id)
+        return await self._start(self._asked("ask", specialist, task, options), None, options)
+
+    async def estimate(
+        self, name: str, task: str, *, kind: Literal["team", "ask"] = "team", **options: Unpack[RunOptions]
+    ) -> Estimate:
+        """What such a run would do and could cost at most, without a call of any model."""
+        spec = self._asked(kind, name, task, options)
+        read = await asyncio.to_thread(read_files, _listed(options))
+        built = await self._built(spec, None)
+        budget = self._limits(spec, built)
+        message = opening(spec, read)
+        return estimated(built, message, budget, self._shared.prices, await self._shared.track())
 
     async def resume(
         self,
@@ -173,11 +162,14 @@ class Hall:
             refuse_if_changed(row, built)
         events = await self.events(row.id)
         kept = [
-            Attachment(name=f.name, media_type=f.media_type, data=await self._runs.file(f.digest))
+            Attachment(data=await self._runs.file(f.digest), **f.model_dump(exclude={"digest"}))
             for f in spec.files
         ]
         was = before(events)
-        state = self._state(row.id, budget or limits_of(spec.budget, built.budget), sinks, on_text)
+        if budget is not None:
+            spec = spec.model_copy(update={"budget": budget})
+        limits = self._limits(spec, built)
+        state = await self._shared.state(row.id, spec, limits, built.agents, sinks=sinks, on_text=on_text)
         state.log = await self._taken(self._runs.claim(row))
         if row.status != "interrupted":
             state.log.forget(is_failure)
@@ -225,6 +217,21 @@ class Hall:
         status: Status = row.status  # type: ignore[assignment]  # the column holds these words
         return collector.result(status=status)
 
+    async def prune(
+        self, *, days: float | None = None, megabytes: float | None = None, dry: bool = False
+    ) -> Pruned:
+        """Remove runs older than `days`, then the oldest until the rest fits; as configured where None.
+
+        Memory is kept. With `dry`, nothing is removed.
+        """
+        for name, given in (("days", days), ("megabytes", megabytes)):
+            if given is not None and not given >= 0:
+                raise UserError(f"{name} is {given}; it must be a number from 0 on")
+        pruned = await self._shared.prune(days=days, megabytes=megabytes, dry=dry)
+        if not dry:
+            await self._shared.compact()
+        return pruned
+
     # -- memory
 
     async def recall(self, query: str, *, limit: int = 10, **filters: Any) -> list[Hit]:
@@ -241,51 +248,51 @@ class Hall:
 
     def tools(self) -> Mapping[str, Tool]:
         """The tools that specialists can name."""
-        return _tools(self.project)
+        return project_tools(self.project)
 
     async def choices(self) -> list[Choice]:
         """The model of each tier, and why."""
         await self.catalog.ready()
         return self.catalog.choices()
 
-    async def assignments(self, team: str, *, model: str | None = None) -> dict[str, str]:
-        """The model that each member of the team would use."""
+    async def assignments(
+        self, team: str, *, model: str | None = None, preference: Preference | None = None
+    ) -> dict[str, str]:
+        """The model that each member of the team would use for a task of medium complexity."""
         await self.catalog.ready()
-        builder = TeamBuilder(self.library, self.catalog, self.tools(), model)
+        builder = TeamBuilder(self.library, self.catalog, self.tools(), model, preference=preference)
         builder.team(team)
         return {agent.name: agent.models[0].name for agent in builder.agents}
 
     # -- how a run is started
 
-    async def _start(
-        self,
-        spec: RunSpec,
-        member: Member | None,
-        files: Sequence[str | Path | Attachment],
-        *,
-        sinks: Sequence[Sink],
-        on_text: OnDelta | None,
-        run_id: str | None,
-    ) -> Result:
-        if not spec.task.strip():
+    def _asked(
+        self, kind: Literal["team", "ask", "member"], name: str, task: str, options: RunOptions
+    ) -> RunSpec:
+        if not task.strip():
             raise UserError("the task is empty; say what is to be done")
-        if isinstance(files, str | Path | Attachment):
-            files = [files]
-        read = await asyncio.to_thread(read_files, files)
+        return commissioned(kind, name, task, self.project, options)
+
+    async def _start(self, spec: RunSpec, member: Member | None, options: RunOptions) -> Result:
+        read = await asyncio.to_thread(read_files, _listed(options))
         built = await self._built(spec, member)
-        kept = [
-            KeptFile(name=f.name, media_type=f.media_type, digest=await self._runs.keep_file(f.data))
-            for f in read
-        ]
+        budget, message = self._limits(spec, built), opening(spec, read)
+        refuse_unusable(message, built.agents, budget, self._shared.prices)
+        kept = [KeptFile(digest=digest_of(f.data), **f.model_dump(exclude={"data"})) for f in read]
         spec = spec.model_copy(update={"files": tuple(kept)})
-        budget = limits_of(spec.budget, built.budget)
-        state = self._state(run_id or secrets.token_hex(16), budget, sinks, on_text)
+        state = await self._shared.state(
+            options.get("run_id") or secrets.token_hex(16), spec, budget, built.agents,
+            sinks=options.get("sinks", ()), on_text=options.get("on_text"),
+        )  # fmt: skip
         row = RunRow(
             id=state.id, kind=spec.kind, team=built.member.name, pattern=built.pattern, task=spec.task,
             spec=spec.model_dump_json(), fingerprint=built.fingerprint, scope=self.scope,
         )  # fmt: skip
-        state.log = await self._taken(self._runs.begin(row))
-        return await self._carry_out(state, built, opening(spec, read))
+        state.log = await self._taken(self._runs.begin(row, [f.data for f in read]))
+        return await self._carry_out(state, built, message)
+
+    def _limits(self, spec: RunSpec, built: Built) -> Budget:
+        return limits_of(spec.budget, built.budget, self._shared.config.budget.usd)
 
     async def _taken(self, taking: Coroutine[Any, Any, RunLog]) -> RunLog:
         """The log of a run that is now ours; if the caller is cancelled meanwhile, the run is given back."""
@@ -317,6 +324,8 @@ class Hall:
             conduct(state, built.member, message, pattern=built.pattern, resumed=resumed)
         )
         self._active[state.id] = task
+        if self._tidying is None:
+            self._tidying = asyncio.create_task(self._shared.tidy())
         if self._watcher is None:
             self._watcher = asyncio.create_task(self._watch_for_cancels())
         try:
@@ -327,21 +336,18 @@ class Hall:
             raise
         finally:
             self._active.pop(state.id, None)
+        self._shared.ended(state)
         answer = task.result()
         result = collector.result(data=answer.data if answer else None)
         return result.model_copy(update={"notices": tuple(state.notices)})
-
-    def _state(self, run_id: str, budget: Budget, sinks: Sequence[Sink], on_text: OnDelta | None) -> RunState:
-        return RunState(
-            run_id, Meter(budget), sinks, on_text, memory=self.memory, scope=self.scope, host=self._host,
-            prices=self._prices,
-        )  # fmt: skip
 
     async def _built(self, spec: RunSpec, member: Member | None) -> Built:
         await self.catalog.ready()
         project = Path(spec.project)
         library = self.library if project == self.project else Library(project, self.home)
-        return build(spec, TeamBuilder(library, self.catalog, _tools(project), spec.model), member)
+        tools = project_tools(project)
+        builder = TeamBuilder(library, self.catalog, tools, spec.model, preference=spec.preference)
+        return build(spec, builder, member)
 
     async def _watch_for_cancels(self) -> None:
         """Cancel the runs that another process wants ended, each once, as long as there are runs."""
@@ -361,14 +367,12 @@ class Hall:
 
     async def _stop(self) -> None:
         """Cancel what is at work, and wait for its end."""
-        tasks = [*self._active.values(), *filter(None, [self._watcher])]
+        tasks = [*self._active.values(), *filter(None, [self._watcher, self._tidying])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-@lru_cache(maxsize=16)
-def _tools(project: Path) -> Mapping[str, Tool]:
-    """Made once for a project: their schemas take a millisecond."""
-    roots = {} if is_too_wide(project) else {"project": project}
-    return MappingProxyType({tool.name: tool for tool in [*file_tools(roots), *memory_tools()]})
+def _listed(options: RunOptions) -> Sequence[str | Path | Attachment]:
+    files = options.get("files", ())
+    return [files] if isinstance(files, str | Path | Attachment) else files

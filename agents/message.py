@@ -8,6 +8,8 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from guildhall.memory.records import Hit
+
 MessageType = Literal["request", "response", "broadcast", "error", "info"]
 QuoteKind = Literal["document", "answer", "memory", "specialist"]
 Effort = Literal["low", "medium", "high"]
@@ -24,6 +26,8 @@ class Attachment(Frozen):
     name: str
     media_type: str
     data: bytes = Field(repr=False)
+    private: bool = False
+    """Whether only models that are marked private may see it."""
     model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
 
     @property
@@ -49,6 +53,8 @@ class Quote(Frozen):
     sources: tuple[int, ...] = ()
     """The events it came from."""
     failed: bool = False
+    private: bool = False
+    """Whether only models that are marked private may see it."""
 
     def paragraphs(self) -> Iterator[Paragraph]:
         """The text in parts that can be cited; a document's are labelled with their first line."""
@@ -103,11 +109,20 @@ class Message(Frozen):
     requires_response: bool = False
     deadline: float | None = None
     """Seconds since the epoch."""
+    private: bool = False
+    """Whether the text itself may be seen only by models that are marked private."""
     at: float = Field(default_factory=time.time)
 
     @property
     def failed(self) -> bool:
         return self.type == "error"
+
+    @property
+    def private_parts(self) -> tuple[str, ...]:
+        """What in it is private, by name."""
+        names = [quote.label for quote in self.quotes if quote.private]
+        names += [file.name for file in self.attachments if file.private]
+        return (*names, "the task") if self.private else tuple(names)
 
     def with_quotes(self, *quotes: Quote) -> "Message":
         """The same message with more to work from, and the sources of that."""
@@ -127,7 +142,14 @@ class Message(Frozen):
             text=self.text,
             sources=self.sources,
             failed=self.failed,
+            private=self.private,
         )
+
+
+def memory_quote(hit: Hit) -> Quote:
+    """What memory knows, as it is shown to a member."""
+    record = hit.record
+    return Quote(label=record.label, kind="memory", text=record.text, private=record.private)
 
 
 class Usage(Frozen):
@@ -166,6 +188,8 @@ class Turn(Frozen):
     failed: bool = False
     """On a tool's turn: the tool failed."""
     native: Native | None = None
+    private: bool = False
+    """Whether the text itself may be seen only by models that are marked private."""
 
     def prompt(self) -> str:
         """The text as a model reads it, with the quotes behind it, each between its marks."""
@@ -213,6 +237,15 @@ class ModelRequest(Frozen):
         """The same for two requests that ask the same, whatever run they belong to."""
         same = self.model_dump_json(exclude=_OF_THE_RUN, exclude_defaults=True)
         return hashlib.blake2b(same.encode(), digest_size=16).hexdigest()
+
+    @property
+    def private(self) -> tuple[str, ...]:
+        """What in it is private, by name."""
+        names = [quote.label for turn in self.turns for quote in turn.quotes if quote.private]
+        names += [file.name for turn in self.turns for file in turn.attachments if file.private]
+        if any(turn.private for turn in self.turns):
+            names.append("the conversation")
+        return tuple(dict.fromkeys(names))
 
     def input_bound(self) -> int:
         """More tokens than the input has: no tokenizer needs more than one for a byte."""

@@ -11,6 +11,12 @@ from .run import Run
 _CITES_MEMORY = re.compile(r"\[memory:[0-9a-f]{8}\]")
 
 
+def outcome_subject(team: str, task: str) -> str:
+    """What the outcome of that task by that team is remembered under."""
+    digest = hashlib.blake2b(f"{team}\0{task}".encode(), digest_size=6).hexdigest()
+    return f"outcome of {team} {digest}"
+
+
 async def remember_outcome(run: Run, team: str, task: str, answer: Message) -> None:
     """Keep the task and its answer as an episode, in place of what came of the same task before.
 
@@ -24,14 +30,12 @@ async def remember_outcome(run: Run, team: str, task: str, answer: Message) -> N
         return
     text = f"Task for {team}: {_cut(task, 600)}\nOutcome: {_cut(said, 2400)}"
     here = run.span("outcome", team)
-    digest = hashlib.blake2b(f"{team}\0{task}".encode(), digest_size=6).hexdigest()
-    subject = f"outcome of {team} {digest}"
     models = ", ".join(sorted({model for model in run.state.models if model}))
     try:
         await here.remember(
             text,
             kind="episode",
-            subject=subject,
+            subject=outcome_subject(team, task),
             model=models,
             source=f"run:{run.id}",
             tags=(f"team:{team}",),

@@ -26,22 +26,28 @@ class Contribution(Frozen):
 
 
 class UsageTotals(Frozen):
-    """What the run used. `cost_usd` is None where the price of a model is not known."""
+    """What the run used. `cost_usd` is that of the calls whose price is known, None if there are none."""
 
     calls: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
     cost_usd: float | None = 0.0
+    unpriced_calls: int = 0
+    """Calls of models whose price is not known; what they cost comes on top."""
+    reused_replies: int = 0
+    """Replies that came from the cache and cost nothing."""
 
     @classmethod
-    def of(cls, spent: Amount) -> "UsageTotals":
+    def of(cls, spent: Amount, reused: int = 0) -> "UsageTotals":
         return cls(
             calls=spent.calls,
             input_tokens=spent.input,
             output_tokens=spent.output,
             cached_tokens=spent.cached,
-            cost_usd=None if spent.unpriced else round(spent.usd, 9),
+            cost_usd=None if spent.unpriced and not spent.usd else round(spent.usd, 9),
+            unpriced_calls=spent.unpriced,
+            reused_replies=reused,
         )
 
 
@@ -88,6 +94,7 @@ class Collector:
     _members: dict[str, Contribution] = field(default_factory=dict)
     _teams: set[str] = field(default_factory=set)
     _models: dict[str, str] = field(default_factory=dict)
+    _reused: int = 0
 
     def __call__(self, event: ev.Event) -> None:
         self.last = event.at
@@ -108,6 +115,7 @@ class Collector:
             case ev.Replied() | ev.Lost():
                 self.spent += event.spent
                 if isinstance(event, ev.Replied):
+                    self._reused += event.cached
                     self._models[event.path.rpartition("/")[0]] = event.model
 
     def result(self, *, status: Status | None = None, data: Any = None) -> Result:
@@ -125,7 +133,7 @@ class Collector:
             data=data,
             sources=ended.cited if ended else (),
             contributions=self.contributions(),
-            usage=UsageTotals.of(self.spent),
+            usage=UsageTotals.of(self.spent, self._reused),
             seconds=round(ended.seconds if ended else self.last - self.began, 3),
             notices=ended.notices if ended else (),
             error="" if status == "done" else text,

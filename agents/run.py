@@ -5,37 +5,34 @@ Plain asyncio: its TaskGroup and timeout are all that is needed, and nothing tha
 
 import asyncio
 import hashlib
-import itertools
-import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from guildhall.errors import BudgetRefused, Failure, GuildhallError, StoreError, describe
-from guildhall.memory.memory import Memory
 from guildhall.memory.records import Author, Hit, Kind, Remembered
-from guildhall.memory.store.runs import Entry, RunLog
-from guildhall.redact import redact
+from guildhall.memory.store.runs import Entry
+from guildhall.redact import logger, redact
 
+from . import asking
 from . import event as ev
-from .attempt import attempt, kept_failure, replayed
-from .budget import Budget, Meter
 from .message import Message, ModelReply, ModelRequest, Quote, ToolCall, plain
 from .models.base import Model
-from .models.guarded import Policy, guarded
-from .prices import Prices
+from .state import RunState
 from .tool import Tool, ToolContext
 
-Sink = Callable[[ev.Event], None]
-"""Sees every event in order. It takes the event and returns: one that must wait keeps a queue of its own."""
-OnDelta = Callable[[str, int, str], None]
-"""Sees text as it streams: path, attempt, text. A higher attempt takes back what earlier ones showed."""
-
-log = logging.getLogger(__name__)
+log = logger(__name__)
 _NOT_IN_NAMES = str.maketrans({"/": "-", ".": "-"})
+
+
+class ToolResult(NamedTuple):
+    """What a tool answered, and whether that shows private data."""
+
+    text: str
+    failed: bool
+    private: bool = False
 
 
 class Member(Protocol):
@@ -47,51 +44,17 @@ class Member(Protocol):
     async def run(self, message: Message, run: "Run") -> Message: ...
 
 
-@dataclass
-class RunState:
-    """What all spans of one run share."""
-
-    id: str
-    meter: Meter = field(default_factory=lambda: Meter(Budget()))
-    sinks: Sequence[Sink] = ()
-    on_delta: OnDelta | None = None
-    log: RunLog | None = None
-    """None: nothing is written, and the run cannot be resumed."""
-    memory: Memory | None = None
-    scope: str = "default"
-    host: str = "python"
-    prices: Prices = field(default_factory=Prices)
-    policy: Policy = field(default_factory=Policy)
-    ids: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
-    replied: Mapping[str, tuple[int, str]] = field(default_factory=dict)
-    """Of a resumed run: the event of the reply at each path, and the model that gave it."""
-    shown: dict[str, list[Quote]] = field(default_factory=dict)
-    """Everything that members were shown, by its label; of one file there may be several parts."""
-    models: set[str] = field(default_factory=set)
-    """Models that have replied."""
-    notices: list[str] = field(default_factory=list)
-
-    def tell(self, event: ev.Event) -> None:
-        """Show the event to every sink; one that fails stops nothing."""
-        for sink in self.sinks:
-            try:
-                sink(event)
-            except Exception:
-                log.exception("a sink failed; the run goes on")
-
-    def notice(self, text: str) -> None:
-        """Have the reader of the result told, once."""
-        if text not in self.notices:
-            self.notices.append(text)
-
-
 class Run:
     """A span of a run. A team opens its members' spans with `give`, in an order free of timing."""
 
-    __slots__ = ("_children", "_shown", "path", "state", "who")
+    __slots__ = ("_children", "_shown", "path", "private", "state", "trusted", "who")
 
     def __init__(self, state: RunState, path: str = "", who: str = "user") -> None:
         self.state, self.path, self.who = state, path, who
+        self.private = False
+        """Whether what is said here rests on private data."""
+        self.trusted = True
+        """Whether who works here may see private data that it was not given by the user."""
         self._children: Counter[str] = Counter()
         self._shown: list[Quote] = []
 
@@ -111,7 +74,9 @@ class Run:
         path = f"{self.path}/{name}" if self.path else name
         if (number := self._children[name]) > 1:
             path = f"{path}.{number}"
-        return Run(self.state, path, who or self.who)
+        span = Run(self.state, path, who or self.who)
+        span.private, span.trusted = self.private, self.trusted
+        return span
 
     def emit(self, kind: Callable[..., ev.Event], **fields: Any) -> int:
         """Tell the store and every sink, and return the event's id."""
@@ -142,11 +107,18 @@ class Run:
     def give(self, member: Member, message: Message, *, name: str = "") -> Coroutine[Any, Any, Message]:
         """The member's answer. It is started here and now, before anything is awaited."""
         span = self.span(name or member.name, member.name)
-        models = tuple(model.name for model in getattr(member, "models", ()))
-        span.emit(ev.Started, task=message.text, role=getattr(member, "role", ""), models=models)
-        return Run._work(span, member, message)
+        models = {model.name: model for model in getattr(member, "models", ())}
+        self.state.team_models |= models
+        span.emit(ev.Started, task=message.text, role=getattr(member, "role", ""), models=tuple(models))
+        return self._given(span, member, message)
+
+    async def _given(self, span: "Run", member: Member, message: Message) -> Message:
+        answer = await span._work(member, message)  # noqa: SLF001  a span of ours
+        self.private |= answer.private
+        return answer
 
     async def _work(self, member: Member, message: Message) -> Message:
+        self.private = bool(message.private_parts)
         try:
             if self.path.count("/") >= self.state.meter.budget.depth:
                 raise BudgetRefused(
@@ -156,12 +128,21 @@ class Run:
             answer = await member.run(message, self)
             if not isinstance(answer, Message):
                 raise Failure(f"{member.name} answered with {answer!r:.80}, which is no Message")
+            answer = self._checked(answer, from_model=hasattr(member, "models"))
         except BaseException as error:
             outcome = "cancelled" if isinstance(error, asyncio.CancelledError) else "failed"
             self.emit(ev.Finished, outcome=outcome, text=describe(error))
             raise
         self.emit(ev.Finished, outcome="answered", text=answer.text, sources=answer.sources)
         return answer
+
+    def _checked(self, answer: Message, *, from_model: bool) -> Message:
+        """The answer without secrets, which what models say is already, and private where it must be."""
+        text = answer.text if from_model else redact(answer.text)
+        private = answer.private or self.private
+        if text == answer.text and private == answer.private:
+            return answer
+        return answer.model_copy(update={"text": text, "private": private})
 
     def answer(
         self, message: Message, text: str, *, data: Any = None, sources: tuple[int, ...] = ()
@@ -176,6 +157,8 @@ class Run:
             data=data,
             sources=sources,
             reply_to=message.id or None,
+            priority=message.priority,
+            private=self.private,
         )
 
     def said(self, answer: Message, to: Member) -> None:
@@ -190,35 +173,27 @@ class Run:
 
     # -- models
 
-    async def ask(self, models: Sequence[Model], request: ModelRequest) -> ModelReply:
-        """The reply to `request`: from the journal if it was paid for, else of the first that answers."""
-        here = self.span("ask")
-        digest = request.digest() if self.state.log is not None else ""
-        if (known := here.recorded(digest)) is not None:
-            source, model = self.state.replied.get(here.path, (0, ""))
-            self.state.models |= {model} - {""}
-            return replayed(known, source)
-        try:
-            return await guarded(
-                self._priced(models), partial(attempt, here, request, digest), self.state.policy
-            )
-        except Failure as failure:  # recorded, so that a resumed run takes the same way
-            await here.record(digest, kept_failure(failure))
-            raise
-
-    def _priced(self, models: Sequence[Model]) -> Sequence[Model]:
-        """Under a budget in USD, the models whose price is known; all of them, if none is."""
-        if self.state.meter.budget.usd is None:
+    def choose(self, models: Sequence[Model], message: Message) -> Sequence[Model]:
+        """The models in the order in which they suit what is asked, where that is open; it is told."""
+        if (ranked := getattr(models, "ranked", None)) is None or len(models) < 2:
             return models
-        priced = [model for model in models if self.state.prices.knows(model)]
-        if priced and priced[0] is not models[0]:
-            reason = f"the price of {models[0].name} is not known, and there is a budget in USD"
-            self.decided("model", priced[0].name, reason)
-        return priced or models
+        material = sum(len(quote.text) for quote in message.quotes) // 4
+        ranking = ranked(message.text, material=material, track=self.state.track)
+        self.decided("model", ranking.choice, ranking.reason, data=ranking.data)
+        chosen: Sequence[Model] = ranking.models
+        return chosen
+
+    async def ask(self, models: Sequence[Model], request: ModelRequest, *, priority: int = 0) -> ModelReply:
+        """The reply to `request`: from the journal or cache if it is there, else of the first that answers.
+
+        Where limits make calls wait, those of a higher `priority` go first.
+        """
+        return await asking.ask(self.span("ask"), models, request, priority)
 
     def show(self, quotes: Sequence[Quote]) -> None:
         """Note what a member is shown, so that what it cites can be traced."""
         self._shown += quotes
+        self.private |= any(quote.private for quote in quotes)
         for quote in quotes:
             parts = self.state.shown.setdefault(quote.label, [])
             if quote not in parts:
@@ -228,17 +203,23 @@ class Run:
 
     def call(
         self, tool: Tool, call: ToolCall, *, reply: ModelReply, inputs: tuple[int, ...] = ()
-    ) -> "Coroutine[Any, Any, tuple[str, bool]]":
-        """What the tool answers, and whether it failed; from the journal if it was called before.
+    ) -> "Coroutine[Any, Any, ToolResult]":
+        """What the tool answers; from the journal if it was called before.
 
         `reply` is the one that asked for it, `inputs` the events that it worked from. The span is
         opened here and now.
         """
-        return Run._use(self.span(f"tool:{tool.name}"), tool, call, reply, inputs)
+        span = self.span(f"tool:{tool.name}")
+        return self._used(span, tool, call, reply, inputs)
+
+    async def _used(self, span: "Run", *about: Any) -> "ToolResult":
+        result = await span._use(*about)  # noqa: SLF001  a span of ours
+        self.private |= result.private
+        return result
 
     async def _use(
         self, tool: Tool, call: ToolCall, reply: ModelReply, inputs: tuple[int, ...]
-    ) -> tuple[str, bool]:
+    ) -> "ToolResult":
         digest = _digest(tool.name, repr(sorted(call.arguments.items())))
         if not tool.idempotent and self._was_cut_short():
             raise Failure(
@@ -249,7 +230,7 @@ class Run:
         known = self.recorded(digest)
         if known is not None and known["ended"]:
             self.show([Quote.model_validate(quote) for quote in known["shown"]])
-            return str(known["text"]), bool(known["error"])
+            return ToolResult(str(known["text"]), bool(known["error"]), self._shows_private())
         if not tool.idempotent:
             await self.record(digest, {"ended": False})
         called = self.emit(
@@ -265,7 +246,10 @@ class Run:
             self.emit(ev.Returned, called=called, text=text, failed=failed)
         shown = [quote.model_dump(exclude_defaults=True) for quote in self._shown]
         await self.record(digest, {"ended": True, "text": text, "error": failed, "shown": shown})
-        return text, failed
+        return ToolResult(text, failed, self._shows_private())
+
+    def _shows_private(self) -> bool:
+        return any(quote.private for quote in self._shown)
 
     # -- memory
 
@@ -284,7 +268,11 @@ class Run:
         except GuildhallError as error:
             here.state.notice(f"memory could not be read: {error}")
             hits = []
-        hits = [hit for hit in hits if hit.record.author.run != self.id][:limit]
+        hits = [hit for hit in hits if hit.record.author.run != self.id]
+        if not self.trusted:
+            self.state.withheld(hit.record.label for hit in hits if hit.record.private)
+            hits = [hit for hit in hits if not hit.record.private]
+        hits = hits[:limit]
         here.emit(
             ev.Recalled,
             query=query,
@@ -312,6 +300,7 @@ class Run:
             author=author,
             source=source,
             id=id_,
+            private=self.private,
             **more,
         )
         here.emit(ev.Remembered, record=f"memory:{remembered.id[:8]}", text=text)

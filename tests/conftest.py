@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["shell"]
+pytest_plugins = ["shell", "limiting"]
 DEADLINE = 30.0
 """Seconds after which an async test has failed."""
 PROVIDER_PREFIXES = ("ANTHROPIC_", "OPENAI_", "GUILDHALL_")
@@ -18,8 +18,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The data folder of this test; it is not made yet."""
     for name in [name for name in os.environ if name.startswith(PROVIDER_PREFIXES)]:
         monkeypatch.delenv(name)
-    folder = tmp_path / "home"
+    folder = tmp_path / "data" / "guildhall"
     monkeypatch.setenv("GUILDHALL_HOME", str(folder))
+    monkeypatch.setenv("XDG_DATA_HOME", str(folder.parent))  # for an environment that does not name it
+    folder.parent.mkdir()
     return folder
 
 

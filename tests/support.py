@@ -9,7 +9,7 @@ from guildhall.agents import Budget, Member, Message, ModelReply, ModelRequest, 
 from guildhall.agents.budget import Meter
 from guildhall.agents.event import Asked, Event, Lost, Replied
 from guildhall.agents.models.base import OnText
-from guildhall.agents.run import RunState
+from guildhall.agents.state import RunState
 from guildhall.errors import ProviderError
 
 

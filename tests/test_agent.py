@@ -10,7 +10,7 @@ from support import Books, given
 
 from guildhall.agents import Agent, Message, ModelReply, Quote, Run, ToolCall, ToolContext, tool
 from guildhall.agents.event import Called, Replied, Returned
-from guildhall.agents.run import RunState
+from guildhall.agents.state import RunState
 from guildhall.agents.testing import ScriptedModel
 from guildhall.errors import Failure, ProviderError, UserError
 
@@ -37,7 +37,7 @@ async def test_invalid_output_is_bounded_by_tries() -> None:
     model = ScriptedModel("a", "b")
     with pytest.raises(Failure, match="no valid Score in 2 tries") as failure:
         await given(Agent("judge", "Score it.", [model], output=Score, tries=2), "How good?")
-    assert failure.value.kind == "bad_output"
+    assert failure.value.kind == "bad_response"
 
 
 async def test_tools_run_side_by_side_and_the_model_is_told_what_was_wrong() -> None:

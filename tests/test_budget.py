@@ -9,7 +9,7 @@ from support import Books, Waiting, given
 from guildhall.agents import Agent, Budget, Parallel
 from guildhall.agents.budget import Meter
 from guildhall.agents.event import Decided, Lost
-from guildhall.agents.run import RunState
+from guildhall.agents.state import RunState
 from guildhall.errors import BudgetRefused, TooFew
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from guildhall.agents.run import Run, RunState
+from guildhall.agents.run import Run
+from guildhall.agents.state import RunState
 from guildhall.agents.tool import ToolContext
 from guildhall.agents.tools import files
 from guildhall.agents.tools.files import Roots, file_tools

@@ -40,7 +40,7 @@ async def test_a_failure_that_does_not_pass_leads_to_the_next_model() -> None:
 
 
 async def test_attempts_are_counted_for_each_model() -> None:
-    models = [ScriptedModel(*[error("server")] * 9) for _ in range(3)]
+    models = [ScriptedModel(*[error("server")] * 9, name=f"model {n}") for n in range(3)]
     with pytest.raises(ProviderError):
         await ask(models, Policy(attempts=2, first_wait=0.001))
     assert [len(model.requests) for model in models] == [2, 2, 2]

@@ -71,7 +71,8 @@ async def test_with_two_providers_one_run_speaks_to_both_and_shows_each_members_
     assert "The buyer pays within 30 days" in json.dumps(server.requests[0].body)
     assert result.usage.calls == 4
     assert result.usage.input_tokens > 0
-    assert result.usage.cost_usd is None  # a compatible server has no price that we know
+    assert result.usage.unpriced_calls == 2  # a compatible server has no price that we know
+    assert result.usage.cost_usd
 
 
 async def test_one_provider_serves_all_and_its_cost_is_known(contract: Path) -> None:
@@ -182,7 +183,8 @@ async def test_prices_of_the_configuration_price_a_model_that_nobody_lists(
     home: Path, contract: Path
 ) -> None:
     home.mkdir()
-    (home / "config.toml").write_text('[prices."openai-compatible:fake"]\ninput = 1.0\noutput = 2.0\n')
+    price = '[model."openai-compatible:fake"]\nprice = { input = 1.0, output = 2.0 }\n'
+    (home / "config.toml").write_text(price)
     with fake_models() as server:
         async with Hall.open(environ={"GUILDHALL_BASE_URL": f"{server.url}/v1"}) as hall:
             result = await hall.ask("critic", "What is missing?", files=[contract], budget=Budget(usd=1))

@@ -1,6 +1,7 @@
 """What goes wrong around a run costs neither its answer nor the next run."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +72,8 @@ async def test_a_caller_cancelled_while_a_run_is_written_down_leaves_no_run_at_w
     begun, go_on = asyncio.Event(), asyncio.Event()
     begin = Runs.begin
 
-    async def slow(self: Runs, row: RunRow) -> RunLog:
-        log = await begin(self, row)
+    async def slow(self: Runs, row: RunRow, files: Sequence[bytes]) -> RunLog:
+        log = await begin(self, row, files)
         begun.set()
         await go_on.wait()
         return log

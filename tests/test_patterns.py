@@ -8,7 +8,7 @@ from support import Books, given
 
 from guildhall.agents import Agent, Message, Parallel, Pipeline, Run
 from guildhall.agents.event import Finished, Said, Started
-from guildhall.agents.run import RunState
+from guildhall.agents.state import RunState
 from guildhall.agents.testing import ScriptedModel, StubMember
 from guildhall.errors import Failure, TooFew, UserError
 

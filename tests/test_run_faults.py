@@ -187,7 +187,8 @@ async def test_a_replayed_failure_is_raised_as_it_was(project: Path) -> None:
         with pytest.raises(asyncio.CancelledError):
             await work
         row = await hall.find()
-        await hall._db.write(lambda db: db.execute("UPDATE runs SET status = 'running', holder = 'dead'"))
+        died = "UPDATE runs SET status = 'running', holder = 'dead'"
+        await hall._runs._db.write(lambda db: db.execute(died))
         again = await hall.resume(row.id, team=member)
     assert again.answer == "went on"
     assert seen == [ProviderError, ProviderError]
@@ -252,8 +253,8 @@ async def test_calls_in_flight_at_a_kill_are_said_to_count_in_full(project: Path
     with fake_models() as server:
         environ = {"GUILDHALL_BASE_URL": f"{server.url}/v1"}
         async with Hall.open(environ=environ) as hall:
-            result = await hall.ask("critic", "Well?")
-            await hall._db.write(
+            result = await hall.ask("critic", "Well?", cache="off")
+            await hall._runs._db.write(
                 lambda db: [
                     db.execute("DELETE FROM journal WHERE path LIKE '%ask'"),
                     db.execute(

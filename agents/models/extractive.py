@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from guildhall.errors import ProviderError
 
@@ -38,6 +39,9 @@ class ExtractiveModel:
 
     Raises ProviderError: `unsupported` for images, PDFs and schemas other than the core's own kinds.
     """
+
+    private: ClassVar[bool] = True
+    """What it reads stays in this process."""
 
     @property
     def name(self) -> str:

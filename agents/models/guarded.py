@@ -6,10 +6,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from guildhall.errors import ProviderError
+from guildhall.errors import ProviderError, ProviderErrorKind
+
+from .breaker import Breakers
 
 T = TypeVar("T")
 M = TypeVar("M")
+
+_OF_THE_PROVIDER: frozenset[ProviderErrorKind] = frozenset({"auth", "quota", "connection"})
+"""Failures that all models of one provider share."""
+_OF_THE_REPLY: frozenset[ProviderErrorKind] = frozenset({"max_tokens", "bad_tool_call"})
+"""Replies that were paid for and can be mended in the next turn: the caller decides."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,26 +58,80 @@ class Tries:
     """Characters that the current attempt has streamed."""
 
 
-async def guarded(models: Sequence[M], call: Callable[[M, Tries], Awaitable[T]], policy: Policy) -> T:
+async def guarded(
+    models: Sequence[M],
+    call: Callable[[M, Tries], Awaitable[T]],
+    policy: Policy,
+    breakers: Breakers | None = None,
+) -> T:
     """The first value that `call` gives, asking each model in turn. Raises the last ProviderError.
 
-    An error that may pass is tried again on the same model; any other leads to the next model.
+    An error that may pass is tried again on the same model; any other leads to the next one, past the
+    others of a provider that cannot be used at all. A model that rests is passed over; the last one is
+    waited for, if its rest is short.
     """
     if not models:
         raise ValueError("there is no model to ask: give at least one")
-    tries, failure = Tries(), None
-    for model in models:
+    tries, breakers, unusable = Tries(), breakers or Breakers(), set[str]()
+    failure: ProviderError | None = None
+    for number, model in enumerate(models, 1):
+        if _place(model) in unusable:
+            continue
         for attempt in range(1, policy.attempts + 1):
-            tries.number, tries.streamed = tries.number + 1, 0
             try:
-                return await call(model, tries)
+                await _wait_for(model, breakers, tries, policy, last=number == len(models))
+                return await _one(model, call, tries, breakers)
             except ProviderError as error:
                 failure, pause = error, policy.pause(error, attempt)
             if pause is None or tries.seconds + pause >= policy.deadline:
                 break
             tries.seconds += pause
             await asyncio.sleep(pause)
-        if tries.seconds >= policy.deadline:
+        assert failure is not None
+        if failure.kind in _OF_THE_REPLY or tries.seconds >= policy.deadline:
             break
+        if failure.kind in _OF_THE_PROVIDER:
+            unusable |= {_place(model)} - {""}
     assert failure is not None
     raise failure
+
+
+async def _one(model: M, call: Callable[[M, Tries], Awaitable[T]], tries: Tries, breakers: Breakers) -> T:
+    tries.number, tries.streamed = tries.number + 1, 0
+    name = _name(model)
+    try:
+        value = await call(model, tries)
+    except ProviderError as error:
+        if error.sent:  # else the model has nothing to do with it
+            breakers.ended(name, error.kind)
+        raise
+    except BaseException:
+        breakers.abandoned(name)
+        raise
+    breakers.ended(name, None)
+    return value
+
+
+async def _wait_for(model: object, breakers: Breakers, tries: Tries, policy: Policy, *, last: bool) -> None:
+    """Return when the model may be asked. Raises ProviderError if it rests, and there is another one."""
+    name = _name(model)
+    while rest := breakers.rest(name):
+        if not last or rest > policy.longest_wait or tries.seconds + rest >= policy.deadline:
+            raise ProviderError(
+                "circuit_open",
+                f"{name} has failed several times in a row and is left alone for {rest:.0f} s: try again "
+                "then, or name another model",
+            )
+        rest = min(rest, 0.5)  # a trial may end sooner
+        tries.seconds += rest
+        await asyncio.sleep(rest)
+
+
+def _name(model: object) -> str:
+    return str(getattr(model, "name", model))
+
+
+def _place(model: object) -> str:
+    """The provider and its address; empty for a model that does not say them."""
+    identity = str(getattr(model, "identity", ""))
+    return identity and identity.partition(":")[0] + identity[identity.rfind("@") :]

@@ -17,6 +17,8 @@ class ScriptedModel:
     It fails when it is asked once too often, and `done` when steps are left.
     """
 
+    private = True
+
     def __init__(self, *steps: Step, name: str = "scripted") -> None:
         self.name = name
         self.requests: list[ModelRequest] = []

@@ -7,7 +7,6 @@ import re
 import stat
 import unicodedata
 from collections.abc import Iterator, Mapping
-from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -15,7 +14,9 @@ from typing import Annotated, NamedTuple
 from pydantic import Field
 
 from guildhall.errors import NameUnknown, PathRefused, UserError
+from guildhall.redact import redact
 
+from ..credentials import SECRET_FOLDERS, is_credentials, may_hold_credentials
 from ..hidden import find_hidden
 from ..message import Quote
 from ..tool import Tool, ToolContext, tool
@@ -27,12 +28,6 @@ MAX_SEARCHED = 20_000
 """Files that one `search` looks into."""
 MAX_HIT = 300
 
-SECRET_FILES = (
-    ".env", ".env.*", "*.env", ".envrc", "*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.kdbx",
-    "*.ppk", "id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", "credentials*", "*credentials.json",
-    ".git-credentials", ".netrc", "_netrc", ".npmrc", ".pypirc", ".pgpass", ".htpasswd", "secrets.*",
-)  # fmt: skip
-SECRET_FOLDERS = frozenset({".git", ".ssh", ".aws", ".azure", ".docker", ".gnupg", ".kube"})
 NOT_SEARCHED = frozenset({"node_modules", "__pycache__", "site-packages"})
 _DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(\..*)?", re.IGNORECASE)
 _OPENS_BELOW_A_FOLDER = os.open in os.supports_dir_fd
@@ -84,7 +79,7 @@ class Roots:
     def read(self, name: str, *, first_line: int = 1, lines: int = 400) -> str:
         """The lines of a text file behind their numbers, below a line that says which they are."""
         root, parts = self._place(name)
-        label, all_lines = self._label(root, parts), _lines(self._text(root, parts, name))
+        label, all_lines = self._label(root, parts), _lines(redact(self._text(root, parts, name)))
         first = max(first_line, 1)
         shown = _within(MAX_SHOWN, all_lines[first - 1 : first - 1 + max(lines, 1)], first)
         last = first + len(shown) - 1
@@ -97,7 +92,7 @@ class Roots:
     def document(self, name: str, *, first_line: int = 1, lines: int = 400) -> Quote:
         """The same lines as material that can be cited; empty lines stand for those before them."""
         root, parts = self._place(name)
-        all_lines = _lines(self._text(root, parts, name))
+        all_lines = _lines(redact(self._text(root, parts, name)))
         first = max(first_line, 1)
         shown = all_lines[first - 1 : first - 1 + max(lines, 1)]
         text = "\n" * (first - 1) + "\n".join(shown)
@@ -183,7 +178,7 @@ class Roots:
         everything = text.casefold()
         if not any(word in everything for word in wanted):
             return
-        for number, line in enumerate(_lines(text), 1):
+        for number, line in enumerate(_lines(redact(text)), 1):
             folded = line.casefold()
             if found := [at for word in wanted if (at := folded.find(word)) >= 0]:
                 yield _Hit(-len(found), label, number, _around(line.strip(), min(found)))
@@ -220,8 +215,7 @@ def _problem_of_part(part: str) -> str:
         return "a part of it ends in a dot, begins or ends with a space, or is too long"
     if _DEVICE.fullmatch(plain):
         return f"{part} is the name of a device"
-    lower = plain.lower()
-    if lower in SECRET_FOLDERS or any(fnmatchcase(lower, secret) for secret in SECRET_FILES):
+    if plain.lower() in SECRET_FOLDERS or is_credentials(plain) or may_hold_credentials(plain):
         return f"{part} may hold secrets"
     return ""
 

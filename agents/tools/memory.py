@@ -1,6 +1,6 @@
 """Tools with which an agent asks and feeds the shared memory."""
 
-from ..message import Quote
+from ..message import memory_quote
 from ..tool import Tool, ToolContext, tool
 
 
@@ -15,7 +15,7 @@ async def recall(query: str, context: ToolContext) -> str:
     hits = await context.run.recall(query)
     if not hits:
         return "Nothing is remembered about that."
-    context.run.show([Quote(label=hit.record.label, kind="memory", text=hit.record.text) for hit in hits])
+    context.run.show([memory_quote(hit) for hit in hits])
     return "\n\n".join(f"[{hit.record.label}] {hit.record.text}" for hit in hits)
 
 

@@ -1,0 +1,98 @@
+"""What a run would do, and what it could cost at most, before anything is spent."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from guildhall.memory.store.track import Tally
+
+from .agent import Agent
+from .budget import NOTHING, Amount, Budget
+from .commission import Built
+from .message import Frozen, Message
+from .prices import Prices
+from .tool import LONGEST_RESULT
+
+
+class MemberEstimate(Frozen):
+    """One member, the model that would be asked first, and what its calls can take at most."""
+
+    name: str
+    role: str
+    model: str
+    why: str = ""
+    """Why this model, where there was a choice."""
+    fallback: tuple[str, ...] = ()
+    """The models that would be asked next, in order."""
+    calls: int
+    """At most, when each is answered at the first attempt; one without tools asks once."""
+    tokens: int
+    """At most, of all these calls."""
+    usd: float | None
+    """At most, of all these calls; None where the price of the model is not known."""
+    scores: Any = None
+    """Of all candidates, as the router has them."""
+
+
+class Estimate(Frozen):
+    """The members in the order in which they were built, and the worst case of the run."""
+
+    team: str
+    pattern: str
+    members: tuple[MemberEstimate, ...]
+    budget: Budget
+    tokens: int
+    usd: float | None
+    """The most that the run can cost: what its members can take, or its budget, whichever is less."""
+    notices: tuple[str, ...] = ()
+
+
+def estimated(
+    built: Built, message: Message, budget: Budget, prices: Prices, track: Mapping[str, Tally]
+) -> Estimate:
+    """The worst case, with every member given the message and the answers of all others."""
+    answers = sum(agent.max_output for agent in built.agents)
+    pairs = [_member(agent, message, answers, prices, track) for agent in built.agents]
+    members = tuple(member for member, _ in pairs)
+    most = sum((Amount(member.calls, member.tokens, usd=member.usd or 0.0) for member in members), NOTHING)
+    tokens, usd = most.input, most.usd if all(member.usd is not None for member in members) else None
+    if budget.calls is not None:
+        tokens = min(tokens, budget.calls * max(dearest.tokens for _, dearest in pairs))
+        usd = None if usd is None else min(usd, budget.calls * max(dearest.usd for _, dearest in pairs))
+    if budget.tokens is not None:
+        tokens = min(tokens, budget.tokens)
+    if budget.usd is not None and not (budget.by_default and usd is None):
+        usd = budget.usd if usd is None else min(usd, budget.usd)
+    return Estimate(
+        team=built.member.name, pattern=built.pattern, members=members, budget=budget, tokens=tokens, usd=usd,
+        notices=tuple(dict.fromkeys(built.notices)),
+    )  # fmt: skip
+
+
+def _member(
+    agent: Agent, message: Message, answers: int, prices: Prices, track: Mapping[str, Tally]
+) -> tuple[MemberEstimate, Amount]:
+    """The member, and the dearest of its calls: its last one."""
+    models, why, scores = agent.models, "", None
+    if ranked := getattr(models, "ranked", None):
+        material = sum(len(quote.text) for quote in message.quotes) // 4
+        ranking = ranked(message.text, material=material, track=track)
+        models, why, scores = ranking.models, ranking.reason, ranking.data
+    request = agent.first_request(message)
+    calls = agent.turns if agent.tools else 1
+    most = dearest = NOTHING
+    for turn in range(calls):  # each sees the replies and results of those before it
+        taken = request.input_bound() + answers + turn * (agent.max_output + LONGEST_RESULT)
+        dearest = prices.amount(models[0], taken, agent.max_output)
+        most += dearest
+    member = MemberEstimate(
+        name=agent.name,
+        role=agent.role,
+        model=models[0].name,
+        why=why,
+        fallback=tuple(model.name for model in models[1:]),
+        calls=calls,
+        tokens=most.tokens,
+        usd=None if most.unpriced else round(most.usd, 6),
+        scores=scores,
+    )
+    return member, dearest

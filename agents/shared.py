@@ -1,0 +1,123 @@
+"""What the runs of one hall share: slots, replies, prices, and how the models have done so far."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from time import time
+
+from guildhall.errors import StoreError
+from guildhall.memory.memory import Memory
+from guildhall.memory.store.cache import Cache
+from guildhall.memory.store.database import Database
+from guildhall.memory.store.limits import Limits
+from guildhall.memory.store.liveness import Liveness
+from guildhall.memory.store.retention import Pruned, Retention
+from guildhall.memory.store.track import Tally, Track
+from guildhall.redact import logger
+
+from .agent import Agent
+from .budget import Budget, Meter
+from .commission import RunSpec
+from .config import Config
+from .models.base import Model
+from .models.breaker import Breakers
+from .models.catalog import Catalog
+from .models.replies import Replies
+from .models.slots import Slots
+from .prices import Prices
+from .state import OnDelta, RunState, Sink
+
+log = logger(__name__)
+DAY, MEGABYTE = 86_400.0, 1_000_000
+
+
+class Shared:
+    """Made with a hall; `state` is what a run of it starts with."""
+
+    def __init__(
+        self, *, db: Database, liveness: Liveness, catalog: Catalog, config: Config, scope: str, host: str
+    ) -> None:
+        self.config, self.memory = config, Memory(db)
+        self.prices = Prices(catalog.table.prices())
+        self._scope, self._host = scope, host
+        self._slots = Slots(Limits(db, liveness), catalog.limit)
+        self._cache = Cache(db)
+        self._replies = Replies(self._cache, hours=config.cache.hours)
+        self._breakers = Breakers()
+        self._track, self._tallies = Track(db), dict[str, Tally]()
+        self._known = False
+        self._retention = Retention(db, liveness)
+
+    async def track(self) -> Mapping[str, Tally]:
+        """How the calls of each model have ended, in all runs of the user."""
+        if not self._known:
+            try:
+                self._tallies = await self._track.all()
+            except StoreError:
+                log.warning("how models did before could not be read", exc_info=True)
+            self._known = True
+        return self._tallies
+
+    async def state(
+        self,
+        run_id: str,
+        spec: RunSpec,
+        budget: Budget,
+        agents: Sequence[Agent],
+        *,
+        sinks: Sequence[Sink],
+        on_text: OnDelta | None,
+    ) -> RunState:
+        """What all spans of the run share."""
+        models: dict[str, Model] = {model.name: model for agent in agents for model in agent.models}
+        return RunState(
+            run_id,
+            Meter(budget),
+            sinks,
+            on_text,
+            memory=self.memory,
+            scope=self._scope,
+            host=self._host,
+            prices=self.prices,
+            slots=self._slots,
+            replies=self._replies,
+            cache=spec.cache or self.config.cache.mode,
+            breakers=self._breakers,
+            track=await self.track(),
+            team_models=models,
+        )
+
+    def ended(self, state: RunState) -> None:
+        """Keep how the calls of the run have ended, for the choices of later runs."""
+        if not state.tallies:
+            return
+        for model, new in state.tallies.items():
+            self._tallies[model] = self._tallies.get(model, Tally()).plus(new)
+        try:
+            self._track.add(state.tallies)
+        except StoreError:
+            log.warning("how models did could not be kept", exc_info=True)
+
+    async def prune(self, *, days: float | None, megabytes: float | None, dry: bool) -> Pruned:
+        """Remove old runs, down to what the arguments allow, or else the configuration."""
+        limits = self.config.runs
+        before = time() - (limits.days if days is None else days) * DAY
+        most = (limits.megabytes if megabytes is None else megabytes) * MEGABYTE
+        return await self._retention.prune(before=before, most_bytes=most, dry=dry)
+
+    async def compact(self) -> None:
+        """Give back the space of what was removed, where no other process is in the way."""
+        await self._retention.compact()
+
+    async def tidy(self) -> None:
+        """Once a day, of all processes, remove what is older or larger than the configuration allows."""
+        try:
+            if await self._retention.due("tidy", DAY):
+                await self.prune(days=None, megabytes=None, dry=False)
+                cache = self.config.cache
+                await self._cache.shrink(
+                    oldest=time() - cache.hours * 3600, most_bytes=cache.megabytes * MEGABYTE
+                )
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            log.warning("old runs could not be removed", exc_info=True)

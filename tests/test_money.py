@@ -1,0 +1,187 @@
+"""What a call may cost is reserved, what it did cost is settled, and a short budget is made the best of."""
+
+from pathlib import Path
+
+import pytest
+from fake_models import FakeModels, Fault, Says, fake_models
+from support import Books
+
+from guildhall import Budget, Hall
+from guildhall.agents import Agent, Parallel, tool
+from guildhall.agents.event import Decided, Lost, Replied
+from guildhall.agents.models.openai_chat import OpenAICompatibleModel
+from guildhall.agents.testing import ScriptedModel
+from guildhall.errors import ProviderError, UserError
+
+TASK = "Which of the two offers is the better one?"
+PRICES = """
+[model."openai-compatible:dear"]
+price = { input = 10.0, output = 100.0 }
+[model."openai-compatible:cheap"]
+price = { input = 0.1, output = 1.0 }
+"""
+
+
+@pytest.fixture
+def priced(home: Path, project: Path) -> Path:
+    home.mkdir()
+    (home / "config.toml").write_text(PRICES)
+    return home
+
+
+def asking(server: FakeModels, *names: str) -> list[OpenAICompatibleModel]:
+    return [OpenAICompatibleModel(name, base_url=f"{server.url}/v1", api_key="none") for name in names]
+
+
+def member(name: str, models: list[OpenAICompatibleModel]) -> Agent:
+    return Agent(name, f"You are the {name}.", models, max_output=1000, memory=False)
+
+
+async def test_when_it_gets_short_a_cheaper_model_of_the_team_is_asked(priced: Path) -> None:
+    with fake_models(lambda body, api: body["model"]) as server:
+        dear, cheap = asking(server, "dear", "cheap")
+        team = Parallel("pair", [member("first", [dear]), member("second", [cheap])])
+        async with Hall.open() as hall:  # the dear one may cost more than .1 a call
+            result = await hall.run_team(team, TASK, budget=Budget(usd=0.05))
+    assert [said.text for said in result.contributions] == ["cheap", "cheap"]
+    books = Books()
+    with fake_models(lambda body, api: body["model"]) as server:
+        async with Hall.open() as hall:
+            both = member("only", asking(server, "dear", "cheap"))
+            result = await hall.run_team(both, TASK, budget=Budget(usd=0.05), sinks=[books])
+    assert result.answer == "cheap"
+    choice = next(event for event in books.of(Decided) if event.what == "budget")
+    assert choice.choice == "openai-compatible:cheap"
+    assert "no room for another call" in choice.reason
+
+
+async def test_then_an_earlier_reply_to_the_same_request_is_used(priced: Path) -> None:
+    books = Books()
+    with fake_models(lambda body, api: body["model"]) as server:
+        async with Hall.open() as hall:
+            before = await hall.run_team(member("only", asking(server, "cheap")), TASK)
+            after = await hall.run_team(
+                member("only", asking(server, "dear")), TASK, budget=Budget(usd=0.05), sinks=[books]
+            )
+    assert (before.answer, after.answer) == ("cheap", "cheap")
+    assert "an earlier reply" in [event.choice for event in books.of(Decided)]
+    assert after.usage.calls == 0
+
+
+async def test_then_that_one_member_is_refused(priced: Path) -> None:
+    with fake_models() as server:
+        async with Hall.open() as hall:
+            result = await hall.run_team(
+                member("only", asking(server, "dear")), TASK, budget=Budget(usd=0.05)
+            )
+        assert server.requests == []
+    assert result.status == "failed"
+    assert "may take $0.1" in result.error
+
+
+async def test_the_default_budget_is_named_where_it_bites(priced: Path) -> None:
+    with (priced / "config.toml").open("a") as config:
+        config.write("[budget]\nusd = 0.05\n")
+    with fake_models() as server:
+        async with Hall.open() as hall:
+            result = await hall.run_team(member("only", asking(server, "dear")), TASK)
+            larger = await hall.run_team(member("only", asking(server, "dear")), TASK, budget=Budget(usd=5))
+    assert result.status == "failed"
+    assert any("the default budget of $0.05 a run" in notice for notice in result.notices)
+    assert "--budget-usd" in result.error
+    assert larger.status == "done"
+
+
+async def test_the_default_budget_refuses_no_model_of_unknown_price(project: Path) -> None:
+    with fake_models() as server:
+        async with Hall.open(environ={"GUILDHALL_BASE_URL": f"{server.url}/v1"}) as hall:
+            result = await hall.ask("critic", TASK)
+            with pytest.raises(UserError, match=r'\[model."openai-compatible:fake"\] price = '):
+                await hall.ask("critic", TASK, budget=Budget(usd=1))
+    assert result.status == "done"
+    assert (result.usage.cost_usd, result.usage.unpriced_calls) == (None, 1)
+
+
+async def test_no_usd_limit_where_the_configuration_says_zero(priced: Path) -> None:
+    with (priced / "config.toml").open("a") as config:
+        config.write("[budget]\nusd = 0\n")
+    with fake_models() as server:
+        async with Hall.open() as hall:
+            dear = Agent("only", "You are.", asking(server, "dear"), max_output=100_000)
+            assert (await hall.run_team(dear, TASK)).status == "done"
+
+
+async def test_what_a_lost_call_cost_is_what_the_provider_counted(priced: Path) -> None:
+    """A reply that was refused was paid for, and its usage is known."""
+    books = Books()
+    with fake_models(lambda body, api: Says("No.", stop="refused")) as server:
+        async with Hall.open() as hall:
+            await hall.run_team(member("only", asking(server, "cheap")), TASK, sinks=[books])
+    lost = books.of(Lost)[0]
+    assert (lost.error, lost.spent.output > 0) == ("refused", True)
+    assert lost.spent.input < 400  # its own count, not the bytes
+
+
+async def test_a_reply_cut_at_its_limit_is_gone_on_with(project: Path) -> None:
+    books = Books()
+    parts = iter([Says("The first is cheaper, ", stop="max_tokens"), Says("and the second is better.")])
+    with fake_models(lambda body, api: next(parts)) as server:
+        async with Hall.open() as hall:
+            result = await hall.run_team(member("only", asking(server, "fake")), TASK, sinks=[books])
+        assert "Go on exactly where it stopped" in str(server.requests[1].body)
+    assert result.answer == "The first is cheaper, and the second is better."
+    assert (len(books.of(Lost)), len(books.of(Replied))) == (1, 1)
+
+
+async def test_a_call_of_a_tool_that_is_not_there_goes_back_to_the_model(project: Path) -> None:
+    @tool
+    def add(a: int, b: int) -> int:
+        """The sum."""
+        return a + b
+
+    model = ScriptedModel(ProviderError("bad_tool_call", "it called subtract"), "five")
+    async with Hall.open() as hall:
+        result = await hall.run_team(Agent("only", "Count.", [model], tools=[add]), TASK)
+    assert result.answer == "five"
+    assert "The tools are: add" in model.requests[1].turns[-1].text
+
+
+async def test_usage_that_is_missing_keeps_the_reservation(priced: Path) -> None:
+    with fake_models(lambda body, api: Says("one", usage=None)) as server:
+        async with Hall.open() as hall:
+            result = await hall.run_team(member("only", asking(server, "cheap")), TASK)
+    assert result.usage.output_tokens == 1000
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [{"usd": -1}, {"usd": float("nan")}, {"calls": 0}, {"tokens": 1.5}, {"depth": 0}, {"seconds": True}],
+)
+def test_a_budget_that_is_none_is_refused_in_plain_words(limits: dict[str, float]) -> None:
+    with pytest.raises(UserError, match="the budget of"):
+        Budget(**limits)  # type: ignore[arg-type]  # of the parametrisation
+
+
+async def test_what_a_run_would_do_and_cost_is_told_without_a_call(priced: Path) -> None:
+    with fake_models() as server:
+        async with Hall.open(environ={"GUILDHALL_BASE_URL": f"{server.url}/v1"}) as hall:
+            plan = await hall.estimate("research", TASK, model="openai-compatible:cheap")
+        assert [request for request in server.requests if request.api] == []
+    assert [member.name for member in plan.members] == ["researcher", "analyst", "critic", "synthesizer"]
+    assert {member.model for member in plan.members} == {"openai-compatible:cheap"}
+    assert plan.usd == pytest.approx(min(1.0, sum(member.usd or 0 for member in plan.members)))
+    assert all(member.tokens > 8192 for member in plan.members)
+
+
+async def test_the_estimate_of_a_model_of_unknown_price_says_so(project: Path) -> None:
+    with fake_models() as server:
+        async with Hall.open(environ={"GUILDHALL_BASE_URL": f"{server.url}/v1"}) as hall:
+            plan = await hall.estimate("critic", TASK, kind="ask")
+    assert (plan.usd, plan.members[0].usd) == (None, None)
+
+
+async def test_a_provider_that_turns_a_call_away_costs_nothing(priced: Path) -> None:
+    with fake_models(lambda body, api: Fault("400")) as server:
+        async with Hall.open() as hall:
+            result = await hall.run_team(member("only", asking(server, "cheap")), TASK)
+    assert (result.usage.input_tokens, result.usage.cost_usd) == (0, 0)
