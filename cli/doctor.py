@@ -12,6 +12,8 @@ from guildhall.errors import GuildhallError, describe
 from .frame import emit, in_hall, json_option, wants_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from guildhall.agents.hall import Hall
 
 PACKAGES = {
@@ -26,6 +28,17 @@ NO_PROVIDER = {
     "problem": "no model provider is configured, so the built-in extractive model is used, which is no LLM",
     "fix": "set ANTHROPIC_API_KEY or OPENAI_API_KEY, or GUILDHALL_BASE_URL for a compatible server "
     "(Ollama: GUILDHALL_BASE_URL=http://localhost:11434/v1)",
+}
+ALL_REMOTE = {
+    "problem": "GUILDHALL_LOCAL_ONLY leaves no provider, so the built-in extractive model is used, "
+    "which is no LLM",
+    "fix": "set GUILDHALL_BASE_URL to a server on this machine, or unset GUILDHALL_LOCAL_ONLY",
+}
+_UNITS = {"requests": "requests a minute", "tokens": "tokens a minute", "in_flight": "calls in flight"}
+_CACHE = {
+    "use": "use (what was answered before is answered from it)",
+    "refresh": "refresh (all is asked anew, and kept)",
+    "off": "off",
 }
 Report = dict[str, Any]
 
@@ -86,13 +99,37 @@ async def _models(hall: "Hall") -> Report:
     choices = await hall.choices()
     files = [(found.path, found.error) for found in hall.library.teams()]
     files += [(found.path, found.error) for found in hall.library.specialists()]
+    catalog, table = hall.catalog, hall.catalog.table
+    limits = {name: dict(catalog.limit(name).given()) for name in table.rows}
+    no_llm = [ALL_REMOTE if catalog.left_out else NO_PROVIDER] if catalog.extractive_only else []
     return {
-        "models": [{"tier": c.tier, "model": c.model, "reason": c.reason} for c in choices if c.model],
+        "models": [
+            {"tier": c.tier, "model": c.model, "reason": c.reason, "private": table.is_private(c.model)}
+            for c in choices
+            if c.model
+        ],
+        "private": sorted(name for name, row in table.rows.items() if row.private),
+        "limits": {name: given for name, given in limits.items() if given},
+        "local_only": catalog.local_only,
+        "left_out": [{"provider": p.name, "reason": p.reason} for p in catalog.left_out],
+        "defaults": _defaults(hall),
         "found": [
-            *([NO_PROVIDER] if hall.catalog.extractive_only else []),
+            *no_llm,
             *({"problem": f"no model for {c.tier}", "fix": c.reason} for c in choices if not c.model),
             *({"problem": str(error), "fix": f"edit {path}"} for path, error in files if error),
         ],
+    }
+
+
+def _defaults(hall: "Hall") -> Report:
+    """What holds for runs that do not say it."""
+    from guildhall.agents.config import read_config
+
+    config = read_config(hall.home)
+    return {
+        "budget_usd": config.budget.usd or None,
+        "cache": config.cache.mode,
+        "preference": config.router.preference,
     }
 
 
@@ -103,10 +140,33 @@ def _print(report: Report) -> None:
 
     rows = {
         "Versions": [f"{name} {version or 'not installed'}" for name, version in report["versions"].items()],
-        "Models": [f"{row['tier']}: {row['model']} ({row['reason']})" for row in report["models"]],
+        "Models": list(_about_models(report)),
+        "Runs": list(_about_runs(report)),
         "Files": [f"{name}: {place}" for name, place in report["files"].items()],
         "To do": [f"{row['problem']}\n    {row['fix']}" for row in report["problems"]],
     }
     for title, lines in rows.items():
         click.echo(heading(title))
         click.echo("".join(f"  {clean(line)}\n" for line in lines or ["nothing"]))
+
+
+def _about_models(report: Report) -> "Iterator[str]":
+    for row in report["models"]:
+        private = ", may see private data" if row["private"] else ""
+        yield f"{row['tier']}: {row['model']} ({row['reason']}){private}"
+    used = {row["model"] for row in report["models"]}
+    if others := [name for name in report.get("private", ()) if name not in used]:
+        yield f"may see private data, too: {', '.join(others)}"
+    for name, limits in report.get("limits", {}).items():
+        yield f"limits of {name}: {', '.join(f'{most:,g} {_UNITS[what]}' for what, most in limits.items())}"
+    if report.get("local_only"):
+        out = ", ".join(f"{row['provider']} ({row['reason']})" for row in report["left_out"]) or "nothing"
+        yield f"GUILDHALL_LOCAL_ONLY is set, so only models on this machine are asked; that leaves out: {out}"
+
+
+def _about_runs(report: Report) -> "Iterator[str]":
+    if defaults := report.get("defaults"):
+        usd = defaults["budget_usd"]
+        yield f"budget of a run that names none: {'no limit' if usd is None else f'${usd:.2f}'}"
+        yield f"cache: {_CACHE[defaults['cache']]}"
+        yield f"preference: {defaults['preference'] or 'none'}"

@@ -9,9 +9,12 @@ import json
 import os
 import signal
 import sys
+import threading
+import time
 import traceback
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from guildhall.agents.hall import Hall
 
 _JSON = "guildhall.json"
+PATIENCE = 2.0
+"""Seconds that a run has to end after Ctrl-C, during which another one changes nothing."""
 T = TypeVar("T")
 
 
@@ -35,11 +40,11 @@ class Ended(click.ClickException):
         self.code, self.as_json = code, wants_json()
 
     def show(self, file: Any = None) -> None:
-        from guildhall.view.clean import clean
+        from guildhall.redact import redact
 
         if self.as_json:
-            emit({"error": {"code": self.code, "message": self.message}})
-        click.echo(f"guildhall: {clean(self.message)}", file=file or sys.stderr)
+            emit({"error": {"code": self.code, "message": redact(self.message)}})
+        say(f"guildhall: {self.message}", file=file)
 
 
 class BadInput(Ended):
@@ -52,19 +57,34 @@ class BadInput(Ended):
 class Interrupted(Ended):
     exit_code = 130
 
-    def __init__(self, text: str = "interrupted") -> None:
+    def __init__(self, text: str = "interrupted", *, printed: bool = False) -> None:
+        """`printed` where stdout has the result already."""
         super().__init__(text, code="interrupted")
+        self.as_json &= not printed
 
 
 class Commands(click.Group):
     """The commands, whose errors a user sees as one line."""
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run as the command of this process, which ends with it."""
+        try:
+            return super().__call__(*args, **kwargs)
+        finally:
+            ending()
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
+        except (Ended, click.exceptions.Exit, BrokenPipeError):
+            raise
+        except click.ClickException as error:
+            from guildhall.redact import redact
+
+            error.message = redact(error.message)  # type: ignore[misc]  # it may repeat a secret that was given
             raise
         except (KeyboardInterrupt, asyncio.CancelledError, click.Abort):
+            ending()
             raise Interrupted from None
         except UserError as error:
             raise BadInput(str(error), code=error.code) from None
@@ -72,7 +92,7 @@ class Commands(click.Group):
             raise Ended(describe(error), code=error.code) from None
         except Exception as error:  # noqa: BLE001  the last place where a traceback can be kept from users
             if os.environ.get("GUILDHALL_DEBUG"):
-                traceback.print_exc()
+                say(traceback.format_exc().rstrip())
             text = f"internal error: {describe(error)} (run with GUILDHALL_DEBUG=1 for the traceback)"
             raise Ended(text, code="internal") from None
 
@@ -100,16 +120,82 @@ def emit(data: Any) -> None:
     click.echo(json.dumps(data, indent=2))
 
 
+def say(text: str, *, file: Any = None) -> None:
+    """Print the text on stderr, without secrets and without what drives a terminal."""
+    from guildhall.redact import redact
+    from guildhall.view.clean import clean
+
+    click.echo(redact(clean(text)), file=file or sys.stderr)
+
+
+def ending() -> None:
+    """From now on the command only says how it ended, and Ctrl-C changes nothing of that."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        exec("")  # noqa: S102  Python ends with an interrupt that came inside of an exec, unless another follows
+
+
 def in_hall(work: "Callable[[Hall], Coroutine[Any, Any, T]]") -> T:
-    """What `work` comes to in a Hall of the project around the working folder."""
+    """What `work` comes to in a Hall of the project around the working folder.
+
+    Raises KeyboardInterrupt where it was cancelled by Ctrl-C or SIGTERM, once all of it has ended.
+    """
+    stop = _Stop()
 
     async def within() -> T:
         from guildhall.agents.hall import Hall
 
-        with suppress(NotImplementedError):  # Windows
-            me = asyncio.current_task()
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, me.cancel)  # type: ignore[union-attr]  # a task runs this
+        stop.begin()
         async with Hall.open(host="shell") as hall:
             return await work(hall)
 
-    return asyncio.run(within())
+    with _on_ctrl_c(stop):
+        try:
+            return asyncio.run(within())
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
+
+
+class _Stop:
+    """What Ctrl-C does: cancel the task. Another soon after is the same wish, a later one breaks off."""
+
+    def __init__(self) -> None:
+        self.wished = 0.0
+        self._cancel: Callable[[], Any] | None = None
+
+    def begin(self) -> None:
+        """The current task is the one to cancel, by SIGTERM as well."""
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+        self._cancel = partial(loop.call_soon_threadsafe, task.cancel)
+        if self.wished:
+            task.cancel()
+        with suppress(NotImplementedError):  # Windows
+            loop.add_signal_handler(signal.SIGTERM, task.cancel)
+
+    def __call__(self, *_: Any) -> None:
+        if self.wished and time.monotonic() - self.wished > PATIENCE:
+            raise KeyboardInterrupt
+        if not self.wished:
+            self.wished = time.monotonic()
+            try:
+                if self._cancel is not None:
+                    self._cancel()
+            except RuntimeError:  # the loop is closed: nothing is left to cancel
+                raise KeyboardInterrupt from None
+
+
+@contextmanager
+def _on_ctrl_c(stop: _Stop) -> Iterator[None]:
+    """Have Ctrl-C call `stop`; if it did, that stays so until the command says how it ended."""
+    ours = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGINT)
+    if not ours or before in (signal.SIG_IGN, None):
+        yield
+        return
+    signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        if not stop.wished:
+            signal.signal(signal.SIGINT, before)

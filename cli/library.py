@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .frame import emit, in_hall, json_option, wants_json
+from .options import preference_option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from guildhall.agents.config import Preference
     from guildhall.agents.discovery import Listed
     from guildhall.agents.hall import Hall
 
@@ -36,17 +38,19 @@ def teams(ctx: click.Context) -> None:
 @teams.command("show")
 @click.argument("name")
 @click.option("--model", help="As if the team were run with this model.")
+@preference_option
 @json_option
-def show_team(name: str, model: str | None) -> None:
+def show_team(name: str, model: str | None, preference: "Preference | None") -> None:
     """Show a team: its members, and the model that each would use.
 
     \b
     guildhall teams show research
+    guildhall teams show research --preference cost_sensitive
     """
 
     async def work(hall: "Hall") -> Entry:
         spec = hall.library.team(name)
-        models = await hall.assignments(name, model=model)
+        models = await hall.assignments(name, model=model, preference=preference)
         people = hall.library.resolve(name)
         about = _team(next(found for found in hall.library.teams() if found.name == name))
         about["members"] = [_member(who, spec, people, models) for who in spec.everyone]

@@ -5,18 +5,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import click
-
-from guildhall.view import Item, View, money, one_line
+from guildhall.redact import redact
+from guildhall.view import Item, View, from_cache, money, one_line
 from guildhall.view.summary import elapsed
+
+from .frame import say
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from guildhall.agents.event import Event
-    from guildhall.agents.run import Sink
+    from guildhall.agents.state import Sink
 
-_STEPS = ("started", "finished", "lost", "question")
+_STEPS = ("started", "finished", "asked", "lost", "decided", "question")
 _GLYPHS = {
     "done": ("✓", "green"),
     "failed": ("✗", "red"),
@@ -45,13 +46,13 @@ def watched(view: View, *, quiet: bool) -> "Iterator[list[Sink]]":
 
 
 class Lines:
-    """A sink that prints a line when a member begins, ends, or loses a call."""
+    """A sink that prints a line when a member begins, waits, ends, or loses a call."""
 
     def __init__(self, view: View) -> None:
         self._view, self._told = view, dict[str, str]()
 
     def __call__(self, event: "Event") -> None:
-        if event.kind not in _STEPS:
+        if event.kind not in _STEPS or (event.kind == "decided" and event.choice != "waits"):
             return
         items = self._view.items()
         minutes, seconds = divmod(int(elapsed(items[0], now=event.at)), 60)
@@ -60,16 +61,18 @@ class Lines:
                 line = _line(item)
                 if self._told.get(item["id"]) != line:
                     self._told[item["id"]] = line
-                    click.echo(f"{minutes}:{seconds:02} {line}", err=True)
+                    say(f"{minutes}:{seconds:02} {line}")
 
 
 def _line(member: Item) -> str:
     name, status = member["name"], member["status"]
     if status == "working":
         model = f" on {member['model']}" if member["model"] else ""
-        waiting = f", {member['doing']}" if member["doing"].startswith("waiting") else ""
+        waiting = f", {member['doing']}" if member["doing"].startswith(("waiting", "waits")) else ""
         return one_line(f"{name} working{model}{waiting}", 200)
-    spent = f" ({money(member['usd'], member['unpriced'])})" if member["calls"] else ""
+    costs = money(member["usd"], member["unpriced"]) if member["calls"] else ""
+    facts = ", ".join(filter(None, [costs, from_cache(member["reused"])]))
+    spent = f" ({facts})" if facts else ""
     error = f": {member['error']}" if member["error"] else ""
     return one_line(f"{name} {status}{spent}{error}", 400)
 
@@ -91,9 +94,9 @@ def _picture(view: View, console: "Console") -> "RenderableType":
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=ratio)
     for item in members[:most]:
         glyph, colour = _GLYPHS.get(item["status"], ("○", ""))
-        cost = money(item["usd"], item["unpriced"]) if item["calls"] else ""
-        tail = item["error"] or _end_of(tails.get(item["id"], ""), max(20, console.width - 70))
-        doing = one_line(item["doing"] or item["status"], 30)
+        cost = money(item["usd"], item["unpriced"]) if item["calls"] else "cached" if item["reused"] else ""
+        tail = redact(item["error"]) or _end_of(tails.get(item["id"], ""), max(20, console.width - 70))
+        doing = one_line(item["doing"] or item["status"], 40)
         who = (Text(glyph, colour), Text(one_line(item["name"], 30), "bold"), Text(doing))
         table.add_row(*who, *(Text(one_line(text, 200), "dim") for text in (item["model"], cost, tail)))
     more = [Text(f"and {len(members) - most} more", "dim")] if len(members) > most else []

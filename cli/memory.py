@@ -52,7 +52,8 @@ def _show(hits: "list[Hit]") -> None:
     for hit in hits:
         record = hit.record
         who = " on ".join(filter(None, (record.author.agent, record.author.model)))
-        facts = [record.kind, record.subject, who, record.source, moment(record.recorded_at)]
+        private = "private" if record.private else ""
+        facts = [record.kind, private, record.subject, who, record.source, moment(record.recorded_at)]
         click.echo(f"{heading(record.label)}  {one_line(' · '.join(filter(None, facts)))}")
         click.echo("".join(f"  {line}\n" for line in clean(record.text).splitlines()))
 
@@ -61,8 +62,9 @@ def _show(hits: "list[Hit]") -> None:
 @click.argument("text")
 @click.option("--kind", type=click.Choice(KINDS), default="fact", show_default=True, help="What it is.")
 @click.option("--subject", help="What it is about; it takes the place of the older one with this subject.")
+@click.option("--private", is_flag=True, help="Only models marked private may be shown it.")
 @json_option
-def remember(text: str, kind: "Kind", subject: str | None) -> None:
+def remember(text: str, kind: "Kind", subject: str | None, private: bool) -> None:
     """Remember a text for this project.
 
     A text of "-" is read from stdin.
@@ -77,14 +79,16 @@ def remember(text: str, kind: "Kind", subject: str | None) -> None:
     body = text_or_stdin(text)
 
     async def work(hall: "Hall") -> "Remembered":
-        return await hall.remember(body, kind=kind, subject=subject, author=Author(host="shell"))
+        author = Author(host="shell")
+        return await hall.remember(body, kind=kind, subject=subject, author=author, private=private)
 
     kept = in_hall(work)
     if wants_json():
         emit(kept.model_dump(mode="json"))
         return
     label = f"memory:{kept.id[:8]}"
-    click.echo(f"{label} says that already." if kept.merged else f"Remembered as {label}.")
+    how = ", for models marked private alone" if private else ""
+    click.echo(f"{label} says that already." if kept.merged else f"Remembered as {label}{how}.")
     if kept.superseded:
         click.echo(f"It takes the place of memory:{kept.superseded[:8]}.")
     for other in kept.conflicts:

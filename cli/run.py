@@ -1,45 +1,24 @@
 """`guildhall run`, `guildhall ask` and `guildhall resume`."""
 
-import asyncio
 import sys
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from guildhall.errors import UserError
 
-from .frame import BadInput, Interrupted, emit, in_hall, json_option, wants_json
+from .frame import Interrupted, emit, ending, in_hall, json_option, say, wants_json
+from .options import budget, budget_options, dry_option, run_options, task_options
 
 if TYPE_CHECKING:
-    from guildhall.agents.budget import Budget
+    from guildhall.agents.commission import RunOptions
     from guildhall.agents.hall import Hall
     from guildhall.agents.result import Result
 
+    Work = Callable[[Hall, dict[str, Any]], Coroutine[Any, Any, Result]]
+
 Command = Callable[..., Any]
-
-
-def budget_options(command: Command) -> Command:
-    for option in (
-        click.option("--max-seconds", type=float, metavar="N", help="Working time of at most N seconds."),
-        click.option("--max-tokens", type=int, metavar="N", help="At most N tokens, input and output."),
-        click.option("--max-calls", type=int, metavar="N", help="At most N calls of models."),
-        click.option("--budget-usd", type=float, metavar="X", help="Spend at most X US dollars."),
-    ):
-        command = option(command)
-    return command
-
-
-def task_options(command: Command) -> Command:
-    file = click.Path(exists=True, dir_okay=False)
-    for option in (
-        click.option("--model", metavar="M", help="The model of everybody: PROVIDER:NAME or a tier."),
-        click.option(
-            "-f", "--file", "files", type=file, multiple=True, help="Work from this file; may be repeated."
-        ),
-    ):
-        command = option(command)
-    return command
 
 
 def quiet_option(command: Command) -> Command:
@@ -54,29 +33,24 @@ def quiet_option(command: Command) -> Command:
     "--pattern", metavar="P", help="Have the members work together in this way: parallel, pipeline."
 )
 @budget_options
+@dry_option
 @quiet_option
 @json_option
-def run(
-    *,
-    team: str,
-    task: str,
-    files: tuple[str, ...],
-    pattern: str | None,
-    model: str | None,
-    quiet: bool,
-    **limits: Any,
-) -> None:
+def run(*, team: str, task: str, quiet: bool, dry_run: bool, **options: Any) -> None:
     """Have a team work on a task.
 
     A task of "-" is read from stdin.
 
     \b
     guildhall run research "What are the risks?" --file contract.md
+    guildhall run research "What are the risks?" --file contract.md --dry-run
     git diff | guildhall run review - --budget-usd 0.50
     """
-    given: dict[str, Any] = {"files": files, "model": model, "budget": _budget(**limits), "pattern": pattern}
-    text = text_or_stdin(task)
-    carry_out(lambda hall, shown: hall.run_team(team, text, **given, **shown), quiet=quiet)
+    given, text = run_options(**options), text_or_stdin(task)
+    if dry_run:
+        _estimate(team, text, "team", given)
+    else:
+        carry_out(lambda hall, shown: hall.run_team(team, text, **given, **shown), quiet=quiet)
 
 
 @click.command()
@@ -84,22 +58,23 @@ def run(
 @click.argument("task")
 @task_options
 @budget_options
+@dry_option
 @quiet_option
 @json_option
-def ask(
-    *, specialist: str, task: str, files: tuple[str, ...], model: str | None, quiet: bool, **limits: Any
-) -> None:
+def ask(*, specialist: str, task: str, quiet: bool, dry_run: bool, **options: Any) -> None:
     """Have one specialist work on a task.
 
     SPECIALIST is a name, or a role in words. A task of "-" is read from stdin.
 
     \b
     guildhall ask critic "What is wrong with this plan?" --file plan.md
-    guildhall ask "a patent lawyer" "Is this new?" --file claims.md
+    guildhall ask "a patent lawyer" "Is this new?" --private-file claims.md
     """
-    given: dict[str, Any] = {"files": files, "model": model, "budget": _budget(**limits)}
-    text = text_or_stdin(task)
-    carry_out(lambda hall, shown: hall.ask(specialist, text, **given, **shown), quiet=quiet)
+    given, text = run_options(**options), text_or_stdin(task)
+    if dry_run:
+        _estimate(specialist, text, "ask", given)
+    else:
+        carry_out(lambda hall, shown: hall.ask(specialist, text, **given, **shown), quiet=quiet)
 
 
 @click.command()
@@ -117,14 +92,11 @@ def resume(run_id: str, force: bool, quiet: bool, **limits: Any) -> None:
     guildhall resume
     guildhall resume 1f3a --max-calls 40
     """
-    budget = _budget(**limits)
-    carry_out(lambda hall, shown: hall.resume(run_id, force=force, budget=budget, **shown), quiet=quiet)
+    most = budget(**limits)
+    carry_out(lambda hall, shown: hall.resume(run_id, force=force, budget=most, **shown), quiet=quiet)
 
 
-Work = Callable[["Hall", dict[str, Any]], Coroutine[Any, Any, "Result"]]
-
-
-def carry_out(work: Work, *, quiet: bool) -> None:
+def carry_out(work: "Work", *, quiet: bool) -> None:
     """Show the work while it goes on, then its result; the exit code says whether there is an answer."""
     from guildhall.view import View
 
@@ -135,25 +107,25 @@ def carry_out(work: Work, *, quiet: bool) -> None:
         with watched(view, quiet=quiet) as sinks:
             shown = {"sinks": [view, *sinks], "on_text": view.text}
             result = in_hall(lambda hall: work(hall, shown))
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        if wants_json() and view.run_id:
-            emit(in_hall(lambda hall: hall.result(view.run_id)).to_json())
-            click.echo(f"guildhall: {_cancelled(view.run_id).message}", err=True)
-            raise click.exceptions.Exit(Interrupted.exit_code) from None
-        raise _cancelled(view.run_id) from None
+    except KeyboardInterrupt:
+        ending()
+        if not view.run_id:
+            raise Interrupted("interrupted before anything was asked") from None
+        result = in_hall(lambda hall: hall.result(view.run_id))
+        if result.status != "done":  # else it was done just then
+            _print(result)
+            again = f"`guildhall resume {view.run_id[:12]}` goes on from what is paid for"
+            raise Interrupted(f"the run is cancelled; {again}", printed=True) from None
     tell(result)
 
 
 def tell(result: "Result") -> None:
     """Print the result, and end the command if it is no answer."""
-    from .show import print_result, why_no_answer
+    from .show import why_no_answer
 
-    if wants_json():
-        emit(result.to_json())
-    else:
-        print_result(result)
+    _print(result)
     if result.status != "done":
-        click.echo(f"guildhall: {why_no_answer(result)}", err=True)
+        say(f"guildhall: {why_no_answer(result)}")
         raise click.exceptions.Exit(1)
 
 
@@ -168,27 +140,21 @@ def text_or_stdin(text: str) -> str:
         raise UserError(f"{where} is not UTF-8: {error}; convert it first") from None
 
 
-def _cancelled(run_id: str) -> Interrupted:
-    if not run_id:
-        return Interrupted("interrupted before anything was asked")
-    return Interrupted(
-        f"the run is cancelled; `guildhall resume {run_id[:12]}` goes on from what is paid for"
-    )
+def _estimate(name: str, task: str, kind: Literal["team", "ask"], given: "RunOptions") -> None:
+    """Say what the run would do and could cost."""
+    from .show import print_estimate
+
+    estimate = in_hall(lambda hall: hall.estimate(name, task, kind=kind, **given))
+    if wants_json():
+        emit(estimate.model_dump(mode="json"))
+    else:
+        print_estimate(estimate)
 
 
-def _budget(
-    *, budget_usd: float | None, max_calls: int | None, max_tokens: int | None, max_seconds: float | None
-) -> "Budget | None":
-    given = {"usd": budget_usd, "calls": max_calls, "tokens": max_tokens, "seconds": max_seconds}
-    if all(limit is None for limit in given.values()):
-        return None
-    from pydantic import ValidationError
+def _print(result: "Result") -> None:
+    from .show import print_result
 
-    from guildhall.agents.budget import Budget
-
-    try:
-        return Budget(**given)  # type: ignore[arg-type]  # pydantic checks each
-    except ValidationError as error:
-        unit = str(error.errors()[0]["loc"][0])
-        option = "--budget-usd" if unit == "usd" else f"--max-{unit}"
-        raise BadInput(f"{option} is {given[unit]}; it must be a number above 0") from None
+    if wants_json():
+        emit(result.to_json())
+    else:
+        print_result(result)

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from guildhall.view.clean import clean, money, one_line
+from guildhall.view.clean import clean, from_cache, money, one_line
 
 if TYPE_CHECKING:
+    from guildhall.agents.estimate import Estimate
     from guildhall.agents.result import Result
 
 SHORT = 240
@@ -61,13 +62,38 @@ def why_no_answer(result: "Result") -> str:
     return f"run {run} was {result.status}; {more}"
 
 
+def print_estimate(estimate: "Estimate") -> None:
+    """What a run would do and could cost, for one who decides whether to start it."""
+    from guildhall.view.worst import at_most, worst_case
+
+    click.echo(" · ".join(filter(None, [heading(estimate.team), estimate.pattern, "not started"])))
+    for member in estimate.members:
+        role = one_line(f"  {member.role}" if member.role else "", 100)
+        click.echo(f"\n  {heading(one_line(member.name, 60))}{role and f'  {role}'}")
+        click.echo(f"    asks {one_line(member.model, 80)}{member.why and f': {one_line(member.why, 200)}'}")
+        if member.fallback:
+            click.echo(f"    else {one_line(', '.join(member.fallback), 200)}")
+        click.echo(f"    at most {at_most(member)}")
+    click.echo(f"\n{heading('At most')}")
+    for line in worst_case(estimate):
+        click.echo(f"  {clean(line)}")
+    for notice in estimate.notices:
+        click.echo(f"Note: {clean(notice)}")
+
+
 def _facts(result: "Result") -> str:
     used = result.usage
-    cost = "cost unknown" if used.cost_usd is None else money(used.cost_usd)
     cached = f" ({used.cached_tokens:,} cached)" if used.cached_tokens else ""
-    calls = f"{used.calls} call" + ("s" if used.calls != 1 else "")
-    tokens = f"{used.input_tokens:,} tokens in{cached}, {used.output_tokens:,} out"
-    return f"{calls} · {tokens} · {cost} · {result.seconds:.1f} s · {result.status} · run {result.run_id}"
+    parts = [
+        f"{used.calls} call" + ("s" if used.calls != 1 else ""),
+        from_cache(used.reused_replies),
+        f"{used.input_tokens:,} tokens in{cached}, {used.output_tokens:,} out",
+        money(used.cost_usd or 0.0, used.unpriced_calls),
+        f"{result.seconds:.1f} s",
+        result.status,
+        f"run {result.run_id}",
+    ]
+    return " · ".join(filter(None, parts))
 
 
 def _print_markdown(text: str) -> None:

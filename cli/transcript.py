@@ -51,6 +51,8 @@ def _entry(item: Item) -> Iterator[str]:
     text = item["text"]
     match item["is"]:
         case "reply":
+            if item["cached"]:
+                yield "cached: it was not asked for again"
             if item["status"] == "lost":
                 yield f"lost: {item['error']} ({one_line(item['reason'])})"
             yield from text.splitlines()

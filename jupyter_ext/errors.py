@@ -2,11 +2,18 @@
 
 from typing import TYPE_CHECKING
 
+from guildhall.redact import redact
+
 if TYPE_CHECKING:
     from guildhall.agents.result import Result
 
 
 class _OneLine(BaseException):
+    def __init__(self, text: str) -> None:
+        from guildhall.view.clean import one_line
+
+        super().__init__(one_line(redact(text), 2_000))
+
     def _render_traceback_(self) -> list[str]:
         """What IPython shows in place of a traceback."""
         return [f"{type(self).__name__}: {self}"]

@@ -1,8 +1,9 @@
 """The magics: they read what the user wrote, hand the work to the engine, and show what comes of it."""
 
+import sys
 from argparse import Namespace
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from IPython import display as ipython_display
 from IPython.core.magic import Magics, cell_magic, line_cell_magic, line_magic, magics_class, no_var_expand
@@ -23,16 +24,15 @@ from .arguments import (
 )
 from .cell import Engine
 from .errors import Interrupted, Refused, RunFailed
-from .live import LiveLines
+from .live import Block, CellBlock, Live, TerminalLine
 
 if TYPE_CHECKING:
+    from guildhall.agents.commission import RunOptions
     from guildhall.agents.hall import Hall
     from guildhall.agents.result import Result
-    from guildhall.view import View
-
-    Start = Callable[[Hall, View], Coroutine[Any, Any, Result]]
 
 T = TypeVar("T")
+PREFERENCES = ("cost_sensitive", "speed_priority", "quality_priority")
 KINDS = ("fact", "decision", "procedure", "preference")
 OUT = argument("-o", "--out", type=variable, metavar="NAME", help="keep the result in this variable")
 OF_A_RUN = (
@@ -41,6 +41,10 @@ OF_A_RUN = (
     argument("-f", "--file", type=unquoted, action="append", default=[], help="a file to read; repeatable"),
     argument("--budget-usd", type=dollars, metavar="X", help="the most that the run may cost"),
     argument("--max-calls", type=count, metavar="N", help="the most model calls that the run may make"),
+    argument("--preference", choices=PREFERENCES, help="what counts most where models are chosen"),
+    argument("--private", action="store_true", help="only models marked private may see any of it"),
+    argument("--cache", choices=("use", "refresh", "off"), help="whether earlier replies are used again"),
+    argument("--dry-run", action="store_true", help="show what it would do and could cost; call no model"),
 )
 _display: Callable[..., Any] = ipython_display.display
 
@@ -86,8 +90,7 @@ class TeamMagics(Magics):
         """
         given = parsed(TeamMagics.team, line)
         task = needed(cell, "%%team", "a task in the cell")
-        more = {"pattern": given.pattern}
-        self._work(given, lambda hall, view: hall.run_team(given.team, task, **_options(given, view), **more))
+        self._work(given, "team", given.team, task)
 
     @no_var_expand
     @cell_magic
@@ -97,7 +100,7 @@ class TeamMagics(Magics):
         given = parsed(TeamMagics.ask, line)
         who = " ".join(unquoted(word) for word in given.specialist)
         task = needed(cell, "%%ask", "a question in the cell")
-        self._work(given, lambda hall, view: hall.ask(who, task, **_options(given, view)))
+        self._work(given, "ask", who, task)
 
     @no_var_expand
     @line_magic
@@ -135,25 +138,42 @@ class TeamMagics(Magics):
         self._keep(given, kept)
         _display(show.kept(kept), raw=True)
 
-    def _work(self, given: Namespace, start: "Start") -> None:
+    def _work(self, given: Namespace, kind: 'Literal["team", "ask"]', who: str, task: str) -> None:
         """Show a run while it works, and then its answer. The result is kept whatever it is."""
         from guildhall.view import View
 
+        options = _options(given)
+        if given.dry_run:
+            estimate = self._done(lambda hall: hall.estimate(who, task, kind=kind, **options))
+            self._keep(given, estimate)
+            _display(show.estimate(estimate), raw=True)
+            return
         view = View()
-        lines = LiveLines(view)
+        live = Live(view, self._block())
+        options |= {"sinks": [view], "on_text": view.text}
+
+        def start(hall: "Hall") -> "Coroutine[Any, Any, Result]":
+            return (hall.run_team if kind == "team" else hall.ask)(who, task, **options)
+
         try:
-            result = self._done(lambda hall: start(hall, view), each_tick=lines)
+            result = self._done(start, each_tick=live)
         except Interrupted:
             if not view.run_id:
                 raise
             again = f"`guildhall resume {view.run_id[:12]}` goes on from what is paid for"
             raise Interrupted(f"the run was stopped; {again}") from None
         finally:
-            lines.finish()
+            live.finish()
         self._keep(given, result)
         if result.status != "done":
             raise RunFailed(result)
         _display(show.answer(result), raw=True)
+
+    def _block(self) -> Block | None:
+        """Where text is shown while it is written; nowhere, if this is neither a notebook nor a terminal."""
+        if getattr(self._shell, "kernel", None) is not None:
+            return CellBlock(_display)
+        return TerminalLine() if sys.stdout.isatty() else None
 
     def _done(
         self, work: "Callable[[Hall], Coroutine[Any, Any, T]]", *, each_tick: Callable[[], None] | None = None
@@ -168,14 +188,16 @@ class TeamMagics(Magics):
             self._shell.user_ns[given.out] = value
 
 
-def _options(given: Namespace, view: "View") -> dict[str, Any]:
-    """What a run is started with."""
+def _options(given: Namespace) -> "RunOptions":
+    """What the run is told beside its task."""
     from guildhall.agents.budget import Budget
 
-    return {
+    options: RunOptions = {
         "files": given.file,
         "model": given.model,
         "budget": Budget(usd=given.budget_usd, calls=given.max_calls),
-        "sinks": [view],
-        "on_text": view.text,
+        "preference": given.preference,
+        "private": given.private,
+        "cache": given.cache,
     }
+    return options | {"pattern": given.pattern} if "pattern" in given else options

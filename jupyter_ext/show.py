@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from guildhall.agents.estimate import Estimate
     from guildhall.agents.result import Result
     from guildhall.memory.records import Hit, Record, Remembered
 
@@ -45,9 +46,7 @@ def memories(hits: "Sequence[Hit]") -> Bundle:
                 one_line(record.text, 120),
             )
         )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return {"text/plain": "\n".join(line.rstrip() for line in lines)}
+    return {"text/plain": _table(rows)}
 
 
 def kept(remembered: "Remembered") -> Bundle:
@@ -60,6 +59,33 @@ def kept(remembered: "Remembered") -> Bundle:
     return {"text/plain": "\n".join(lines)}
 
 
+def estimate(estimate: "Estimate") -> Bundle:
+    """What a run would do and could cost as a table, the worst case below it."""
+    from guildhall.view import money, one_line
+    from guildhall.view.worst import worst_case
+
+    rows: list[tuple[str, ...]] = [("member", "model", "why", "else", "calls", "tokens", "cost")]
+    for member in estimate.members:
+        cost = "unknown" if member.usd is None else money(member.usd)
+        said = (member.name, member.model, member.why, ", ".join(member.fallback))
+        rows.append((*(one_line(text, 120) for text in said), str(member.calls), f"{member.tokens:,}", cost))
+    title = " · ".join(filter(None, [estimate.team, estimate.pattern, "not started; at most:"]))
+    below = [*worst_case(estimate), *(f"Note: {' '.join(notice.split())}" for notice in estimate.notices)]
+    as_markdown = [" | ".join(cell.replace("|", "\\|") for cell in row) for row in rows]
+    as_markdown.insert(1, " | ".join("---" for _ in rows[0]))
+    return {
+        "text/markdown": "\n\n".join([title, "\n".join(f"| {row} |" for row in as_markdown), *below]),
+        "text/plain": "\n".join([title, _table(rows), *below]),
+    }
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> str:
+    """The rows as plain text, their columns below each other."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
+
+
 def _who(record: "Record") -> str:
     author = record.author
     return author.agent or (f"run {author.run[:8]}" if author.run else "user")
@@ -70,14 +96,17 @@ def _label(id_: str) -> str:
 
 
 def _numbers(result: "Result") -> str:
+    from guildhall.view import from_cache, money
+
     answered = sum(part.status == "answered" for part in result.contributions)
     usage = result.usage
     parts = [
         result.team,
         f"{answered} of {len(result.contributions)} answered",
         f"{usage.calls} call{'s' * (usage.calls != 1)}",
-        "cost unknown" if usage.cost_usd is None else f"${usage.cost_usd:.4f}",
+        from_cache(usage.reused_replies),
+        money(usage.cost_usd or 0.0, usage.unpriced_calls),
         f"{result.seconds:.1f} s",
         f"run {result.run_id[:8]}",
     ]
-    return " · ".join(parts)
+    return " · ".join(filter(None, parts))

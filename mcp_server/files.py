@@ -1,7 +1,6 @@
 """Which files a host's model may have read: those of the project, and of these no secrets."""
 
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from guildhall.errors import PathRefused
@@ -25,7 +24,7 @@ def within(project: Path, names: Sequence[str]) -> list[Path]:
 
 
 def _within(project: Path, name: str) -> Path:
-    from guildhall.agents.tools.files import SECRET_FILES, SECRET_FOLDERS
+    from guildhall.agents.credentials import SECRET_FOLDERS, is_credentials, may_hold_credentials
 
     try:
         path = (project / name).resolve(strict=True)
@@ -41,7 +40,6 @@ def _within(project: Path, name: str) -> Path:
     if not path.is_file():
         raise PathRefused(f"{name!r} is not a file; name the files in it one by one")
     for part in path.relative_to(project).parts:
-        lower = part.lower()
-        if lower in SECRET_FOLDERS or any(fnmatchcase(lower, secret) for secret in SECRET_FILES):
+        if part.lower() in SECRET_FOLDERS or is_credentials(part) or may_hold_credentials(part):
             raise PathRefused(f"{name!r} is refused: {part} may hold secrets")
     return path

@@ -37,6 +37,8 @@ class Cost(BaseModel):
     input_tokens: int
     output_tokens: int
     usd: float | None
+    unpriced_calls: int
+    reused_replies: int
 
 
 class Memory(BaseModel):
@@ -64,7 +66,7 @@ class RunAnswer(BaseModel):
     team: str
     contributions: Annotated[list[MemberAnswer], _short("member, model, status, text, error")]
     sources: Annotated[list[SourceQuoted], _short("label, kind, text")]
-    cost: Annotated[Cost, _short("calls, input_tokens, output_tokens, usd (null: unknown)", "object")]
+    cost: Annotated[Cost, _short("calls, tokens, usd (null: unknown; unpriced_calls come on top)", "object")]
     seconds: float
     notices: list[str]
     next: str
@@ -115,6 +117,8 @@ def run_answer(result: "Result", *, host: str = "") -> CallToolResult:
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             usd=usage.cost_usd,
+            unpriced_calls=usage.unpriced_calls,
+            reused_replies=usage.reused_replies,
         ),
         seconds=round(result.seconds, 2),
         notices=notices,
@@ -178,10 +182,18 @@ def _next_step(result: "Result") -> str:
 
 def _as_text(run: RunAnswer) -> str:
     """The answer, who gave it, and what it cost, for a reader."""
+    from guildhall.view.clean import from_cache, money
+
     answered = sum(part.status == "answered" for part in run.contributions)
-    dollars = "unknown cost" if run.cost.usd is None else f"${run.cost.usd:.4f}"
-    tokens = run.cost.input_tokens + run.cost.output_tokens
-    numbers = f"{run.cost.calls} calls, {tokens:,} tokens, {dollars}, {run.seconds:.1f} s"
+    cost = run.cost
+    parts = [
+        f"{cost.calls} call{'s' * (cost.calls != 1)}",
+        from_cache(cost.reused_replies),
+        f"{cost.input_tokens + cost.output_tokens:,} tokens",
+        money(cost.usd or 0.0, cost.unpriced_calls),
+        f"{run.seconds:.1f} s",
+    ]
+    numbers = ", ".join(filter(None, parts))
     members = f"{answered} of {len(run.contributions)} members answered"
     lines = [
         run.answer or f"No answer: {run.error or run.status}",

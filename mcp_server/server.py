@@ -82,7 +82,7 @@ def _tool(
 
 
 def _lean(schema: Any) -> Any:
-    """The schema without titles and null defaults: they say nothing, and every host reads them."""
+    """The schema without titles and empty defaults: they say nothing, and every host reads them."""
     if isinstance(schema, list):
         return [_lean(one) for one in schema]
     if isinstance(schema, dict):
@@ -91,4 +91,4 @@ def _lean(schema: Any) -> Any:
 
 
 def _idle(name: str, value: Any) -> bool:
-    return (name == "title" and isinstance(value, str)) or (name == "default" and value is None)
+    return (name == "title" and isinstance(value, str)) or (name == "default" and not value)

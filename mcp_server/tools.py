@@ -10,6 +10,7 @@ from mcp_types import CallToolResult
 from pydantic import Field, WithJsonSchema
 
 from guildhall.errors import GuildhallError, describe
+from guildhall.redact import redact
 
 from .files import within
 from .lazy import LazyHall
@@ -43,6 +44,12 @@ Dollars = Annotated[
         }
     ),
 ]
+_PREFERENCES = ["cost_sensitive", "speed_priority", "quality_priority"]
+Preferred = Annotated[
+    Literal["cost_sensitive", "speed_priority", "quality_priority"] | None,
+    WithJsonSchema({"type": "string", "enum": _PREFERENCES, "description": "In choosing models."}),
+]
+Private = Annotated[bool, Field(description="Only for models marked private.")]
 Tags = Annotated[list[Annotated[str, Field(min_length=1, max_length=50)]], Field(max_length=20)]
 
 
@@ -55,6 +62,8 @@ async def run_team(  # noqa: PLR0917  hosts pass arguments by name
     files: Files = [],  # noqa: B006  the schema's default, never changed
     context: Background = "",
     budget_usd: Dollars = None,
+    preference: Preferred = None,
+    private: Private = False,
 ) -> Annotated[CallToolResult, RunAnswer]:
     """Have a team of specialists work on one task; returns their answer, who said what, sources
     and cost. Use it for work that gains from several views: research, review, decisions. Takes
@@ -67,6 +76,8 @@ async def run_team(  # noqa: PLR0917  hosts pass arguments by name
         files=files,
         context=context,
         budget_usd=budget_usd,
+        preference=preference,
+        private=private,
     )
 
 
@@ -80,6 +91,8 @@ async def ask_specialist(  # noqa: PLR0917  as above
     files: Files = [],  # noqa: B006  the schema's default, never changed
     context: Background = "",
     budget_usd: Dollars = None,
+    preference: Preferred = None,
+    private: Private = False,
 ) -> Annotated[CallToolResult, RunAnswer]:
     """Ask one specialist one question; returns the answer, sources and cost. Use it for a quick
     expert view or a second opinion; for several views at once use run_team."""
@@ -91,6 +104,8 @@ async def ask_specialist(  # noqa: PLR0917  as above
         files=files,
         context=context,
         budget_usd=budget_usd,
+        preference=preference,
+        private=private,
     )
 
 
@@ -139,6 +154,8 @@ async def _run(
     files: list[str],
     context: str,
     budget_usd: float | None,
+    preference: Preferred,
+    private: bool,
 ) -> CallToolResult:
     """The answer of `who` to the task, with progress while it is worked out.
 
@@ -156,6 +173,8 @@ async def _run(
             files=within(hall.project, files),
             context=context,
             budget=None if budget_usd is None else Budget(usd=budget_usd),
+            preference=preference,
+            private=private,
             sinks=[view],
             on_text=view.text,
         )
@@ -169,7 +188,7 @@ def _told() -> Iterator[None]:
     try:
         yield
     except GuildhallError as error:
-        raise ToolError(describe(error)) from error
+        raise ToolError(redact(describe(error))) from error
 
 
 async def _hall(ctx: Request) -> "Hall":

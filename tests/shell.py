@@ -23,7 +23,8 @@ HOSTILE = (
 TASK = "Why was the harbour closed?"
 COMMANDS = [
     ["run"], ["ask"], ["resume"], ["teams"], ["teams", "show"], ["specialists"], ["specialists", "show"],
-    ["runs"], ["runs", "show"], ["watch"], ["cancel"], ["recall"], ["remember"], ["doctor"], ["mcp"],
+    ["runs"], ["runs", "show"], ["runs", "prune"], ["watch"], ["cancel"], ["recall"], ["remember"],
+    ["doctor"], ["mcp"],
 ]  # fmt: skip
 
 

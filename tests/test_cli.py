@@ -1,14 +1,15 @@
 """The shell face as users and programs meet it: what is printed where, and with which exit code."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import click
 import pytest
-from fake_models import FakeModels
-from shell import COMMANDS, TASK, data, done, guildhall
+from fake_models import FakeModels, Fault
+from shell import COMMANDS, TASK, data, done, guildhall, started
 
 from guildhall.cli.main import cli
 
@@ -185,3 +186,118 @@ def test_an_error_of_ours_is_one_line_and_a_traceback_on_request(
     assert ("Traceback" in result.stderr) is debug
     if not debug:
         assert "\x1b" not in result.stderr
+
+
+def test_a_dry_run_says_who_would_be_asked_and_the_worst_case_and_asks_nobody(server: FakeModels) -> None:
+    said = done("run", "duo", TASK, "--dry-run", "--max-calls", "5", "--file", "notes.md")
+    assert said.startswith("duo · parallel · not started\n")
+    for part in ("reader  The reader of the harbour.", "asks openai-compatible:", "At most\n  2 calls · "):
+        assert part in said
+    assert "budget: $1.00 (the default), 5 calls" in said
+    assert "unknown: what openai-compatible:" in said
+    estimate = data("ask", "reader", TASK, "--dry-run", "--budget-usd", "0.25")
+    assert [member["name"] for member in estimate["members"]] == ["reader"]
+    assert estimate["budget"]["usd"] == 0.25
+    assert not server.requests
+    assert data("runs")["runs"] == []
+
+
+def test_a_preference_chooses_the_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-x")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-y")
+    preferences = ("cost_sensitive", "quality_priority")
+    cheap, good = (
+        data("run", "duo", TASK, "--dry-run", "--preference", preference) for preference in preferences
+    )
+    assert cheap["members"][0]["scores"]["preference"] == "cost_sensitive"
+    assert sum(member["usd"] for member in cheap["members"]) < sum(
+        member["usd"] for member in good["members"]
+    )
+    shown = [
+        data("teams", "show", "duo", "--preference", preference)["assignments"] for preference in preferences
+    ]
+    assert shown[0] != shown[1]
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--preference", "cheap"], "'cost_sensitive', 'speed_priority', 'quality_priority'"),
+        (["--cache", "never"], "'use', 'refresh', 'off'"),
+        (["--priority", "high"], "not a valid integer"),
+        (["--private-file", "missing.md"], "missing.md"),
+        (["--private-file", "empty.md"], "empty.md is empty"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "refused",
+)
+def test_a_value_that_cannot_be_used_is_refused_with_those_that_can(
+    args: list[str], said: str, harbour: Path
+) -> None:
+    (harbour / "empty.md").write_text("")
+    for command in (["run", "duo", TASK], ["ask", "reader", TASK]):
+        result = guildhall(*command, *args)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert said in result.stderr
+
+
+def test_the_doctor_tells_limits_private_models_and_what_holds_by_default(
+    server: FakeModels, home: Path
+) -> None:
+    home.mkdir()
+    (home / "config.toml").write_text(
+        '[model."openai-compatible:own"]\nprivate = true\nrpm = 60\nin_flight = 4\n'
+        '[budget]\nusd = 0.5\n[cache]\nmode = "refresh"\n[router]\npreference = "cost_sensitive"\n'
+    )
+    report = data("doctor")
+    assert report["private"] == ["openai-compatible:own"]
+    assert report["limits"] == {"openai-compatible:own": {"requests": 60, "in_flight": 4}}
+    assert report["defaults"] == {"budget_usd": 0.5, "cache": "refresh", "preference": "cost_sensitive"}
+    said = done("doctor")
+    assert "limits of openai-compatible:own: 60 requests a minute, 4 calls in flight" in said
+    assert "budget of a run that names none: $0.50" in said
+    assert "cache: refresh" in said
+    assert "openai-compatible:own" in said
+
+
+def test_the_doctor_names_what_local_only_leaves_out(
+    monkeypatch: pytest.MonkeyPatch, server: FakeModels
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-x")
+    monkeypatch.setenv("GUILDHALL_LOCAL_ONLY", "1")
+    report = data("doctor")
+    assert [row["provider"] for row in report["left_out"]] == ["anthropic"]
+    assert all(row["model"].startswith("openai-compatible:") for row in report["models"])
+    assert "GUILDHALL_LOCAL_ONLY is set" in done("doctor")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is no signal there")
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=["text", "json"])
+def test_ctrl_c_again_and_again_prints_what_is_known_and_ends_with_130(
+    server: FakeModels, form: list[str]
+) -> None:
+    server.reply = lambda body, _api: (
+        "The reader's words." if "what the text says" in json.dumps(body) else Fault("hang")
+    )
+    process = started("run", "duo", TASK, *form)
+    assert process.stderr is not None
+    told = ""
+    while "reader done" not in told:
+        line = process.stderr.readline()
+        assert line, told
+        told += line
+    while True:
+        process.send_signal(signal.SIGINT)
+        try:
+            out, err = process.communicate(timeout=0.05)
+            break
+        except subprocess.TimeoutExpired:
+            continue
+    assert process.returncode == 130, err
+    assert "The reader's words." in out
+    assert "goes on from what is paid for" in err.splitlines()[-1]
+    assert "Traceback" not in err
+    if form:
+        assert json.loads(out)["status"] == "cancelled"
+    else:
+        assert "doubter" in out
+        assert " · cancelled · run " in out

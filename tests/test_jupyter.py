@@ -32,6 +32,14 @@ class Cell:
     """The name of the exception."""
     traceback: list[str] = field(default_factory=list)
     help: str = ""
+    blocks: dict[str, list[str]] = field(default_factory=dict)
+    """What each part of the output that changes showed in plain text, the newest last."""
+
+    @property
+    def last(self) -> str:
+        """All the text that the cell shows in the end."""
+        rest = [data["text/plain"] for data in self.shown]
+        return "\n".join([*(said[-1] for said in self.blocks.values()), self.text, *rest])
 
 
 class Notebook:
@@ -49,8 +57,13 @@ class Notebook:
                 cell.text += content["text"]
                 if on_text is not None:
                     on_text(cell.text)
-            elif kind == "display_data":
-                cell.shown.append(content["data"])
+            elif kind in ("display_data", "update_display_data"):
+                if id_ := content.get("transient", {}).get("display_id"):
+                    cell.blocks.setdefault(id_, []).append(content["data"]["text/plain"])
+                    if on_text is not None:
+                        on_text(cell.blocks[id_][-1])
+                else:
+                    cell.shown.append(content["data"])
             elif kind == "error":
                 cell.error, cell.traceback = content["ename"], content["traceback"]
 
@@ -72,6 +85,8 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook]:
     duo = "name: duo\ndescription: Two views.\npattern: parallel\nmembers: [reader, doubter]"
     _write(folder, "teams/duo.md", duo)
     (folder / "my notes.md").write_text(NOTES)
+    (folder / "home").mkdir()
+    (folder / "home" / "config.toml").write_text('[model."openai-compatible:narrow"]\nin_flight = 1\n')
     clean = {
         name: value for name, value in os.environ.items() if not name.startswith(("ANTHROPIC", "OPENAI"))
     }
@@ -159,16 +174,19 @@ def test_the_result_is_kept_in_the_variable_that_is_named(notebook: Notebook) ->
 
 
 def test_a_failed_run_fails_the_cell_in_one_line_and_keeps_its_result(notebook: Notebook) -> None:
-    notebook.models.reply = lambda _body, _api: Fault("400", message="no such luck")
-    cell = notebook.run("%%ask reader -o broken\nLook")
+    notebook.models.reply = lambda _body, _api: Fault(
+        "400", message="no such luck with sk-ant-api03-" + "a" * 24
+    )
+    cell = notebook.run("%%ask reader -o broken --cache off\nLook")
     assert cell.error == "RunFailed"
     assert len(cell.traceback) == 1
     assert "no such luck" in cell.traceback[0]
+    assert "sk-ant" not in cell.traceback[0] + cell.text + json.dumps(cell.shown)
     assert notebook.value("broken.status") == "failed"
 
 
 def test_a_budget_of_one_call_stops_the_second(notebook: Notebook) -> None:
-    notebook.run("%%team duo -o short --max-calls 1\nLook")
+    notebook.run("%%team duo -o short --max-calls 1\nLook once")
     assert len(notebook.models.requests) == 1
     assert notebook.value("sorted(part.status for part in short.contributions)") == ["answered", "failed"]
 
@@ -182,6 +200,10 @@ def test_a_budget_of_one_call_stops_the_second(notebook: Notebook) -> None:
         ("%%team duo -f nowhere.md\nLook", "there is no file"),
         ("%%team duo --budget-usd 0\nLook", "no budget"),
         ("%%team duo --max-calls many\nLook", "no count"),
+        ("%%team duo --preference cheap\nLook", "invalid choice"),
+        ("%%team duo --cache never\nLook", "invalid choice"),
+        ("%%team duo --private\nLook", "not marked private"),
+        ("%%team sk-ant-api03-AAAABBBBCCCCDDDDEEEE\nLook", "[redacted: anthropic]"),
         ("%%team 'duo\nLook", "cannot be read"),
         ("%recall", "needs words"),
         ("%remember -k rumour It rains", "invalid choice"),
@@ -221,7 +243,7 @@ def test_an_interrupt_hangs_up_and_leaves_the_kernel_usable(notebook: Notebook) 
 
     finger = threading.Thread(target=interrupt)
     finger.start()
-    cell = notebook.run("%%team duo\nLook")
+    cell = notebook.run("%%team duo --cache off\nLook")
     finger.join(DEADLINE)
     assert cell.error == "Interrupted"
     assert len(cell.traceback) == 1
@@ -231,9 +253,80 @@ def test_an_interrupt_hangs_up_and_leaves_the_kernel_usable(notebook: Notebook) 
     assert not notebook.run("%%ask reader\nLook again").error
 
 
+def test_a_retry_takes_back_what_the_block_showed_and_leaves_the_text_once(notebook: Notebook) -> None:
+    shown = threading.Event()
+    attempts = 0
+
+    def reply(_body: dict[str, Any], _api: str) -> str:
+        nonlocal attempts
+        attempts += 1
+        assert attempts == 1 or shown.wait(DEADLINE)
+        return "alpha alpha alpha alpha" if attempts == 1 else "omega omega"
+
+    notebook.models.reply, notebook.models.pace = reply, 0.2
+    try:
+        cell = notebook.run(
+            "%%ask reader -m openai-compatible:m/cut:4,ok\nSay it again",
+            on_text=lambda text: shown.set() if "│ alpha" in text else None,
+        )
+    finally:
+        notebook.models.pace = 0
+    assert not cell.error
+    [block] = cell.blocks.values()
+    before, after = (next(i for i, said in enumerate(block) if word in said) for word in ("alpha", "omega"))
+    assert before < after
+    assert not any("alpha" in said for said in block[after:])
+    assert "reader │ (connection: " in cell.text
+    assert "alpha" not in cell.last
+    assert cell.text.count("omega omega") == 1
+
+
+def test_who_waits_for_a_slot_is_shown_waiting_until_it_asks(notebook: Notebook) -> None:
+    waits = threading.Event()
+    notebook.models.reply = lambda _body, _api: "said" if waits.wait(DEADLINE) else Fault("500")
+    cell = notebook.run(
+        "%%team duo -m openai-compatible:narrow\nWait for each other",
+        on_text=lambda text: waits.set() if "│ (waits: 1 of 1 calls are in flight)" in text else None,
+    )
+    assert not cell.error
+    assert waits.is_set()
+    assert "waits" not in cell.last
+
+
+def test_a_reply_from_the_cache_is_marked_and_counted(notebook: Notebook) -> None:
+    first = notebook.run("%%ask reader\nWhat is asked twice?")
+    again = notebook.run("%%ask reader\nWhat is asked twice?")
+    assert len(notebook.models.requests) == 1
+    assert "cache" not in first.last
+    assert "reader │ (cached)" in again.text
+    assert "0 calls · 1 reply from the cache" in again.shown[-1]["text/plain"]
+    notebook.run("%%ask reader --cache refresh\nWhat is asked twice?")
+    assert len(notebook.models.requests) == 2
+
+
+def test_a_dry_run_is_a_table_of_who_would_be_asked(notebook: Notebook) -> None:
+    cell = notebook.run("%%team duo --dry-run -o plan --max-calls 3\nLook")
+    assert not cell.error
+    table = cell.shown[-1]
+    assert "duo · parallel · not started" in table["text/plain"]
+    assert [row.split()[0] for row in table["text/plain"].splitlines()[1:4]] == [
+        "member",
+        "reader",
+        "doubter",
+    ]
+    assert "3 calls" in table["text/plain"]
+    assert "unknown: what openai-compatible:" in table["text/plain"]
+    assert "| reader | openai-compatible:" in table["text/markdown"]
+    assert notebook.value("[m.name for m in plan.members]") == ["reader", "doubter"]
+    assert not notebook.models.requests
+
+
 def test_a_question_mark_shows_the_arguments(notebook: Notebook) -> None:
     page = notebook.run("%%team?").help
-    for option in ("--out", "--model", "--file", "--budget-usd", "--max-calls", "--pattern"):
+    for option in (
+        "--out", "--model", "--file", "--budget-usd", "--max-calls", "--pattern", "--preference",
+        "--private", "--cache", "--dry-run",
+    ):  # fmt: skip
         assert option in page
 
 
@@ -252,4 +345,4 @@ def test_unloading_takes_everything_away_and_loading_brings_it_back(notebook: No
 def _write(folder: Path, name: str, front: str) -> None:
     path = folder / ".guildhall" / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"---\n{front}\n---\nLook closely.\n")
+    path.write_text(f"---\n{front}\n---\nLook closely: you are {path.stem}.\n")

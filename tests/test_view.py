@@ -8,13 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guildhall.agents import Amount, Budget, Message, Parallel, Run
+from guildhall.agents import Amount, Budget
 from guildhall.agents import event as ev
-from guildhall.agents.budget import Meter
-from guildhall.agents.models.scripted import ScriptedModel
-from guildhall.agents.run import RunState
-from guildhall.agents.testing import StubMember
-from guildhall.view import Item, View, clean, items, money, one_line, tame
+from guildhall.view import Item, View, clean, items, money, tame
 
 HOSTILE = (
     "\x00\x07\x1b[31m\x7f\x9b2J\u061c\u200b\u200e\u202e\u2028\u2066\u2069\ufeff\ufff9\ud800\udfff\U000e0041"
@@ -45,6 +41,10 @@ class Script:
 
     def ask(self, path: str, model: str = "p:m", attempt: int = 1) -> int:
         return self(ev.Asked, path, "", model=model, attempt=attempt, reserved=NOTHING)
+
+    def reuse(self, path: str, text: str) -> int:
+        about: Any = {"asked": 0, "cached": True, "usage": None, "spent": NOTHING}
+        return self(ev.Replied, path, "", text=text, model="p:kept", **about)
 
     def reply(self, path: str, asked: int, text: str, spent: Amount = SPENT) -> int:
         return self(ev.Replied, path, "", asked=asked, text=text, model="p:m", usage=None, spent=spent)
@@ -96,6 +96,8 @@ _HAPPENING = st.one_of(
     st.tuples(st.just("text"), st.sampled_from(PATHS), st.integers(1, 3), TEXTS),
     st.tuples(st.just("reply"), st.sampled_from(PATHS), TEXTS),
     st.tuples(st.just("lost"), st.sampled_from(PATHS), TEXTS),
+    st.tuples(st.just("cached"), st.sampled_from(PATHS), TEXTS),
+    st.tuples(st.just("waits"), st.sampled_from(PATHS), st.sampled_from(["limit", "budget"]), TEXTS),
     st.tuples(st.just("called"), st.sampled_from(PATHS), TEXTS),
     st.tuples(st.just("returned"), st.integers(1, 30), TEXTS),
     st.tuples(st.just("question"), st.sampled_from(PATHS), TEXTS),
@@ -120,24 +122,29 @@ def tell(script: Script, what: str, *more: Any) -> None:
             script.reply(f"{path}/ask", 1, text)
         case "lost", path, text:
             script(ev.Lost, f"{path}/ask", text, asked=1, error="server", text=text, spent=SPENT)
+        case "cached", path, text:
+            script.reuse(f"{path}/ask", text)
         case "called", path, text:
             script(ev.Called, path, "", tool=text, arguments={text: text}, why=text)
         case "returned", called, text:
             script(ev.Returned, "team", "", called=called, text=text, failed=False)
         case "question", path, text:
             script(ev.Question, path, text, text=text, options=(text,))
+        case _:
+            tell_more(script, what, *more)
+
+
+def tell_more(script: Script, what: str, *more: Any) -> None:
+    match what, *more:
         case "plan", path, ids:
             steps = [{"id": id_, "who": "a", "task": "t", "needs": []} for id_ in ids]
             script(ev.Decided, path, "", what="plan", choice="c", data=steps)
-        case _:
-            tell_of_run(script, what, *more)
-
-
-def tell_of_run(script: Script, what: str, more: Any) -> None:
-    if what == "run":
-        script(ev.RunStarted, team="team", task="t", budget=Budget(), resumed=more)
-    else:
-        script(ev.RunFinished, outcome="answered", text=more, spent=SPENT)
+        case "waits", path, for_what, text:
+            script(ev.Decided, f"{path}/ask", "", what=for_what, choice="waits", reason=text)
+        case "run", resumed:
+            script(ev.RunStarted, team="team", task="t", budget=Budget(), resumed=resumed)
+        case "finish", text:
+            script(ev.RunFinished, outcome="answered", text=text, spent=SPENT)
 
 
 @settings(max_examples=150, deadline=None)
@@ -355,31 +362,37 @@ def test_the_answer_comes_with_its_sources_and_notices_and_closes_open_questions
     assert one(view, "question")["answer"] == ""
 
 
-@given(st.text(st.characters(), max_size=40), st.text(st.characters(), max_size=40))
-def test_cleaning_the_pieces_of_a_text_is_cleaning_the_text(one_: str, other: str) -> None:
-    assert clean(one_) + clean(other) == clean(one_ + other)
-    clean(one_).encode()
+def test_a_cached_reply_takes_the_place_of_what_was_lost_is_marked_and_costs_nothing(
+    view: View, script: Script
+) -> None:
+    script.start("team/a")
+    asked = script.ask("team/a/ask")
+    view.text("team/a/ask", 1, "half")
+    script(ev.Lost, "team/a/ask", "a", asked=asked, error="budget", text="no room", spent=NOTHING)
+    script.reuse("team/a/ask", "said before")
+    script.end("team/a", text="said before")
+    reply, lane, run = one(view, "reply"), one(view, "member", name="a"), view.items()[0]
+    assert (reply["text"], reply["status"], reply["error"]) == ("said before", "done", "")
+    assert reply["cached"]
+    assert (lane["status"], lane["model"], lane["reused"]) == ("done", "p:kept", 1)
+    assert (run["reused"], run["calls"], run["usd"]) == (1, 0, 0)
+    assert "1 reply from the cache" in view.summary()
 
 
-def test_clean_text_keeps_what_people_write() -> None:
-    said = "Füße\tund 漢字,\nنص, 👩\u200d🔬 e\u0301"
-    assert clean(said) == said
-    assert one_line("  a\n\n b  ") == "a b"
-    assert one_line("word " * 100, 20) == "word word word word…"
-
-
-async def test_a_real_run_is_shown_as_it_happened() -> None:
-    from guildhall.agents import Agent
-
-    view = View()
-    agent = Agent("agent", "Answer.", (ScriptedModel("from a model"),))
-    team = Parallel("duo", (agent, StubMember("stub", "from a stub")))
-    run = Run(RunState("r" * 32, Meter(Budget()), [view], view.text))
-    await run.give(team, Message(text="do it"))
-    replies = {i["who"]: (i["text"], i["status"]) for i in view.items() if i["is"] == "reply"}
-    assert replies == {"agent": ("from a model", "done"), "stub": ("from a stub", "done")}
-    assert {i["name"]: (i["team"], i["status"]) for i in view.items() if i["is"] == "member"} == {
-        "duo": (True, "done"),
-        "agent": (False, "done"),
-        "stub": (False, "done"),
-    }
+@pytest.mark.parametrize(
+    ("what", "reason", "doing"),
+    [
+        ("limit", "p:m: 8 of 8 calls are in flight", "waits: 8 of 8 calls are in flight"),
+        ("limit", "no room", "waits: no room"),
+        ("budget", "others hold it: all of it", "waits: others hold it: all of it"),
+    ],
+)
+def test_a_lane_says_for_what_its_member_waits_until_it_asks(
+    view: View, script: Script, what: str, reason: str, doing: str
+) -> None:
+    script.start("team/a")
+    script(ev.Decided, "team/a/ask", "", what=what, choice="waits", reason=reason)
+    assert one(view, "member", name="a")["doing"] == doing
+    assert f"a ({doing})" in view.summary()
+    script.ask("team/a/ask")
+    assert one(view, "member", name="a")["doing"] == "writing"

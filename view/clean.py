@@ -66,3 +66,8 @@ def money(usd: float, unpriced: int = 0, *, digits: int = 4) -> str:
     if not usd:
         return "cost unknown" if unpriced else "$0"
     return ("over " if unpriced else "") + f"${usd:.{digits}f}"
+
+
+def from_cache(replies: int) -> str:
+    """How many replies were not asked for again, in words; empty if there is none."""
+    return f"{replies} repl{'y' if replies == 1 else 'ies'} from the cache" if replies else ""

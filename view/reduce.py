@@ -5,16 +5,20 @@ Fields beside `id` and `is` (a text is always `text`, with in `cut` the number o
     run       team pattern task status began ended seconds budget sources cited notices hidden text, amounts
     member    name role task status doing model above team began ended error, amounts
     step      name who task needs status lane                                                 (of a plan)
-    reply     who lane at model attempt status error reason event text
+    reply     who lane at model attempt status error reason event cached text
     tool      who lane at tool arguments why status event text
     memory    who lane at verb records texts text
     message   who lane at to type text
     decision  who lane at what choice data evidence text
     question  who lane at options answer text
 
-Statuses are waiting, working, done, failed, cancelled, skipped; of a reply writing, done, lost. Amounts are
-calls, tokens, cached, usd and unpriced, the number of calls whose price is not known. `lane` and `above` are
-ids of members: a member has one lane however often it runs, apart from its namesakes in other teams.
+Statuses are waiting, working, done, failed, cancelled, skipped; of a reply writing, done, lost. A new attempt
+takes back the text of the one before it; a reply that is `cached` was not asked for again. While a member
+waits for a slot or for its share of the budget, what it is `doing` begins with `waits: ` and says for what.
+
+Amounts are calls, tokens, cached (tokens), usd, unpriced, the number of calls whose price is not known, and
+reused, the number of replies from the cache. `lane` and `above` are ids of members: a member has one lane
+however often it runs, apart from its namesakes in other teams.
 """
 
 import json
@@ -34,7 +38,8 @@ from .summary import summary
 
 _ENDED = {"answered": "done", "failed": "failed", "cancelled": "cancelled", "skipped": "skipped"}
 _NUMBER = re.compile(r"\.\d+$")
-_NOTHING: Item = {"calls": 0, "tokens": 0, "cached": 0, "usd": 0.0, "unpriced": 0}
+_SPENT = ("calls", "tokens", "cached", "usd", "unpriced")
+_NOTHING: Item = {"calls": 0, "tokens": 0, "cached": 0, "usd": 0.0, "unpriced": 0, "reused": 0}
 
 
 class View:
@@ -115,9 +120,9 @@ class View:
         if lane and self._open[lane]:
             self._items.put(lane, doing=what, **fields)
 
-    def _spend(self, path: str, spent: Amount) -> None:
+    def _spend(self, path: str, spent: Amount, *, reused: bool = False) -> None:
+        more = _amounts(spent) | {"reused": int(reused)}
         for id_ in filter(None, ("run", self._lane(path))):
-            more = _amounts(spent)
             self._items.put(id_, **{name: self._items[id_][name] + more[name] for name in more})
 
     def _step(self, path: str, status: str) -> None:
@@ -191,7 +196,7 @@ class View:
             self._items.put(lane, status=status, doing="", ended=event.at)
 
     def _new_reply(self, at: ev.Event, text: str, /, **fields: Any) -> None:
-        blank = {"model": "", "attempt": 1, "error": "", "reason": "", "event": ""}
+        blank = {"model": "", "attempt": 1, "error": "", "reason": "", "event": "", "cached": False}
         self._new(_reply(at.path), "reply", at, text, **blank | fields)
 
     def _asked(self, event: ev.Asked) -> None:
@@ -204,15 +209,17 @@ class View:
         self._doing(event, doing, model=event.model)
 
     def _replied(self, event: ev.Replied) -> None:
-        id_ = _reply(event.path)
-        if id_ in self._items:
+        id_, at = _reply(event.path), {"model": event.model, "status": "done", "event": f"e{event.id}"}
+        if event.cached:  # nothing was asked before it
+            self._new_reply(event, event.text, **at, cached=True)
+        elif id_ in self._items:
             reply = self._items[id_]
-            self._items.put(id_, status="done", model=event.model, event=f"e{event.id}")
+            self._items.put(id_, **at)
             if reply["cut"] or reply["text"] != clean(event.text):
                 self._items.write(id_, event.text, anew=True)
         self._spoke.add(self._span(event.path))
-        self._spend(event.path, event.spent)
-        self._doing(event, "thinking")
+        self._spend(event.path, event.spent, reused=event.cached)
+        self._doing(event, "thinking", model=event.model)
 
     def _lost(self, event: ev.Lost) -> None:
         if (id_ := _reply(event.path)) in self._items:
@@ -259,6 +266,14 @@ class View:
         self._new(f"e{event.id}", "decision", event, event.reason, **about, evidence=evidence)
         if steps:
             self._plan(self._lane(event.path), steps)
+        if event.choice == "waits":
+            self._waits(event)
+
+    def _waits(self, event: ev.Decided) -> None:
+        """Have the lane say for what its member waits, until it asks."""
+        model, _, why = event.reason.partition(": ") if event.what == "limit" else ("", "", event.reason)
+        about = {"model": model} if why and model else {}
+        self._doing(event, f"waits: {why or model}", **about)
 
     def _plan(self, lane: str | None, steps: list[Item]) -> None:
         """Show the steps, in place of those of an earlier plan that are not in this one."""
@@ -291,7 +306,7 @@ def _steps(data: Any) -> Iterator[Item]:
 
 
 def _amounts(amount: Amount) -> Item:
-    return {name: getattr(amount, name) for name in _NOTHING}
+    return {name: getattr(amount, name) for name in _SPENT}
 
 
 def _arguments(arguments: dict[str, Any]) -> str:

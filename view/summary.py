@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from .clean import money, one_line
+from .clean import from_cache, money, one_line
 from .items import Item
 
 _NAMED = 3
@@ -18,6 +18,7 @@ def summary(items: Sequence[Item], *, now: float) -> str:
     asking = [item["who"] for item in items if item["is"] == "question" and item["answer"] is None]
     done, failed = (sum(item["status"] == status for item in members) for status in ("done", "failed"))
     limit = run["budget"].get("usd")
+    known = run["usd"] or not run["unpriced"]
     minutes, seconds = divmod(int(elapsed(run, now=now)), 60)
     parts = [
         f"{one_line(run['team'], 60) or 'run'}: {run['status']}",
@@ -25,7 +26,8 @@ def summary(items: Sequence[Item], *, now: float) -> str:
         *(f"{one_line(who, 60)} asks you" for who in asking),
         f"{done} of {len(members)} done" + (f", {failed} failed" if failed else ""),
         f"{run['calls']} call" + ("s" if run["calls"] != 1 else ""),
-        money(run["usd"], run["unpriced"]) + (f" of ${limit:.2f}" if limit else ""),
+        money(run["usd"], run["unpriced"]) + (f" of ${limit:.2f}" if limit and known else ""),
+        from_cache(run["reused"]),
         f"{minutes}:{seconds:02}",
     ]
     return " · ".join(filter(None, parts))
