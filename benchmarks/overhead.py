@@ -3,10 +3,12 @@
 python benchmarks/overhead.py [rounds]
 
 All of it is measured in one run on one machine, in rounds that take turns; a ratio is the median of
-the ratios within the rounds. The SDK's work and ours ask the same local server for the same texts.
+the ratios within the rounds. The SDK's work and ours ask the same local server for texts of the same
+length, each text once, so that none is answered from the cache.
 """
 
 import asyncio
+import itertools
 import statistics
 import subprocess
 import sys
@@ -14,20 +16,34 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from guildhall.agents import Agent, Hall, Member, Message, ModelReply, ModelRequest, Parallel, Pipeline, Run
+from guildhall.agents.config import CacheMode
 from guildhall.agents.models.base import OnText
 from guildhall.agents.models.openai_chat import OpenAICompatibleModel
-from guildhall.agents.run import RunState
+from guildhall.agents.models.slots import Slots
+from guildhall.agents.state import RunState
+from guildhall.memory.store.database import Database
+from guildhall.memory.store.limits import Limit, Limits
+from guildhall.memory.store.liveness import Liveness
+from guildhall.redact import redact
 
 TASK = "Weigh the three offers for the new database and say which one to take. " * 8
 SERVER = Path(__file__).parent.parent / "tests" / "fake_models.py"
 Work = Callable[[], Awaitable[object]]
 REPEATS = {"3 in a row": 10, "20 at once + 1": 2, "500 pairs": 1}
 CALLS = {"3 in a row": 30, "20 at once + 1": 42, "500 pairs": 1000}
+LIMITS = """
+[model."openai-compatible:fake"]
+rpm = 10_000_000
+tpm = 1_000_000_000
+in_flight = 10_000
+"""
+"""So wide that no call waits: what they cost is asking."""
+NUMBERS = itertools.count(1_000_000)
 
 
 class Stub:
@@ -62,9 +78,31 @@ class Calls:
         return answer
 
 
+@dataclass(frozen=True)
+class Numbered:
+    """A member whose task begins with its number, so that no two of a team ask the same."""
+
+    number: int
+    member: Member
+
+    @property
+    def name(self) -> str:
+        return f"{self.member.name}-{self.number}"
+
+    async def run(self, message: Message, run: Run) -> Message:
+        return await self.member.run(
+            message.model_copy(update={"text": f"{self.number} {message.text}"}), run
+        )
+
+
+def new_task() -> str:
+    """A task that nobody was given before."""
+    return f"{next(NUMBERS)} {TASK}"
+
+
 async def unkept(team: Member) -> object:
     """A run that leaves nothing on disk."""
-    return await Run(RunState("r" * 32)).give(team, Message(text=TASK))
+    return await Run(RunState("r" * 32)).give(team, Message(text=new_task()))
 
 
 async def stub_calls(hall: Hall, rounds: int) -> None:
@@ -101,14 +139,15 @@ async def bare(api: Any, system: str, user: str) -> str:
 
 def bare_works(api: Any) -> dict[str, Work]:
     async def line(count: int) -> str:
-        said = ""
+        task, said = new_task(), ""
         for number in range(count):
-            said = await bare(api, f"You are member {number}.", f"{TASK}\n{said}")
+            said = await bare(api, f"You are member {number}.", f"{task}\n{said}")
         return said
 
     async def fan() -> str:
-        said = await asyncio.gather(*(bare(api, f"You are member {i}.", TASK) for i in range(20)))
-        return await bare(api, "You write the synthesis.", TASK + "\n".join(said))
+        task = new_task()
+        said = await asyncio.gather(*(bare(api, f"You are member {i}.", task) for i in range(20)))
+        return await bare(api, "You write the synthesis.", task + "\n".join(said))
 
     return {
         "3 in a row": lambda: line(3),
@@ -121,7 +160,7 @@ def our_teams(url: str) -> dict[str, Member]:
     model = OpenAICompatibleModel("fake", base_url=f"{url}/v1", api_key="none")
     members = [Agent(f"member{i}", f"You are member {i}.", [model]) for i in range(20)]
     chair = Agent("chair", "You write the synthesis.", [model])
-    pairs = [Pipeline(f"pair{i}", members[:2]) for i in range(500)]
+    pairs = [Numbered(i, Pipeline("pair", members[:2])) for i in range(500)]
     return {
         "3 in a row": Pipeline("line", members[:3]),
         "20 at once + 1": Parallel("fan", members, chair, need=20),
@@ -129,14 +168,26 @@ def our_teams(url: str) -> dict[str, Member]:
     }
 
 
-async def against_the_sdk(url: str, hall: Hall, rounds: int) -> None:
-    teams = our_teams(url)
+def our_works(url: str, hall: Hall | None, cache: CacheMode = "off") -> dict[str, Work]:
+    """Each with a new task, in runs that are kept by the hall if there is one."""
+
+    def work(team: Member) -> Work:
+        if hall is None:
+            return lambda: unkept(team)
+        return lambda: hall.run_team(team, new_task(), cache=cache)
+
+    return {name: work(team) for name, team in our_teams(url).items()}
+
+
+async def against_the_sdk(url: str, hall: Hall, limited: Hall, rounds: int) -> None:
     async with sdk(url) as api, sdk(url, aiohttp=True) as quick:
         ways: dict[str, dict[str, Work]] = {
             "bare openai SDK, as it comes": bare_works(api),
             "bare openai SDK, aiohttp": bare_works(quick),
-            "Guildhall, no journal": {name: partial(unkept, team) for name, team in teams.items()},
-            "Guildhall, journal": {n: partial(hall.run_team, team, TASK) for n, team in teams.items()},
+            "Guildhall, no journal": our_works(url, None),
+            "Guildhall, journal": our_works(url, hall),
+            "Guildhall, journal and cache": our_works(url, hall, "use"),
+            "Guildhall, journal, cache and limits": our_works(url, limited, "use"),
         }
         taken: dict[tuple[str, str], list[float]] = {}
         for turn in range(rounds + 1):
@@ -158,16 +209,15 @@ async def against_the_sdk(url: str, hall: Hall, rounds: int) -> None:
         row(way, *cells)
 
 
-async def fan_out(slow_url: str, hall: Hall, rounds: int) -> None:
+async def fan_out(slow_url: str, hall: Hall, limited: Hall, rounds: int) -> None:
     stub = [Agent(f"m{i}", "Answer.", [Stub(0.2)]) for i in range(20)]
     stub_team = Parallel("fan", stub, Agent("chair", "Sum up.", [Stub(0.2)]))
     async with sdk(slow_url, aiohttp=True) as api:
         ways: dict[str, Work] = {
             "stub model, journal": lambda: hall.run_team(stub_team, TASK),
             "bare openai SDK, aiohttp": bare_works(api)["20 at once + 1"],
-            "Guildhall over HTTP, journal": lambda: hall.run_team(
-                our_teams(slow_url)["20 at once + 1"], TASK
-            ),
+            "Guildhall over HTTP, journal and cache": our_works(slow_url, hall, "use")["20 at once + 1"],
+            "Guildhall over HTTP, with limits too": our_works(slow_url, limited, "use")["20 at once + 1"],
         }
         taken: dict[str, list[float]] = {way: [] for way in ways}
         for turn in range(rounds + 1):
@@ -179,6 +229,58 @@ async def fan_out(slow_url: str, hall: Hall, rounds: int) -> None:
     row("20 x 200 ms and a synthesis of 200 ms, wall", "median ms", "best ms")
     for way, times in taken.items():
         row(way, statistics.median(times), min(times))
+
+
+async def slots(home: Path, rounds: int) -> None:
+    """One slot taken and freed, with nothing between."""
+    kinds = {
+        "no limits": Limit(),
+        "calls in flight": Limit(in_flight=10_000),
+        "requests, tokens and calls in flight": Limit(10_000_000, 1_000_000_000, 10_000),
+    }
+    liveness, db, count = Liveness(home / "locks"), Database(home / "guildhall.db"), 500
+    each = Slots(Limits(db, liveness), kinds.__getitem__)
+
+    async def one(kind: str) -> None:
+        (await each.take(kind, tokens=1000, on_wait=print)).free(tokens=500)
+
+    row("a slot taken and freed", "CPU us", "wall us", "CPU us, 500 at once", "wall us, 500 at once")
+    for kind in kinds:
+        taken: list[tuple[float, ...]] = []
+        for _ in range(rounds):
+            cpu, wall = time.process_time(), time.perf_counter()
+            for _ in range(count):
+                await one(kind)
+            cpu2, wall2 = time.process_time(), time.perf_counter()
+            await asyncio.gather(*(one(kind) for _ in range(count)))
+            cpu3, wall3 = time.process_time(), time.perf_counter()
+            taken.append((cpu2 - cpu, wall2 - wall, cpu3 - cpu2, wall3 - wall2))
+        row(kind, *(statistics.median(column) / count * 1e6 for column in zip(*taken, strict=True)))
+    await asyncio.to_thread(db.close)
+    liveness.close()
+
+
+def redaction(rounds: int) -> None:
+    """What it costs to look for secrets in prose that has none, and in as much JSON."""
+    prose = "".join(
+        f"In week {n} the supplier delivered {n * 7} parts, see contract.md:{n}. " for n in range(400)
+    )
+    code = "".join(
+        f'{{"id": "run-{n:05}", "path": "a/b/ask.{n}", "at": {n}.25, "v": 1}}, ' for n in range(400)
+    )
+    row("redaction, CPU us", "1 KB", "20 KB")
+    for name, text in {"prose": prose, "JSON": code}.items():
+        cells = []
+        for size, repeats in ((1_000, 200), (20_000, 20)):
+            taken = []
+            for number in range(rounds):
+                parts = [f"{number} {i} {text}"[:size] for i in range(repeats)]
+                began = time.process_time()
+                for part in parts:
+                    redact(part)
+                taken.append((time.process_time() - began) / repeats * 1e6)
+            cells.append(statistics.median(taken))
+        row(name, *cells)
 
 
 def imports() -> None:
@@ -214,13 +316,26 @@ def row(*cells: object) -> None:
     print("| " + " | ".join(texts) + " |", flush=True)
 
 
+def home_with(folder: str, name: str, config: str = "") -> Path:
+    home = Path(folder) / name
+    home.mkdir()
+    (home / "config.toml").write_text(config, "utf-8")
+    return home
+
+
 async def main(rounds: int) -> None:
     imports()
-    with tempfile.TemporaryDirectory() as home, server() as url, server("--latency", "0.2") as slow_url:
-        async with Hall.open(home=Path(home), project=Path(home), environ={}) as hall:
+    redaction(rounds)
+    with tempfile.TemporaryDirectory() as folder, server() as url, server("--latency", "0.2") as slow_url:
+        free, limited = home_with(folder, "free"), home_with(folder, "limited", LIMITS)
+        await slots(home_with(folder, "slots"), rounds)
+        async with (
+            Hall.open(home=free, project=free, environ={}) as hall,
+            Hall.open(home=limited, project=limited, environ={}) as with_limits,
+        ):
             await stub_calls(hall, rounds)
-            await against_the_sdk(url, hall, rounds)
-            await fan_out(slow_url, hall, 3 * rounds)
+            await against_the_sdk(url, hall, with_limits, rounds)
+            await fan_out(slow_url, hall, with_limits, 3 * rounds)
 
 
 if __name__ == "__main__":
