@@ -2,13 +2,13 @@
 
 import asyncio
 import contextlib
-import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from guildhall.errors import StoreError
+from guildhall.redact import logger
 
 Work = Callable[[sqlite3.Connection], Any]
 """Done in the writer's thread, inside its transaction; done again if that had to be rolled back."""
@@ -27,7 +27,7 @@ _OF_THE_DATABASE = frozenset(
     }
 )  # fmt: skip
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 class _Job(NamedTuple):
