@@ -257,6 +257,7 @@ class Run:
         """What memory knows of the query, but for what this run remembered; nothing if it cannot be read."""
         if self.state.memory is None:
             return []
+        query = redact(query)
         here, digest = self.span("recall"), _digest(query, str(limit))
         if (known := here.recorded(digest)) is not None:
             return [Hit.model_validate(hit) for hit in known]
@@ -288,7 +289,7 @@ class Run:
         """What became of the text; on a resumed run it is not remembered twice."""
         if self.state.memory is None:
             raise StoreError("no_memory", "this run was started without a memory")
-        here = self.span("remember")
+        text, here = redact(text), self.span("remember")
         author = Author(agent=self.who, model=model, run=self.id, host=self.state.host)
         id_ = _digest(self.id, here.path)
         source = more.pop("source", f"run:{self.id}")

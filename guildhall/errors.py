@@ -20,6 +20,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any, Literal
 
+from guildhall.redact import redact
+
 ProviderErrorKind = Literal[
     "auth",  # the key is missing or wrong
     "quota",  # the account has no credit left
@@ -168,12 +170,12 @@ class TooFew(Failure):
 
 
 def describe(error: BaseException) -> str:
-    """The error in one line, the same when it happens and when it is replayed."""
-    if isinstance(error, GuildhallError):
-        return " ".join(str(error).split())
+    """The error in one line, without secrets, the same when it happens and when it is replayed."""
     if isinstance(error, CancelledError):
         return "cancelled"
-    return f"{type(error).__name__}: {error}".replace("\n", " ")[:500]
+    if isinstance(error, GuildhallError):
+        return " ".join(redact(str(error)).split())
+    return redact(f"{type(error).__name__}: {error}").replace("\n", " ")[:500]
 
 
 def _listed(names: list[str]) -> str:

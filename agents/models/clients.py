@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 from guildhall.errors import ProviderError
-from guildhall.redact import redact
+from guildhall.redact import know_value, redact
 
 CONNECT_SECONDS = 10.0
 """How long a connection may take. The deadline of a whole call belongs to the caller."""
@@ -92,6 +92,7 @@ def client(service: Service) -> Any:
     mine = _CLIENTS.setdefault(asyncio.get_running_loop(), {})
     key = (service.sdk, service.base_url, service.key)
     if key not in mine:
+        know_value(service.key)
         mine[key] = _made(service, service.key.strip())
     return mine[key]
 
