@@ -163,6 +163,8 @@ class FakeModels:
             self.faults[fault.kind] += 1
         part = int(request.sha[:8], 16) / 2**31 - 1
         await asyncio.sleep(self.latency * (1 + self.jitter * part))
+        if says.after is not None:
+            await asyncio.to_thread(says.after.wait, 30)
         await carry_out(wire, fault or Fault("ok"), Task(request.api, request.body, says, self.pace))
 
     def _chosen(self, request: Request) -> tuple[Fault | None, Says]:

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import re
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -42,6 +43,8 @@ class Says:
     written: int = 0
     usage: Any = "counted"
     """Sent as it is, where something else than the true counts is wanted."""
+    after: threading.Event | None = None
+    """Not said before this is set."""
 
 
 def default_reply(body: Json, api: str) -> Says:

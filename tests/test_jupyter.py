@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_models import FakeModels, Fault, default_reply, fake_models
+from fake_models import FakeModels, Fault, Says, default_reply, fake_models
 from jupyter_client.manager import KernelManager
 from jupyter_core.utils import ensure_event_loop
 
@@ -133,12 +133,11 @@ def test_what_members_say_is_shown_before_the_answer_is_there(notebook: Notebook
     gate = threading.Event()
     members = 0
 
-    def reply(_body: dict[str, Any], _api: str) -> str:
+    def reply(_body: dict[str, Any], _api: str) -> Says:
         nonlocal members
         members += 1
-        if members == 2:  # the other one has spoken by then
-            assert gate.wait(DEADLINE)
-        return f"First line of {members}.\nThe crane **works**."
+        text = f"First line of {members}.\nThe crane **works**."
+        return Says(text, after=gate if members == 2 else None)
 
     def open_the_gate(text: str) -> None:
         if "│ First line of 1." in text:
