@@ -14,7 +14,7 @@ from fake_replies import Call, Json, Says
 
 FAULTS = {
     "ok": "a good answer",
-    "400 401 402 403 404 405 408 409 413 422 425 500 501 503 504 529": "that status; 503:2 adds Retry-After",
+    "400 401 402 403 404 405 407 408 409 413 422 425 500 501 503 504 529": "that status; :2 adds Retry-After",
     "429": "429, with Retry-After where 429:SECONDS says so",
     "429none": "429 without Retry-After",
     "429ms": "429 with retry-after-ms (300)",
@@ -35,6 +35,8 @@ FAULTS = {
     "slowbody": "a JSON body a byte at a time, over :SECONDS (30)",
     "trunc": "a JSON body shorter than its Content-Length",
     "badjson": "200, not JSON",
+    "longerror": "500, and its body does not end",
+    "gziperror": "500, and its body is gzip",
     "html200": "200, a login page",
     "empty200": "200, no body",
     "wrongct": "200, good JSON labelled text/plain",
@@ -68,6 +70,9 @@ FAULTS = {
     "badsse garbage": "stream: after :N events one that is not JSON",
     "pings": "stream: nothing but pings for :SECONDS (30)",
     "crlf": "stream: lines end with CRLF",
+    "cr": "stream: lines end with CR",
+    "datalines": "stream: the data of an event are several lines",
+    "nolastend": "stream: the last line has no end",
     "bytes": "stream: a byte at a time",
     "bom": "stream: begins with a byte order mark",
     "order": "stream: a piece of text comes before the first event",
@@ -115,6 +120,8 @@ def refused(fault: Fault) -> tuple[int, dict[str, str], Any] | None:
     name, headers, message, code = fault.name, {}, fault.message, fault.code
     if name == "502":
         return 502, {}, HTML
+    if name == "gziperror":
+        return 500, {"content-encoding": "gzip"}, gzip.compress(b'{"error": {"message": "unpacked"}}')
     if name == "redirect":
         return 307, {"location": "http://127.0.0.1:9/elsewhere"}, b""
     if name.isdigit():

@@ -87,7 +87,7 @@ class FakeModels:
         self.rates, self.seed, self.max_in_flight = dict(rates or {}), seed, max_in_flight
         self.url = ""
         self.requests: list[Request] = []
-        self.in_flight = self.peak_in_flight = self.disconnected = 0
+        self.in_flight = self.peak_in_flight = self.disconnected = self.connections = 0
         self.good: Counter[str] = Counter()
         """Answers without a fault that were sent whole, by the sha of what was asked."""
         self.counts: Counter[str] = Counter(limit_broken_rpm=0, limit_broken_in_flight=0)
@@ -118,6 +118,7 @@ class FakeModels:
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         ahead = b""
+        self.connections += 1
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             while True:
                 head = (ahead + await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")

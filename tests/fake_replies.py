@@ -41,6 +41,8 @@ class Says:
     cached: int = 0
     """Input tokens that came from the cache."""
     written: int = 0
+    sent: Any = None
+    """Sent as it is: a list of events as a stream, anything else whole."""
     usage: Any = "counted"
     """Sent as it is, where something else than the true counts is wanted."""
     after: threading.Event | None = None

@@ -21,10 +21,15 @@ class Task:
     pace: float = 0
     """Seconds between the events of a stream."""
 
+    def streamed(self) -> bool:
+        return bool(self.body.get("stream")) if self.says.sent is None else isinstance(self.says.sent, list)
+
     def whole(self) -> Json:
-        return APIS[self.api][0](self.body, self.says)
+        return APIS[self.api][0](self.body, self.says) if self.says.sent is None else self.says.sent
 
     def events(self) -> list[Event]:
+        if isinstance(self.says.sent, list):
+            return [(event.get("type", ""), event) for event in self.says.sent]
         return APIS[self.api][1](self.whole())
 
 
@@ -74,6 +79,11 @@ async def carry_out(wire: Wire, fault: Fault, task: Task) -> None:
         await wire.close(reset=name == "reset")
     elif name == "hang":
         await asyncio.Event().wait()
+    elif name == "longerror":
+        wire.head(500, {"content-type": JSON_TYPE, "transfer-encoding": "chunked"})
+        while True:  # until the client hangs up
+            wire.chunk(b"x" * 50_000)
+            await wire.writer.drain()
     elif name == "slowhead":
         head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-slow: " + b"z" * 80
         await wire.slowly(head, fault.number(30))
@@ -99,7 +109,7 @@ async def _answered(wire: Wire, fault: Fault, task: Task) -> None:
         wire.head(200, {"content-type": JSON_TYPE, "content-length": str(len(data) + 50)})
         wire.writer.write(data[:-20])
         await wire.close()
-    elif (task.body.get("stream") and name != "jsonstream") or name == "sseplain":
+    elif (task.streamed() and name != "jsonstream") or name == "sseplain":
         await _stream(wire, fault, task)
     else:
         wire.whole(200, whole)
@@ -117,7 +127,9 @@ async def _stream(wire: Wire, fault: Fault, task: Task) -> None:
         if index == at and name in ("cut", "fin", "stall", "sseerror", "badsse"):
             await _break(wire, name)
             return
-        data = _line(event, "\r\n" if name == "crlf" else "\n")
+        data = _line(event, name)
+        if name == "nolastend" and index == len(events) - 1:
+            data = data.rstrip(b"\n")
         for piece in [data[i : i + 1] for i in range(len(data))] if name == "bytes" else [data]:
             wire.chunk(piece)
         if task.pace:
@@ -160,6 +172,12 @@ def _rearranged(events: list[Event], name: str, at: int) -> list[Event]:
     return events
 
 
-def _line(event: Event, end: str) -> bytes:
+_LINE_ENDS = {"crlf": "\r\n", "cr": "\r"}
+
+
+def _line(event: Event, fault: str) -> bytes:
     name, data = event
-    return ((f"event: {name}{end}" if name else "") + f"data: {dumped(data)}{end}{end}").encode()
+    end, text = _LINE_ENDS.get(fault, "\n"), dumped(data)
+    if fault == "datalines" and not isinstance(data, str):
+        text = json.dumps(data, indent=0).replace("\n", f"{end}data: ")
+    return ((f"event: {name}{end}" if name else "") + f"data: {text}{end}{end}").encode()

@@ -31,6 +31,7 @@ ENDINGS = {
     "403": "auth",
     "404": "not_found",
     "405": "not_found",
+    "407": "auth",
     "408": "timeout",
     "409": "server",
     "413": "context",
@@ -42,6 +43,8 @@ ENDINGS = {
     "503:0.01": "overloaded",
     "504": "timeout",
     "529": "overloaded",
+    "longerror": "server",
+    "gziperror": "server",
     "noretry500": "invalid_request",
     "retry400": "server",
     "quota": "quota",
@@ -88,6 +91,9 @@ ENDINGS = {
     "badsse:3": "bad_response",
     "pings": "timeout",
     "crlf": "reply",
+    "cr": "reply",
+    "datalines": "reply",
+    "nolastend": "reply",
     "bytes": "reply",
     "bom": "reply",
     "order": "bad_response",
@@ -104,8 +110,9 @@ OF_STREAMS = {name for names, what in FAULTS.items() if what.startswith("stream:
 TEXTS = {"nul": "a\ufffdb\x07c\x1b[31mred\u202etxt\u2066", "badschema": '{"wrong": true}'}
 """What a reply says, where that is no echo of the question."""
 QUICK = (
-    "429:0.01 429:0.01,ok 401 403 404 422 500 502 503:0.01 quota context redirect reset eof trunc badjson "
-    "html200 empty200 wrongct noct nulls surrogate nul refusal duptool cut:3 cleanend:3 sseerror:3 crlf bom"
+    "429:0.01 429:0.01,ok 401 403 404 407 422 500 502 503:0.01 quota context redirect reset eof trunc "
+    "badjson longerror gziperror html200 empty200 wrongct noct nulls surrogate nul refusal duptool "
+    "cut:3 cleanend:3 sseerror:3 crlf cr datalines nolastend bom"
 ).split()
 UNTIL_THE_END = ("hang", "slowhead", "slowbody", "stall", "pings")
 """Faults that only the deadline ends."""
@@ -161,7 +168,7 @@ async def check(server: FakeModels, fault: str, api: str, *, streamed: bool) -> 
 
 def test_every_fault_has_its_ending() -> None:
     assert {fault.partition(":")[0] for fault in ENDINGS} == NAMES - ALSO.keys()
-    assert len(set(QUICK)) == 30
+    assert len(set(QUICK)) == 36
 
 
 @pytest.mark.parametrize(("number", "fault"), list(enumerate(QUICK)), ids=QUICK)

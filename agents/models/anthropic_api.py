@@ -12,7 +12,7 @@ from . import clients
 from .base import OnText
 from .exchange import ask
 from .failures import told
-from .receiving import Draft, End, usage
+from .receiving import Draft, End, count, fields, usage
 from .sending import PDF, check_files, encoded, in_words, system_text
 
 WORTH_CACHING = 4_000
@@ -41,6 +41,11 @@ class AnthropicModel:
     def identity(self) -> str:
         """What its replies are kept under."""
         return f"{self.name}@{self._service.base_url}"
+
+    @property
+    def account(self) -> str:
+        """What its provider's limits hold for."""
+        return f"{self.name} at {self._service.account}"
 
     async def ready(self) -> None:
         """Import the SDK, before the first call and apart from it."""
@@ -153,17 +158,19 @@ class _Messages(Draft):
         "stop_sequence": "done",
         "tool_use": "done",
         "max_tokens": "max_tokens",
-        "model_context_window_exceeded": "max_tokens",
+        "model_context_window_exceeded": "context",
         "refusal": "refused",
     }
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._blocks: dict[int, _Block] = {}
-        self._counts: dict[str, Any] = {}
+        self._counts: dict[str, int] = {}
 
     def take(self, event: dict[str, Any]) -> bool:
-        kind = event["type"]
+        kind = event.get("type")
+        if event.get("error") or kind == "error":
+            raise told(self.service, event)
         if kind == "content_block_delta":
             self._add(event["index"], event["delta"])
         elif kind == "content_block_start":
@@ -171,17 +178,17 @@ class _Messages(Draft):
         elif kind == "message_start":
             self._count(event["message"].get("usage"))
         elif kind == "message_delta":
-            self.stop = event["delta"].get("stop_reason")
+            if self.stop is None:
+                self._counts.pop("output_tokens", None)  # it began with that, and it is no total
+            self.stop = event["delta"].get("stop_reason") or self.stop
             self._count(event.get("usage"))
-        elif kind == "error":
-            raise told(self.service, event)
-        return bool(kind == "message_stop")
+        return kind == "message_stop"
 
     def events(self, answer: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        if answer.get("type") == "error":
+        if answer.get("error"):
             yield answer
         yield {"type": "message_start", "message": answer}
-        for index, block in enumerate(answer["content"]):
+        for index, block in enumerate(answer.get("content") or ()):
             yield {"type": "content_block_start", "index": index, "content_block": block}
             if block["type"] == "tool_use":
                 said = {"type": "input_json_delta", "partial_json": json.dumps(block["input"])}
@@ -190,12 +197,12 @@ class _Messages(Draft):
             else:
                 continue
             yield {"type": "content_block_delta", "index": index, "delta": said}
-        yield {"type": "message_delta", "delta": answer}
+        yield {"type": "message_delta", "delta": answer, "usage": answer.get("usage")}
 
     def _begin(self, index: int, begun: dict[str, Any]) -> None:
         self._blocks[index] = _Block(begun)
         if begun["type"] == "text":
-            self._add(index, {"type": "text_delta", "text": begun.get("text", "")})
+            self._add(index, {"type": "text_delta", "text": begun.get("text") or ""})
         elif begun["type"] == "tool_use":
             self.call(index, id=begun["id"], name=begun["name"])
 
@@ -209,14 +216,16 @@ class _Messages(Draft):
                 self.call(index, arguments=delta["partial_json"])
                 block.pieces.append(delta["partial_json"])
             case "thinking_delta":
-                self.grow(len(delta["thinking"]))
+                self.grow(delta["thinking"])
                 block.pieces.append(delta["thinking"])
             case "signature_delta":
                 block.signature += delta["signature"]
 
-    def _count(self, counts: dict[str, Any] | None) -> None:
-        """The counts of a later event replace those of an earlier one: they are totals."""
-        self._counts |= {key: value for key, value in (counts or {}).items() if value is not None}
+    def _count(self, counts: Any) -> None:
+        """The counts of a later event replace those of an earlier one: they are totals, which never fall."""
+        for key, value in fields(counts).items():
+            if (number := count(value)) is not None:
+                self._counts[key] = max(number, self._counts.get(key, 0))
         read = self._counts.get("input_tokens")
         cached = self._counts.get("cache_read_input_tokens", 0)
         written = self._counts.get("cache_creation_input_tokens", 0)

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+import json
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from guildhall.errors import ProviderError
@@ -11,7 +12,7 @@ from guildhall.redact import redact
 from ..message import ModelReply
 from .clients import client, ready
 from .failures import complains_of, failure
-from .receiving import Draft, loaded
+from .receiving import Draft, fields, loaded
 
 MOST_BYTES = 16 * 2**20
 """Of one event of a stream, or of an answer that comes whole."""
@@ -21,44 +22,69 @@ OPTIONAL: Mapping[str, tuple[str, ...]] = {
     "response_format": ("response_format",),
     "reasoning_effort": ("reasoning_effort",),
     "reasoning": ("reasoning", "include"),
+    "effort": ("output_config.effort",),
 }
-"""Parts of a request that some servers reject and that it can go without, and what goes with each."""
+"""Parts of a request that some servers reject and that it can go without, and where they stand in it.
+
+The first place is the part itself; what stands at the others goes with it.
+"""
 
 # With this header the SDKs hand over the open response, instead of objects that cost ten times the CPU.
 _OPTIONS = {"headers": {"X-Stainless-Raw-Response": "stream", "Accept-Encoding": "identity"}}
 _BOM = b"\xef\xbb\xbf"
 _BLANK = _BOM + b" \t\r\n"
 _JSON = (b"{", b"[")
-_REJECTED: dict[tuple[str, str], set[str]] = {}
-"""By address and model, the optional parts that it has rejected."""
+_REJECTED: dict[tuple[str, str], set[tuple[str, str]]] = {}
+"""By address and model, the optional parts that it has rejected, with the values they had."""
 
 
 async def ask(path: str, body: dict[str, Any], draft: Callable[[], Draft]) -> ModelReply:
     """Send the request and give the reply that its answer makes. Every failure is a ProviderError.
 
-    Where an optional part is rejected, the request is sent again without it, and if that helps, those
-    that follow are too.
+    Where an optional part is rejected, the request is sent again without it, or with its other name, and if
+    that helps, those that follow are too.
     """
     begun = draft()
+    renamed = begun.RENAMED
     rejected = _REJECTED.setdefault((begun.service.base_url, begun.model), set())
-    parts = set(rejected)
+    has = _optional(body, renamed)
+    parts = {part for part, value in has.items() if (part, value) in rejected}
     while True:
-        sent = _without(body, parts)
+        sent = _without(body, parts, renamed)
         try:
             reply = await _asked(path, sent, draft())
         except ProviderError as error:
-            named = complains_of(error, OPTIONAL.keys() & sent.keys())
+            named = complains_of(error, _optional(sent, renamed))
             if not named:
                 raise
             parts |= named
         else:
-            rejected |= parts
+            rejected |= {(part, has[part]) for part in parts}
             return reply
 
 
-def _without(body: dict[str, Any], parts: Iterable[str]) -> dict[str, Any]:
-    gone = {key for part in parts for key in OPTIONAL[part]}
-    return {key: value for key, value in body.items() if key not in gone}
+def _optional(body: dict[str, Any], renamed: Mapping[str, str]) -> dict[str, str]:
+    """The parts of the request that can be left out or renamed, with their values."""
+    found = {}
+    places = {part: first for part, (first, *_) in OPTIONAL.items()} | {part: part for part in renamed}
+    for part, place in places.items():
+        outer, _, inner = place.partition(".")
+        value = fields(body.get(outer)).get(inner) if inner else body.get(outer)
+        if value is not None:
+            found[part] = json.dumps(value, sort_keys=True)
+    return found
+
+
+def _without(body: dict[str, Any], parts: Iterable[str], renamed: Mapping[str, str]) -> dict[str, Any]:
+    left = dict(body)
+    for place in {place for part in parts for place in OPTIONAL.get(part, (part,))}:
+        outer, _, inner = place.partition(".")
+        value = left.pop(outer, None)
+        if place in renamed:
+            left[renamed[place]] = value
+        if inner and (kept := {key: value[key] for key in value if key != inner}):
+            left[outer] = kept
+    return left
 
 
 async def _asked(path: str, body: dict[str, Any], draft: Draft) -> ModelReply:
@@ -94,31 +120,75 @@ async def _read(chunks: AsyncIterator[bytes], draft: Draft) -> bool:
     which JSON may contain.
     """
     rest: list[bytes] = []
+    held = bytearray()
     first, found, waiting = b"", False, 0
     async for chunk in chunks:
-        first = first or chunk.lstrip(_BLANK)[:1]
-        rest.append(chunk)
+        rest.append(chunk if first else chunk.lstrip(_BLANK))
+        first = first or rest[-1][:1]
         waiting += len(chunk)
         if waiting > MOST_BYTES:
             raise ProviderError("too_big", f"{draft.model} sent more than {MOST_BYTES:,} bytes: ask for less")
-        if b"\n" not in chunk or first in _JSON:
+        if first in _JSON or not (b"\n" in chunk or b"\r" in chunk):
             continue
-        *lines, last = b"".join(rest).split(b"\n")
-        rest, waiting = [last], len(last)
-        for data in filter(None, map(_data, lines)):
+        *lines, last = _lines(b"".join(rest))
+        for event in _events(lines, held):
             found = True
-            if data == b"[DONE]" or draft.take(loaded(data)):
+            if event is None or draft.take(event):
                 await _drain(chunks)
                 return True
+        rest, waiting = [last], len(last) + len(held)
     if first in _JSON:
-        draft.whole(loaded(b"".join(rest).lstrip(_BLANK)))
+        draft.whole(loaded(b"".join(rest)))
         return True
-    return found
+    event = _last(b"".join(rest), held)
+    if event is not None:
+        draft.take(event)
+    return found or event is not None
 
 
-def _data(line: bytes) -> bytes:
-    line = line.removeprefix(_BOM)
-    return line[5:].strip() if line.startswith(b"data:") else b""
+def _lines(data: bytes) -> list[bytes]:
+    """The lines, which end with LF, CRLF or CR; the last one has not ended yet."""
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n")
+        data = data[:-1].replace(b"\r", b"\n") + data[-1:]  # the LF of a last CR may still come
+    return data.split(b"\n")
+
+
+def _events(lines: Iterable[bytes], held: bytearray) -> Iterator[dict[str, Any] | None]:
+    """The events in the lines, None for the one that says that no more follow.
+
+    Nearly all data are one line. One that is no JSON by itself is held, with those that follow it, until an
+    empty line ends the event.
+    """
+    for line in lines:
+        if line.startswith(b"data:"):
+            data = line[5:].strip()
+            if data == b"[DONE]" and not held:
+                yield None
+            elif data and not held and (event := _whole(data)) is not None:
+                yield event
+            elif data:
+                held += data + b"\n"
+        elif held and not line.strip():
+            data = bytes(held)
+            held.clear()
+            yield loaded(data)
+
+
+def _whole(data: bytes) -> dict[str, Any] | None:
+    """The event; None if it is no JSON, for it may be a part of one."""
+    try:
+        return loaded(data)
+    except ValueError:
+        return None
+
+
+def _last(line: bytes, held: bytearray) -> dict[str, Any] | None:
+    """The event that the end of the stream ends; None if it has broken off in it, or there is none."""
+    try:
+        return next(_events([line, b""], held), None)
+    except ValueError:
+        return None
 
 
 async def _drain(chunks: AsyncIterator[bytes]) -> None:

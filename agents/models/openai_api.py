@@ -11,7 +11,7 @@ from . import clients
 from .base import OnText
 from .exchange import ask
 from .failures import told
-from .receiving import Draft, End, usage
+from .receiving import Draft, End, fields, usage
 from .sending import PDF, check_files, data_url, named_schema, result_text, system_text
 
 LEAST_OUTPUT = 16
@@ -38,6 +38,11 @@ class OpenAIModel:
     def identity(self) -> str:
         """What its replies are kept under."""
         return f"{self.name}@{self._service.base_url}"
+
+    @property
+    def account(self) -> str:
+        """What its provider's limits hold for."""
+        return f"{self.name} at {self._service.account}"
 
     async def ready(self) -> None:
         """Import the SDK, before the first call and apart from it."""
@@ -112,6 +117,8 @@ class _Response(Draft):
         "completed": "done",
         "max_output_tokens": "max_tokens",
         "content_filter": "refused",
+        "failed": "server",
+        "cancelled": "server",
     }
 
     def __post_init__(self) -> None:
@@ -119,18 +126,20 @@ class _Response(Draft):
         self._items: list[dict[str, Any]] = []
 
     def take(self, event: dict[str, Any]) -> bool:
-        match event["type"]:
+        match event.get("type"):
             case "response.output_text.delta":
                 self.say(event["delta"])
             case "response.refusal.delta":
-                self.grow(len(event["delta"]))
+                self.grow(event["delta"])
                 self.refusal += event["delta"]
+            case "response.reasoning_text.delta" | "response.reasoning_summary_text.delta":
+                self.grow(event["delta"])
             case "response.output_item.done":
                 self._finish(event["item"])
             case "response.completed" | "response.incomplete" | "response.failed":
                 self._end(event["response"])
                 return True
-            case "error":
+            case kind if kind == "error" or event.get("error"):
                 raise told(self.service, event)
         return False
 
@@ -148,11 +157,11 @@ class _Response(Draft):
         if item["type"] == "function_call":
             self.call(len(self._items), id=item["call_id"], name=item["name"], arguments=item["arguments"])
         else:
-            self.grow(len(item.get("encrypted_content") or ""))
+            self.grow(item.get("encrypted_content") or "")
 
     def _end(self, response: dict[str, Any]) -> None:
-        counts = response.get("usage") or {}
-        details = counts.get("input_tokens_details") or {}
+        counts = fields(response.get("usage"))
+        details = fields(counts.get("input_tokens_details"))
         self.usage = usage(
             counts.get("input_tokens"),
             counts.get("output_tokens"),
@@ -161,8 +170,7 @@ class _Response(Draft):
         )
         if response.get("error"):
             raise told(self.service, response["error"])
-        why = response.get("incomplete_details") or {}
-        self.stop = why.get("reason") or response["status"]
+        self.stop = fields(response.get("incomplete_details")).get("reason") or response.get("status")
 
     def native(self, calls: Mapping[Any, ToolCall]) -> Native | None:  # noqa: ARG002  the items hold them
         """All items, where reasoning is among them: it is taken back only with what followed it."""

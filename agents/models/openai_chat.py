@@ -11,7 +11,7 @@ from . import clients
 from .base import OnText
 from .exchange import ask
 from .failures import told
-from .receiving import Draft, End, is_count, usage
+from .receiving import Draft, End, count, fields, usage
 from .sending import PDF, check_files, data_url, in_words, named_schema, result_text, system_text
 
 
@@ -37,6 +37,11 @@ class OpenAICompatibleModel:
     def identity(self) -> str:
         """What its replies are kept under."""
         return f"{self.name}@{self.base_url}"
+
+    @property
+    def account(self) -> str:
+        """What its provider's limits hold for."""
+        return f"{self.name} at {self._service.account}"
 
     async def ready(self) -> None:
         """Import the SDK, before the first call and apart from it."""
@@ -122,53 +127,94 @@ class _Chat(Draft):
         "end_turn": "done",
         "eos": "done",
         "length": "max_tokens",
+        "max_tokens": "max_tokens",
+        "model_length": "context",
         "content_filter": "refused",
+        "safety": "refused",
+        "error": "server",
     }
+
+    RENAMED: ClassVar[Mapping[str, str]] = {"max_tokens": "max_completion_tokens"}
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._extras: dict[Any, dict[str, Any]] = {}
+        self._extras: dict[int, dict[str, Any]] = {}
+        self._open: dict[Any, int] = {}
+        """The call that the pieces with that number or id belong to; under None, those without either."""
 
     def take(self, event: dict[str, Any]) -> bool:
         if event.get("error"):
             raise told(self.service, event)
         if event.get("usage") is not None:
             self._count(event["usage"])
-        for choice in (event.get("choices") or ())[:1]:
+        for choice in filter(None, (event.get("choices") or ())[:1]):
+            if choice.get("error"):
+                raise told(self.service, choice)
             self.stop = choice.get("finish_reason") or self.stop
-            delta = choice.get("delta") or {}
-            if text := delta.get("content"):
-                self.say(text)
-            if refusal := delta.get("refusal"):
-                self.grow(len(refusal))
-                self.refusal += refusal
-            for call in delta.get("tool_calls") or ():
-                self._add(call)
+            self._take(choice.get("delta") or {})
         return False
 
     def events(self, answer: dict[str, Any]) -> Iterator[dict[str, Any]]:
         choices = [
-            {**choice, "delta": _numbered(choice["message"])} for choice in answer.get("choices") or ()
+            {**choice, "delta": _numbered(choice.get("message") or {})}
+            for choice in filter(None, answer.get("choices") or ())
         ]
         yield {**answer, "choices": choices}
 
-    def _add(self, call: dict[str, Any]) -> None:
-        """Some servers number no calls, since each comes whole; some give them no id."""
-        key = call.get("index")
-        if key is None:
-            key = call.get("id") or f"call_{len(self._calls)}"
-        function = call.get("function") or {}
-        arguments = function.get("arguments") or ""
-        self.call(key, id=call.get("id") or "", name=function.get("name") or "", arguments=arguments)
-        if call.get("extra_content"):
-            self._extras[key] = {"extra_content": call["extra_content"]}
+    def _take(self, delta: dict[str, Any]) -> None:
+        content = delta.get("content")
+        if isinstance(content, list):
+            for part in content:
+                self._say(part)
+        elif content:
+            self.say(content)
+        if refusal := delta.get("refusal"):
+            self.grow(refusal)
+            self.refusal += refusal
+        if reasoning := delta.get("reasoning_content") or delta.get("reasoning"):
+            self.grow(str(reasoning))
+        for call in delta.get("tool_calls") or ():
+            self._add(call)
 
-    def _count(self, counts: dict[str, Any]) -> None:
+    def _say(self, part: Any) -> None:
+        """Some servers send reasoning as a part of the content, and then the text as another."""
+        if isinstance(part, dict):
+            if part.get("type") != "text":
+                self.grow(str(part))
+                return
+            part = part["text"]
+        self.say(part)
+
+    def _add(self, piece: dict[str, Any]) -> None:
+        """Some servers number no calls, since each comes whole, or give all one number; some give no ids.
+
+        Another call begins with another id, if it comes with a name: some give each piece a new id.
+        """
+        function = piece.get("function") or {}
+        id, name = str(piece.get("id") or ""), function.get("name") or ""  # noqa: A001  its name
+        at = piece.get("index")
+        place = (id or None) if at is None else at
+        key = self._open.get(place, len(self._calls))
+        if (known := self._calls.get(key)) and name and known.name:
+            another = id != known.id if id else at is None
+            key = len(self._calls) if another else key
+        self._open[place] = self._open[None] = key
+        arguments = function.get("arguments") or ""
+        if not isinstance(arguments, str):
+            arguments = json.dumps(arguments)
+        self.call(key, id=id, name=name, arguments=arguments)
+        if piece.get("extra_content"):
+            self._extras[key] = {"extra_content": piece["extra_content"]}
+
+    def _count(self, counts: Any) -> None:
         """Some servers leave the reasoning out of the completion and count it only in the total."""
-        read, written, total = (counts.get(f"{part}_tokens") for part in ("prompt", "completion", "total"))
-        if is_count(read) and is_count(written) and is_count(total):
+        counts = fields(counts)
+        read, written, total = (
+            count(counts.get(f"{part}_tokens")) for part in ("prompt", "completion", "total")
+        )
+        if read is not None and written is not None and total is not None:
             written = max(written, total - read)
-        details = counts.get("prompt_tokens_details") or {}
+        details = fields(counts.get("prompt_tokens_details"))
         cached = details.get("cached_tokens", counts.get("prompt_cache_hit_tokens"))
         self.usage = usage(read, written, cached=cached, cache_written=details.get("cache_write_tokens"))
 
@@ -182,4 +228,4 @@ class _Chat(Draft):
 def _numbered(message: dict[str, Any]) -> dict[str, Any]:
     """The message with its tool calls numbered, as they are where they stream in."""
     calls = message.get("tool_calls") or ()
-    return {**message, "tool_calls": [{"index": number, **call} for number, call in enumerate(calls)]}
+    return {**message, "tool_calls": [{**call, "index": number} for number, call in enumerate(calls)]}

@@ -5,20 +5,28 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, TypeGuard
+from typing import Any, ClassVar, Literal
 
 from pydantic_core import from_json
 
-from guildhall.errors import ProviderError
+from guildhall.errors import ProviderError, ProviderErrorKind
 from guildhall.redact import redact
 
 from ..message import ModelReply, ModelRequest, Native, ToolCall, Usage
 from .base import OnText
 from .clients import Service
 
-MOST_CHARACTERS = 2_000_000
+MOST_BYTES = 2_000_000
 """Of a reply: its text, its reasoning and the arguments of its calls."""
-End = Literal["done", "max_tokens", "refused"]
+End = Literal["done", "max_tokens", "context", "refused", "server"]
+"""How a reply ends: well, or with a failure of that kind."""
+
+_ENDED: Mapping[ProviderErrorKind, str] = {
+    "max_tokens": "the reply of {model} was cut at {limit} output tokens: ask for less, or raise the limit",
+    "context": "the reply of {model} was cut where its context was full: give it less text or fewer files",
+    "refused": "{model} declined to answer: put it differently, or use another model",
+    "server": "{model} failed within its reply: try again later, or use another model",
+}
 
 _LONE = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
@@ -46,7 +54,9 @@ class Draft(ABC):
     usage: Usage | None = None
     refusal: str = ""
     ENDS: ClassVar[Mapping[str, End]]
-    """What the API's stop reasons mean."""
+    """What the API's stop reasons mean, in lower case."""
+    RENAMED: ClassVar[Mapping[str, str]] = {}
+    """Parts of a request that some servers know under another name alone."""
 
     def __post_init__(self) -> None:
         self._text: list[str] = []
@@ -71,10 +81,16 @@ class Draft(ABC):
             )
 
     def counted(self) -> Usage | None:
-        """What the provider has counted; of a reply that broke off, at least what had streamed."""
-        if self.usage is None or self.stop is not None:
+        """What the provider has counted; of a reply that broke off, at least what had streamed.
+
+        What it has not counted is taken at three bytes a token, which is more than prose takes.
+        """
+        if self.usage is None and not self._size:
+            return None
+        if self.usage is not None and self.stop is not None:
             return self.usage
-        return self.usage.model_copy(update={"output": max(self.usage.output, self._size // 3)})
+        begun = self.usage or Usage(input=self.request.input_bound() // 3)
+        return begun.model_copy(update={"output": max(begun.output, self._size // 3)})
 
     def native(self, calls: Mapping[Any, ToolCall]) -> Native | None:  # noqa: ARG002  those who need it
         """What the provider wants back as it came; `calls` are the checked ones, by their keys."""
@@ -84,7 +100,7 @@ class Draft(ABC):
         if not isinstance(text, str):
             raise TypeError("a piece of text is not a string")
         if text:
-            self.grow(len(text))
+            self.grow(text)
             text = text.replace("\x00", "\ufffd")
             self._text.append(text)
             self.on_text(text)
@@ -94,33 +110,30 @@ class Draft(ABC):
         pending = self._calls.get(key)
         if pending is None:
             pending = self._calls[key] = _Pending(id or f"call_{len(self._calls)}", name)
+        pending.name = pending.name or name
         if arguments:
-            self.grow(len(arguments))
+            self.grow(arguments)
             pending.arguments.append(arguments)
 
-    def grow(self, characters: int) -> None:
-        self._size += characters
-        if self._size > MOST_CHARACTERS:
+    def grow(self, text: str) -> None:
+        """Count what has come. Raises ProviderError if it is too much."""
+        self._size += len(text) if text.isascii() else len(text.encode())
+        if self._size > MOST_BYTES:
             raise ProviderError(
-                "too_big", f"the reply of {self.model} exceeds {MOST_CHARACTERS:,} characters: ask for less"
+                "too_big", f"the reply of {self.model} exceeds {MOST_BYTES:,} bytes: ask for less"
             )
 
     def reply(self) -> ModelReply:
         """The finished reply. Raises ProviderError unless it is whole."""
         if self.stop is None:
             raise ProviderError("truncated", f"the reply of {self.model} broke off before its end: try again")
-        end = "refused" if self.refusal else self.ENDS.get(self.stop)
-        text = "".join(self._text)
-        if end == "max_tokens":
-            limit = f"{self.request.max_output} output tokens: ask for less, or raise the limit"
-            raise ProviderError("max_tokens", f"the reply of {self.model} was cut at {limit}", partial=text)
-        if end == "refused":
-            said = redact(self.refusal or text)[:200]
-            what = "put it differently, or use another model" + (f"; it says: {said}" if said else "")
-            raise ProviderError("refused", f"{self.model} declined to answer: {what}")
+        end = "refused" if self.refusal else self.ENDS.get(str(self.stop).lower())
         if end is None:
             why = f"{self.model} stopped for an unknown reason, {self.stop!r:.80}"
             raise ProviderError("bad_response", f"{why}: try again, or use another model")
+        text = "".join(self._text)
+        if end != "done":
+            raise self._ended(end, text)
         calls = dict(self._checked())
         if not text and not calls:
             raise ProviderError("bad_response", f"{self.model} gave an empty reply: try again")
@@ -128,6 +141,12 @@ class Draft(ABC):
         return ModelReply(
             text=text, calls=tuple(calls.values()), usage=self.usage, model=self.model, native=native
         )
+
+    def _ended(self, end: ProviderErrorKind, text: str) -> ProviderError:
+        what = _ENDED[end].format(model=self.model, limit=self.request.max_output)
+        if end == "refused" and (said := redact(self.refusal or text)[:200]):
+            what = f"{what}; it says: {said}"
+        return ProviderError(end, what, partial=text if end in ("max_tokens", "context") else "")
 
     def _checked(self) -> Iterator[tuple[Any, ToolCall]]:
         offered, seen = [tool.name for tool in self.request.tools], set()
@@ -168,18 +187,24 @@ def _object(arguments: str) -> dict[str, Any] | None:
 
 
 def usage(read: Any, written: Any, *, cached: Any = 0, cache_written: Any = 0) -> Usage | None:
-    """The usage, with `read` all of the input; None if a count of the two is missing or not finite."""
-    if not (is_count(read) and is_count(written)):
+    """The usage, with `read` all of the input; None if a count of the two is missing or impossible."""
+    all_read, output = count(read), count(written)
+    if all_read is None or output is None:
         return None
-    return Usage(
-        input=int(read),
-        output=int(written),
-        cached=min(int(cached), int(read)) if is_count(cached) else 0,
-        cache_written=min(int(cache_written), int(read)) if is_count(cache_written) else 0,
-    )
+    to_cache = min(count(cache_written) or 0, all_read)  # the dearer part first
+    from_cache = min(count(cached) or 0, all_read - to_cache)
+    return Usage(input=all_read, output=output, cached=from_cache, cache_written=to_cache)
 
 
-def is_count(value: Any) -> TypeGuard[float]:
-    """Whether it is a number that can count tokens."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and math.isfinite(value) and 0 <= value < 10**12
+def count(value: Any) -> int | None:
+    """The number of tokens; None for what is none. Some gateways send whole numbers as text."""
+    if isinstance(value, str) and value.isdecimal() and len(value) <= 12:
+        return int(value)
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 10**12 - 1:
+        return math.ceil(value)
+    return None
+
+
+def fields(value: Any) -> dict[str, Any]:
+    """The object, and an empty one for anything else: what is beside the reply must not spoil it."""
+    return value if isinstance(value, dict) else {}
