@@ -96,6 +96,8 @@ def _files() -> dict[str, str]:
 
 
 async def _models(hall: "Hall") -> Report:
+    from guildhall.agents.choosing import is_private
+
     choices = await hall.choices()
     files = [(found.path, found.error) for found in hall.library.teams()]
     files += [(found.path, found.error) for found in hall.library.specialists()]
@@ -104,12 +106,20 @@ async def _models(hall: "Hall") -> Report:
     no_llm = [ALL_REMOTE if catalog.left_out else NO_PROVIDER] if catalog.extractive_only else []
     return {
         "models": [
-            {"tier": c.tier, "model": c.model, "reason": c.reason, "private": table.is_private(c.model)}
+            {
+                "tier": c.tier,
+                "model": c.model,
+                "reason": c.reason,
+                "private": is_private(catalog.model(c.model)),
+            }
             for c in choices
             if c.model
         ],
         "private": sorted(name for name, row in table.rows.items() if row.private),
         "limits": {name: given for name, given in limits.items() if given},
+        "unlisted": [
+            {"model": name, "nearest": near or None} for name, near in sorted(catalog.unlisted().items())
+        ],
         "local_only": catalog.local_only,
         "left_out": [{"provider": p.name, "reason": p.reason} for p in catalog.left_out],
         "defaults": _defaults(hall),
@@ -134,6 +144,7 @@ def _defaults(hall: "Hall") -> Report:
 
 
 def _print(report: Report) -> None:
+    from guildhall.redact import redact
     from guildhall.view.clean import clean
 
     from .show import heading
@@ -147,7 +158,7 @@ def _print(report: Report) -> None:
     }
     for title, lines in rows.items():
         click.echo(heading(title))
-        click.echo("".join(f"  {clean(line)}\n" for line in lines or ["nothing"]))
+        click.echo("".join(f"  {redact(clean(line))}\n" for line in lines or ["nothing"]))
 
 
 def _about_models(report: Report) -> "Iterator[str]":
@@ -159,6 +170,9 @@ def _about_models(report: Report) -> "Iterator[str]":
         yield f"may see private data, too: {', '.join(others)}"
     for name, limits in report.get("limits", {}).items():
         yield f"limits of {name}: {', '.join(f'{most:,g} {_UNITS[what]}' for what, most in limits.items())}"
+    for row in report.get("unlisted", ()):
+        near = f", where the nearest is {row['nearest']}" if row["nearest"] else ""
+        yield f"{row['model']} (in config.toml) is not in the table of models{near}; a new model need not be"
     if report.get("local_only"):
         out = ", ".join(f"{row['provider']} ({row['reason']})" for row in report["left_out"]) or "nothing"
         yield f"GUILDHALL_LOCAL_ONLY is set, so only models on this machine are asked; that leaves out: {out}"

@@ -73,15 +73,20 @@ class Commands(click.Group):
         finally:
             ending()
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **kwargs)
+        except click.ClickException as error:
+            _redact(error)
+            raise
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except (Ended, click.exceptions.Exit, BrokenPipeError):
             raise
         except click.ClickException as error:
-            from guildhall.redact import redact
-
-            error.message = redact(error.message)  # type: ignore[misc]  # it may repeat a secret that was given
+            _redact(error)
             raise
         except (KeyboardInterrupt, asyncio.CancelledError, click.Abort):
             ending()
@@ -95,6 +100,13 @@ class Commands(click.Group):
                 say(traceback.format_exc().rstrip())
             text = f"internal error: {describe(error)} (run with GUILDHALL_DEBUG=1 for the traceback)"
             raise Ended(text, code="internal") from None
+
+
+def _redact(error: click.ClickException) -> None:
+    """Take what was given out of the message, if it looks like a secret."""
+    from guildhall.redact import redact
+
+    error.message = redact(error.message)  # type: ignore[misc]  # click does not say that it may change
 
 
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -116,8 +128,10 @@ def wants_json() -> bool:
 
 
 def emit(data: Any) -> None:
-    """Print the data as JSON, in ASCII, so that no terminal and no encoding can be hurt by it."""
-    click.echo(json.dumps(data, indent=2))
+    """Print the data as JSON without secrets, in ASCII, which hurts no terminal and no encoding."""
+    from guildhall.redact import redact_json
+
+    click.echo(redact_json(json.dumps(data, indent=2)))
 
 
 def say(text: str, *, file: Any = None) -> None:

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from ._shapes import is_random, is_words
+
 SHORTEST = 8
 LONGEST_BEGINNING = 40
 _NAME = re.compile(
@@ -14,11 +16,28 @@ _NAME = re.compile(
     re.IGNORECASE,
 )
 _ORDINARY = re.compile(
-    r"[^\W\d_]+|[\d.,:_+-]+|[~./\\].*|[A-Za-z]:[\\/].*|[a-z][\w+.-]*://(?![^/\s]*:[^/\s]*@).*|[\w.-]+:\d{1,5}"
+    r"[\d.,:_+-]+|[~./\\].*|[A-Za-z]:[\\/].*|[a-z][\w+.-]*://(?![^/\s]*:[^/\s]*@).*|[\w.-]+:\d{1,5}"
     r"|[\w-]+(?:\.[a-z][\w-]*)+",
     re.DOTALL,
 )
-"""A word, a number, a path, an address: found in many a text that gives nothing away."""
+"""A number, a path, an address: found in many a text that gives nothing away."""
+_ABOUT = re.compile(
+    r"_(?:name|mode|type|kind|method|backend|provider|prefix|format|alg(?:orithm)?)\Z", re.IGNORECASE
+)
+"""How a variable ends that tells about a secret and holds none."""
+_OF_PASSWORD = re.compile(r"passw|passphrase|(?:^|_)(?:pass|pwd)(?:$|_)", re.IGNORECASE)
+_HEADERS = re.compile(r"_headers?\Z", re.IGNORECASE)
+_HEADER = re.compile(r"[ \t]*([\w-]+)[ \t]*[:=][ \t]*(?:(?:bearer|basic)[ \t]+)?([^\n,]+)", re.IGNORECASE)
+_SECRET_HEADER = re.compile(rf"{_NAME.pattern}|authorization|cookie", re.IGNORECASE)
+_WORDS = re.compile(r"([^\W\d_]{1,30})(?:[-_]([^\W\d_]{1,30}))*+([-_]?\d{1,3})?")
+_MOST_WORDS = 3
+"""Four make a passphrase."""
+_STAND_IN = re.compile(
+    r"(?:^|[-_])(?:changeme|dummy|example|fake|ignored|no|none|not|placeholder|test|unused|your)(?=[-_\d]|\Z)",
+    re.IGNORECASE,
+)
+"""A word of what is given as a key where none is asked for."""
+_SHORT_NUMBER = re.compile(r"\d{1,12}")
 _LONG_RUN = re.compile(r"[A-Za-z0-9+/_-]{16,}")
 
 
@@ -55,15 +74,43 @@ KNOWN = _Known()
 def know(environ: Mapping[str, str]) -> None:
     """Take the values of variables that are named for keys, tokens, passwords and the like for secrets.
 
-    Those that are short, or look like a word, a number, a path or an address, are not.
+    Those that are short, or look like words, a number, a path or an address, are not. Of variables that
+    hold headers, the values of those that are named so are.
     """
-    named = (value.strip() for name, value in environ.items() if _NAME.search(name))
-    KNOWN.add(form for value in named if not _ORDINARY.fullmatch(value) for form in _forms(value))
+    named = [
+        (name, value) for name, value in environ.items() if _NAME.search(name) and not _ABOUT.search(name)
+    ]
+    for name, value in environ.items():
+        if _HEADERS.search(name):
+            named += [found for found in _HEADER.findall(value) if _SECRET_HEADER.search(found[0])]
+    for name, value in named:
+        given = value.strip()
+        most = 1 if _OF_PASSWORD.search(name) else _MOST_WORDS
+        if not (_ORDINARY.fullmatch(given) or _is_words(given, most)):
+            KNOWN.add(_forms(given))
 
 
 def know_value(value: str) -> None:
-    """Take the value for a secret from now on, unless it has fewer than 8 characters."""
-    KNOWN.add(_forms(value.strip()))
+    """Take the value for a secret from now on, unless it has fewer than 8 characters or is a few words.
+
+    A server on one's own machine asks for no key, and is given one such as `lm-studio` or `not-needed`.
+    """
+    given = value.strip()
+    if not (_is_words(given, _MOST_WORDS) or _SHORT_NUMBER.fullmatch(given)):
+        KNOWN.add(_forms(given))
+
+
+def _is_words(value: str, most: int) -> bool:
+    """Whether the value is at most so many words, or says that there is no key."""
+    found = _WORDS.fullmatch(value)
+    if found is None or is_random(value.encode("ascii", "replace")):
+        return False
+    words = re.findall(r"[^\W\d_]+", value)
+    if len(words) == 1 or most == 1:
+        return len(words) == 1 and found[3] is None
+    if not all(word.islower() or word.isupper() or word.istitle() for word in words):
+        return False
+    return _STAND_IN.search(value) is not None or (len(words) <= most and found[3] is None)
 
 
 def _forms(value: str) -> list[str]:
@@ -85,7 +132,7 @@ def _encoded(data: bytes, before: int) -> str:
 
 def _value(text: str) -> Value:
     run = _LONG_RUN.search(text)
-    looked_at = run is not None and not (run[0].islower() and run[0].isalnum())
+    looked_at = run is not None and not is_words(run[0].encode())
     return Value(
         text=text,
         plain=text.encode("ascii", "replace"),

@@ -8,13 +8,15 @@ All is done on bytes that are as long as the text: a character beyond ASCII is o
 import binascii
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import pairwise
+from itertools import starmap
 from typing import NamedTuple
 
-from . import _assigned
+from . import _assigned, _requests
 from ._known import KNOWN
+from ._shapes import LONGEST_MARK, Shape, changes, has_digit, is_words, may_stand_in
+from ._unseen import may_hide, seen
 
 REDACTED = re.compile(r"\[redacted: [a-z ]{2,20}\]")
 SHORTEST_RUN = 16
@@ -26,75 +28,18 @@ _JOINTS = b" \t\r\f\v\"'`+\\>"
 """What may stand around the parts of a key that is split over lines: indentation, quotes, `+`, `\\`, `>`."""
 _UPPER, _LOWER = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", b"abcdefghijklmnopqrstuvwxyz"
 _IN_RUNS = _UPPER + _LOWER + b"0123456789+/-_"
-_RUNS = bytes(ord("a") if byte in _IN_RUNS else ord(" ") for byte in range(256))
+_CONTROLS = bytes(byte for byte in (*range(32), 127) if byte not in b"\t\n")
+_RUNS = bytes(ord("a") if byte in _IN_RUNS else 0 if byte in _CONTROLS else ord(" ") for byte in range(256))
+"""What is a letter of base64, what drives a terminal, and all else."""
 _STANDARD = bytes.maketrans(b"-_", b"+/")
 _ALIGNED_RUN = b"a" * SHORTEST_RUN
 _MOST_SPLIT_URL = re.compile(rb"[\w.+-]*:\d*")
-
-
-class Span(NamedTuple):
-    start: int
-    end: int
-    kind: str
-
-
-class _Shape(NamedTuple):
-    """A kind of key that is known by its beginning."""
-
-    kind: str
-    mark: bytes
-    pattern: re.Pattern[bytes]
-    before: bytes = b""
-    """Beside letters and digits, what may not stand in front of it."""
-    check: Callable[[bytes], bool] | None = None
-
-
-def _shape(
-    kind: str, mark: str, rest: str, before: bytes = b"", check: Callable[[bytes], bool] | None = None
-) -> _Shape:
-    return _Shape(kind, mark.encode(), re.compile((re.escape(mark) + rest).encode()), before, check)
-
-
-def _is_no_name(key: bytes) -> bool:
-    """Whether what begins with `sk-` is a key, not `sk-learn-compatible-estimators`."""
-    body = key[3:]
-    return not (b"-" in body or b"_" in body) or (changes(body) >= 3 and _has_digit(body))
-
-
-def _has_digit(key: bytes) -> bool:
-    return re.search(rb"\d", key) is not None
-
-
-_SHAPES = (
-    _shape("anthropic", "sk-ant-", r"[\w-]{16,}+"),
-    *(_shape("openai", f"sk-{owner}-", r"[\w-]{20,}+") for owner in ("proj", "svcacct", "admin")),
-    _shape("openai", "sk-", r"[\w-]{20,}+", b"_-", _is_no_name),
-    *(_shape("aws", mark, r"[0-9A-Z]{16}(?![0-9A-Za-z])") for mark in ("AKIA", "ASIA")),
-    *(_shape("github", f"gh{kind}_", r"[A-Za-z0-9]{36,}+") for kind in "pousr"),
-    _shape("github", "github_pat_", r"\w{22,}+", check=_has_digit),
-    _shape("gitlab", "glpat-", r"[\w-]{20,}+"),
-    _shape("google", "AIza", r"[\w-]{35}"),
-    _shape("google", "GOCSPX-", r"[\w-]{20,}+"),
-    _shape("slack", "xox", r"[abeoprs]-[0-9A-Za-z-]{10,}+", check=_has_digit),
-    _shape("slack", "services/T", r"\w{6,}/B\w{6,}/\w{16,}+"),
-    *(_shape("stripe", f"{kind}_{mode}_", r"[0-9A-Za-z]{16,}+")
-      for kind in ("sk", "rk") for mode in ("live", "test")),
-    _shape("stripe", "whsec_", r"[0-9A-Za-z+/=]{24,}+"),
-    _shape("huggingface", "hf_", r"[A-Za-z0-9]{30,}+"),
-    _shape("groq", "gsk_", r"[A-Za-z0-9]{40,}+"),
-    _shape("xai", "xai-", r"[A-Za-z0-9]{40,}+"),
-    _shape("npm", "npm_", r"[A-Za-z0-9]{36,}+"),
-    _shape("pypi", "pypi-AgE", r"[\w-]{20,}+"),
-    _shape("jwt", "eyJ", r"[\w-]{13,4000}+\.[\w-]{10,}+\.[\w-]{5,}+", b"_-"),
-)  # fmt: skip
-MARKS = tuple(shape.mark for shape in _SHAPES)
-_TELEGRAM = re.compile(rb"(?<![\w:])\d{8,10}:AA[\w-]{33}(?![\w-])")
-_URL = re.compile(rb"(?![\s\"'])[^\s:/@\"'`<>\[\]?#]{0,80}+:(?![$<{*%])[^\s/\"'`<>\[\]?]{3,200}(?=@[\w\[.-])")
-_BEARER = re.compile(
-    rb"(?:(?<=bearer)|(?<=orization: basic))(?:[ \t]{1,8}+|[ \t\"'+\\]{0,20}+\r?\n[\s>\"'+]{0,40}+)"
-    rb"((?=[^\d\s]{0,200}\d)[\w.~+/=-]{12,}+)",
-    re.IGNORECASE,
+_ESCAPE = re.compile(
+    rb"(?:\\[nrt]|\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}|%[^%]{2}|\[[\d;]*[A-Za-z]|(?:\x1b|\\e)\(B)\Z"
 )
+"""What may stand before a key and is no part of a word, as `\\n`, `%20`, `\\x1b[31m`."""
+_IN_A_RUN = re.compile(rb"[A-Za-z0-9+/_-]{24}\Z")
+_TELEGRAM = re.compile(rb"(?<![\w:])\d{8,10}:AA[\w-]{33}(?![\w-])")
 BEGIN_KEY = re.compile(
     rb"-----BEGIN[\s>\"'+\\A-Z0-9]{1,60}?PRIVATE[\s>\"'+\\]{1,40}KEY(?: BLOCK)?-----", re.ASCII
 )
@@ -109,6 +54,12 @@ _BODY_LINE = re.compile(rb"[ \t>\"'+]*[A-Za-z0-9+/=]{2,}[ \t\"'+\\\r]*")
 _BODY_AT_END = re.compile(rb"(?<![A-Za-z0-9+/=])[A-Za-z0-9+/=]{32,}+(?=[ \t\"'+\\\r]*\Z)")
 
 
+class Span(NamedTuple):
+    start: int
+    end: int
+    kind: str
+
+
 def find(text: str, *, encoded: bool = True) -> list[Span]:
     """The secrets in the text, in no order; they may overlap. `encoded`: those in base64, too."""
     plain = text.encode("ascii", "replace")
@@ -116,31 +67,39 @@ def find(text: str, *, encoded: bool = True) -> list[Span]:
     if b"\n" in plain:
         joined = b"".join([line.strip(_JOINTS) for line in plain.split(b"\n")])
         lines = _Lines(plain, joined)
-    runs = _runs(joined)
-    dense = b" ".join([joined[start:end] for start, end in runs])
+    same = joined.translate(_RUNS)
+    if drives := b"\0" in same:
+        same = same.replace(b"\0", b" ")
+    runs = _runs(joined, same)
+    dense = b" ".join([joined[max(start - LONGEST_MARK, 0) : end] for start, end in runs])
     found: list[Span] = []
     if runs:
         found += _of_shapes(plain, dense, lines, glued=not encoded)
     if b"-----" in plain:
         found += _private_keys(plain)
     if b"@" in plain and b"://" in joined:
-        found += _passwords_in_urls(plain)
+        found += starmap(Span, _requests.in_urls(plain))
         found += _split_urls(lines) if lines else ()
     if KNOWN.values:
         found += _known(text, dense, lines)
-    if b":" in plain or b"=" in plain:
+    if (has_sign := b"=" in plain) or b":" in plain:
         found += (Span(start, end, "password") for start, end in _assigned.find(plain))
-    if b"earer" in plain or b"orization" in plain:
-        found += (Span(*match.span(1), "bearer") for match in _BEARER.finditer(plain))
+    if b"earer" in plain or b"asic" in plain:
+        found += (Span(*place, "bearer") for place in _requests.authorizations(plain))
+    if has_sign:
+        found += (Span(*place, "token") for place in _requests.parameters(plain))
     if runs and encoded:
         found += _encoded(joined, runs, lines)
+    if encoded and (drives or ((b"\\" in plain or not text.isascii()) and may_hide(text))):
+        found += _seen(text)
     return found
 
 
-def changes(text: bytes) -> int:
-    """How often the text goes from one of lower case, upper case and digits to another."""
-    kinds = [1 if 97 <= byte <= 122 else 2 if 65 <= byte <= 90 else 3 for byte in text if chr(byte).isalnum()]
-    return sum(a != b for a, b in pairwise(kinds))
+def _seen(text: str) -> Iterator[Span]:
+    """The secrets in what is seen of the text."""
+    if bare := seen(text):
+        for start, end, kind in find(bare.text):
+            yield Span(bare.origin(start), bare.end(end), kind)
 
 
 class _Lines:
@@ -188,58 +147,62 @@ class _Lines:
         )
 
 
-def _runs(joined: bytes) -> list[tuple[int, int]]:
+def _runs(joined: bytes, same: bytes) -> list[tuple[int, int]]:
     """Where the long runs of letters are, but for words and hexadecimal numbers."""
-    runs, same, end = [], joined.translate(_RUNS), 0
+    runs, end = [], 0
     while (start := same.find(_ALIGNED_RUN, end)) >= 0:
         end = same.find(b" ", start)
         end = len(same) if end < 0 else end
-        if not ((run := joined[start:end]).islower() and run.isalnum()):
+        if not is_words(joined[start:end]):
             runs.append((start, end))
     return runs
 
 
 def _of_shapes(plain: bytes, dense: bytes, lines: _Lines | None, *, glued: bool) -> Iterator[Span]:
     """The keys that are known by how they begin. `dense`: the long runs of the text, where they all are."""
-    for shape in _SHAPES:
-        if shape.mark in dense:
-            yield from _of_shape(shape, plain, glued=glued)
-            if lines:
-                yield from _of_split_shape(shape, lines)
+    for shape in may_stand_in(dense):
+        yield from _of_shape(shape, plain, glued=glued)
+        if lines:
+            yield from _of_split_shape(shape, lines)
     if b"AA" in dense:
         yield from (Span(*match.span(), "telegram") for match in _TELEGRAM.finditer(plain))
 
 
-def _of_shape(shape: _Shape, plain: bytes, *, glued: bool) -> Iterator[Span]:
+def _of_shape(shape: Shape, plain: bytes, *, glued: bool) -> Iterator[Span]:
     """The keys of this kind. `glued`: a strong mark counts after a letter, too, for that may be noise."""
     at, end = 0, -1
     while (at := plain.find(shape.mark, at)) >= 0:
-        begins = at == end or (glued and not shape.before) or _begins_word(plain, at, shape.before)
-        match = shape.pattern.match(plain, at) if begins else None
+        match = shape.pattern.match(plain, at)
+        if match and not (at == end or begins_word(plain, at, shape.before)):
+            match = match if not shape.before and (glued or _is_glued(plain, at, match[0])) else None
         if match and (shape.check is None or shape.check(match[0])):
             yield Span(*match.span(), shape.kind)
             end = match.end()
         at = match.end() if match else at + 1
 
 
-def _of_split_shape(shape: _Shape, lines: _Lines) -> Iterator[Span]:
+def _is_glued(plain: bytes, at: int, key: bytes) -> bool:
+    """Whether it is a key although a word or a number goes on into it: neither a name nor in base64."""
+    is_random = key.isupper() or changes(key[:200]) >= len(key[:200]) / 5
+    return is_random and has_digit(key) and _IN_A_RUN.search(plain, max(at - 24, 0), at) is None
+
+
+def _of_split_shape(shape: Shape, lines: _Lines) -> Iterator[Span]:
     """The keys of this kind that go over the end of a line."""
     joined, at = lines.joined, 0
     while (at := joined.find(shape.mark, at)) >= 0:
         end = 0
-        if lines.start(lines.line(at)) == at or _begins_word(joined, at, shape.before):
+        if lines.start(lines.line(at)) == at or begins_word(joined, at, shape.before):
             end = _end_of_split(shape, lines, at)
             key = joined[at:end]
             # a weak mark needs more to be no list of words
-            telling = end > 0 and (
-                _has_digit(key) and changes(key) >= 3 if shape.before else changes(key) > 0
-            )
+            telling = end > 0 and (has_digit(key) and changes(key) >= 3 if shape.before else changes(key) > 0)
             if telling and (shape.check is None or shape.check(key)):
                 yield lines.span(at, end, shape.kind)
         at = end or at + 1
 
 
-def _end_of_split(shape: _Shape, lines: _Lines, at: int) -> int:
+def _end_of_split(shape: Shape, lines: _Lines, at: int) -> int:
     """Where the key ends that begins here and goes on in the next line; 0 if there is none."""
     first = lines.line(at)
     limit = min(lines.start(first + MOST_LINES), at + LONGEST_SPLIT)
@@ -257,12 +220,12 @@ def _end_of_split(shape: _Shape, lines: _Lines, at: int) -> int:
     return end if end > second else 0
 
 
-def _begins_word(plain: bytes, at: int, before: bytes) -> bool:
-    """Whether a key may begin here: what an escape such as `\\n` ends with is no part of a word."""
+def begins_word(plain: bytes, at: int, before: bytes) -> bool:
+    """Whether a key may begin here: what an escape ends with is no part of a word."""
     last = plain[at - 1 : at] if at else b""
     if not last or not (last.isalnum() or last in before):
         return True
-    return plain[max(at - 2, 0) : at] in (b"\\n", b"\\r", b"\\t") or plain[max(at - 3, 0) : at - 2] == b"%"
+    return _ESCAPE.search(plain, max(at - 16, 0), at) is not None
 
 
 def _private_keys(plain: bytes) -> Iterator[Span]:
@@ -293,16 +256,8 @@ def _body_before(plain: bytes, end: int) -> int:
     return start
 
 
-def _passwords_in_urls(plain: bytes) -> Iterator[Span]:
-    at = 0
-    while (at := plain.find(b"://", at)) >= 0:
-        at += 3
-        if match := _URL.match(plain, at):
-            yield Span(*match.span(), "password")
-
-
 def _split_urls(lines: _Lines) -> Iterator[Span]:
-    for start, end, kind in _passwords_in_urls(lines.joined):
+    for start, end, kind in _requests.in_urls(lines.joined):
         first = lines.line(start)
         stop = lines.start(first + 1)
         # the address of a port is no password: the next line begins with something else

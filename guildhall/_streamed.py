@@ -3,7 +3,9 @@
 import re
 
 from ._known import KNOWN, LONGEST_BEGINNING
-from ._secrets import BEGIN_KEY, BODY_OF_KEY, MARKS, changes
+from ._secrets import BEGIN_KEY, BODY_OF_KEY, begins_word
+from ._shapes import MARKS, changes
+from ._unseen import seen
 
 _WORD = "".join(map(chr, range(33, 127)))
 _JOINTS = " \t\r\n\"'`+\\>"
@@ -14,7 +16,7 @@ MOST_HELD = 20_000
 """Characters before the last word; a private key has fewer."""
 _WINDOW = 200
 """Characters before a value in which its name is looked for."""
-_NAMES = ("pass", "pwd", "secret", "token", "key", "credential", "earer", "orization", "api")
+_NAMES = ("pass", "pwd", "secret", "token", "key", "credential", "earer", "orization", "asic", "api")
 _OPEN = re.compile(
     r"\w{0,24}[\"'`\])\\]{0,5}[ \t]{0,20}(?:=>|:=|=|:)?[\s>\\]{0,40}"
     r"(?:\S{1,200}[ \t]*(?:[+\\][ \t]*)?(?:\n[\s>+]*|\Z)){0,8}"
@@ -24,9 +26,14 @@ _OPEN = re.compile(
 
 def held_from(text: str) -> int:
     """Where what may be part of a secret begins; the last word always may."""
+    bare = seen(text)
+    return bare.end(_held_from(bare.text)) if bare else _held_from(text)
+
+
+def _held_from(text: str) -> int:
     end = _word_before(text, len(text))
     if skipped := max(end - MOST_HELD, 0):
-        return skipped + held_from(text[skipped:])
+        return skipped + _held_from(text[skipped:])
     while (start := _earlier(text, end)) < end:
         end = start
     if "-----BEGIN" in text:
@@ -73,7 +80,10 @@ def _may_go_on(word: str) -> bool:
     if _is_begun(word):
         return True
     ends = [word[-size:] for size in range(1, min(len(word), LONGEST_BEGINNING) + 1)]
-    return not (_BEGINNINGS.isdisjoint(ends) and KNOWN.beginnings.isdisjoint(ends))
+    if not KNOWN.beginnings.isdisjoint(ends):
+        return True
+    plain = word.encode("ascii", "replace")
+    return any(end in _BEGINNINGS and begins_word(plain, len(plain) - len(end), b"") for end in ends)
 
 
 def _is_begun(word: str) -> bool:

@@ -14,6 +14,8 @@ __all__ = ["Redactor", "know", "know_value", "logger", "redact", "redact_json"]
 
 _STRING = re.compile(r'("(?:[^"\\]++|\\.)*+")(\s*+:)?')
 MOST_PASSES = 10
+_NOT_SEEN = frozenset(["u", "b", "f", "r", ""])
+"""Escapes of JSON that may stand within a secret."""
 _BREAK = re.compile(r"[^!-~]")
 """Where a word ends: every character of a key is printable ASCII."""
 
@@ -111,8 +113,8 @@ def _may_hold(text: str) -> bool:
     for ending in ('",', '"}', '"]'):  # so that each string ends with its line
         text = text.replace(ending, '"\n')
     if "\\" in text:
-        first, *escaped = text.split("\\")
-        if not {"u", ""}.isdisjoint([part[:1] for part in escaped]):  # nothing stands between two backslashes
+        first, *escaped = text.replace(r"\r\n", r"\n").split("\\")
+        if not _NOT_SEEN.isdisjoint([part[:1] for part in escaped]):  # nothing stands between two backslashes
             return True
         text = first + "".join([('"' if part[0] == '"' else "\n") + part[1:] for part in escaped])
     return "-----BEGIN" in text or bool(find(_hidden(text)))

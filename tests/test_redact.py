@@ -9,18 +9,24 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from secret_cases import BEGIN, BODY, CASES, END, HARMLESS, HIDDEN, KEY, ONE_LINE, Case, b64
+from secret_cases import BEGIN, BODY, CASES, END, HARMLESS, HIDDEN, KEY, ONE_LINE, SHAPES, Case, b64
 
 from guildhall._known import KNOWN
 from guildhall.redact import Redactor, know, know_value, logger, redact, redact_json
+from guildhall.view import clean
 
 PIECES = st.one_of(
     st.sampled_from([case.text for case in CASES]),
     st.sampled_from(HARMLESS),
     st.sampled_from(["\n", " ", "\n> ", '"', "'", " + ", "\\\n", "=", ": ", "-----", "[redacted: aws]", "é"]),
+    st.sampled_from(["\x1b[31m", "\x1b[m", "\x1b[", "\x1b", "\u200b", "\r", "\ufeff", "\x00"]),
     st.text(max_size=20),
 )
 TEXTS = st.lists(PIECES, max_size=6).map("".join)
+UNSEEN = (
+    "\x1b[31m", "\x1b[01;31m\x1b[K", "\x1b(B\x1b[m", "\x9b1m", "\x1b]8;;\x07", "\r", "\ufeff", "\u200b",
+    "\xad", "\x00", "\x08", "\u202e",
+)  # fmt: skip
 PROXY_KEY = "mycompany-proxy-" + "key-0011"
 
 
@@ -30,20 +36,46 @@ def nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(KNOWN, "beginnings", frozenset())
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.kind}-{case.text[:16]}")
+@pytest.mark.parametrize("case", CASES + SHAPES, ids=lambda case: f"{case.kind}-{case.text[:16]}")
 def test_a_secret_is_replaced_by_its_kind(case: Case) -> None:
-    clean = redact(case.text)
-    assert f"[redacted: {case.kind}]" in clean
-    assert [part for part in case.secret if part in clean] == []
+    said = redact(case.text)
+    assert f"[redacted: {case.kind}]" in said
+    assert [part for part in case.secret if part in said] == []
+
+
+@pytest.mark.parametrize("sign", UNSEEN, ids=ascii)
+def test_what_is_not_seen_of_a_text_hides_no_secret(sign: str) -> None:
+    """What is cleaned for a terminal or a page after that puts nothing together again."""
+    for case in ONE_LINE + SHAPES:
+        (secret,) = case.secret
+        first, second = secret[: len(secret) // 2], secret[len(secret) // 2 :]
+        around = case.text.replace(secret, f"{sign}{secret}{sign}")
+        within = case.text.replace(secret, f"{first}{sign}{second}")
+        for text in (around, within):
+            whole, pieces = redact(text), "".join(shown(cut(text, [7] * len(text))))
+            said = [clean(whole), clean(pieces)]
+            assert (text, [part for part in (first, second) if any(part in each for each in said)]) == (
+                text,
+                [],
+            )
+            for ascii_only in (True, False):
+                document = redact_json(json.dumps({"text": text}, ensure_ascii=ascii_only))
+                assert json.loads(document)["text"] == whole
+
+
+def test_colours_around_a_secret_stay() -> None:
+    assert redact(f"\x1b[32mok\x1b[0m \x1b[31m{KEY}\x1b[0m!") == (
+        "\x1b[32mok\x1b[0m \x1b[31m[redacted: anthropic]\x1b[0m!"
+    )
 
 
 @pytest.mark.parametrize("case", ONE_LINE, ids=lambda case: f"{case.kind}-{case.text[:16]}")
 def test_what_stands_around_a_secret_stays(case: Case) -> None:
     start = case.text.index(case.secret[0])
     before, after = case.text[:start], case.text[start + len(case.secret[0]) :]
-    clean = redact(f"One line.\n{case.text}\nAnother line.")
-    assert clean.startswith("One line.\n" + re.split(r"://|services/", before)[0])
-    assert clean.endswith(after + "\nAnother line.")
+    said = redact(f"One line.\n{case.text}\nAnother line.")
+    assert said.startswith("One line.\n" + re.split(r"://|services/", before)[0])
+    assert said.endswith(after + "\nAnother line.")
 
 
 @pytest.mark.parametrize("text", HARMLESS, ids=lambda text: text[:24])
@@ -81,15 +113,19 @@ def test_what_is_redacted_once_is_redacted_for_good(text: str) -> None:
         "sk-", "sk-ant-", "sk-\n", "sk-ant-\n", "eyJ", "-eyJ", "eyJ\n", "eyJ" + "a" * 120 + "\n", "://a:b",
         "://", "a:@", BEGIN, BEGIN + "\n", END + "\n", "-----", "token=", "token=\n", "password: ",
         'password="', 'abcd1"\n"', "bearer ", "aB3", "aB3d\n", "AKIA", "AKIA\n", "AIza" + "A" * 35, "ghp_",
-        "xoxb-", "\\", '"', "+\n", " ", "\n", "[redacted: ", "12345678:AA",
+        "xoxb-", "\\", '"', "+\n", " ", "\n", "[redacted: ", "12345678:AA", "\x1b", "\x1b[", "\x1b[1",
+        "\x1b]8;;", "a\x1b[m", "\u200b", "a\u200b", "a\r", "\r", "\\_", "SG.", "dp.pt.", "1//0", "shpat_",
+        "secret_", "aghp_", "aghp_" + "aB3d" * 9, "basic ", "Basic dXNl", "Basic dXNlcjpw\n", "Bearer aBcD",
+        "?key=", "?key=aB3", "session=",
+        "=aB3dE5gH7jK9mN1pQrSt", "://aB3dE5gH7jK9mN1pQrSt", "://aB3.", "sig=%",
     ],
 )  # fmt: skip
 def test_a_long_text_of_one_mark_is_done_in_moments(unit: str) -> None:
     """A pattern that tries again from every mark would take hours over this."""
     for text in (unit * (100_000 // len(unit)), f"x://{KEY}\npassword='" + unit * (100_000 // len(unit))):
-        clean = redact(text)
-        assert len(clean) <= len(text) * 3
-        assert KEY not in clean
+        said = redact(text)
+        assert len(said) <= len(text) * 3
+        assert KEY not in said
     assert redact_json(json.dumps(unit * 10_000)).startswith('"')
 
 
@@ -118,6 +154,47 @@ def test_a_known_value_is_found_split_over_lines_and_in_base64() -> None:
         for text in texts:
             assert "[redacted: " in redact(f"it is {text} here")
             assert value not in redact(text)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "lm-studio", "not-needed", "placeholder", "dummy-key", "whatever", "ollama-local", "no-key-required",
+        "sk-no-key-required", "your-api-key-here", "YOUR_API_KEY", "test-key-123", "00000000",
+    ],
+)  # fmt: skip
+def test_what_stands_for_a_key_where_none_is_asked_for_is_no_secret(value: str) -> None:
+    know_value(value)
+    know({"GUILDHALL_API_KEY": value})
+    said = f"run {value} server; it is {value} here, or {b64(value + ' is it')}"
+    assert redact(said) == said
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["local-4f9a8b7c6d5e4f3a2b1c", "qWeRtYuIoPaSdFgHjKlZxCvB", "correct-horse-battery-staple", PROXY_KEY],
+)
+def test_a_key_of_a_server_on_this_machine_is_a_secret(value: str) -> None:
+    know_value(value)
+    assert redact(f"it is {value} here") == "it is [redacted: known value] here"
+
+
+def test_ordinary_words_in_variables_are_no_secrets_and_passwords_of_words_are() -> None:
+    know(
+        {"CREDENTIALS_MODE": "read-only", "TOKEN_STORE": "key-chain", "AUTH_TYPE": "kerberos-v5",
+         "API_KEY_NAME": "production-key-1", "DB_PASSWORD": "paper-tiger"}
+    )  # fmt: skip
+    said = "a read-only key-chain of kerberos-v5, production-key-1"
+    assert redact(f"{said} and paper-tiger") == f"{said} and [redacted: known value]"
+
+
+def test_secrets_in_variables_that_hold_headers_are_known() -> None:
+    know(
+        {"MY_HEADERS": "x-secret: s3cr3t-custom1\nx-team: team-7-a\nAuthorization: Bearer abcd-1234",
+         "OTEL_EXPORTER_OTLP_HEADERS": "api-key=qq11-ww22-ee,content-type=application/json"}
+    )  # fmt: skip
+    said = redact("s3cr3t-custom1 abcd-1234 qq11-ww22-ee, team-7-a application/json")
+    assert said == f"{' '.join(['[redacted: known value]'] * 3)}, team-7-a application/json"
 
 
 def test_a_value_too_short_to_tell_anything_is_not_known() -> None:
@@ -153,7 +230,7 @@ SIZES = st.lists(st.integers(1, 12), max_size=200)
 
 @settings(max_examples=300, deadline=None)
 @given(
-    case=st.sampled_from(CASES),
+    case=st.sampled_from(CASES + SHAPES),
     sizes=SIZES,
     before=st.sampled_from(HARMLESS),
     after=st.sampled_from(HARMLESS),
@@ -166,7 +243,7 @@ def test_pieces_never_show_a_secret_wherever_it_is_cut(
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(st.sampled_from([*HARMLESS, *(case.text for case in ONE_LINE)]), max_size=4), SIZES)
+@given(st.lists(st.sampled_from([*HARMLESS, *(c.text for c in ONE_LINE + SHAPES)]), max_size=4), SIZES)
 def test_pieces_add_up_to_the_redacted_whole(parts: list[str], sizes: list[int]) -> None:
     text = "\n\n".join(parts)
     assert "".join(shown(cut(text, sizes))) == redact(text)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from secret_cases import BEGIN, BODY, CASES, END, KEY, Case
+from shell import guildhall
 from support import Books
 
 from guildhall import Hall
@@ -168,3 +169,28 @@ def test_a_file_that_may_hold_credentials_is_refused_if_it_does(
             read_files([tmp_path / name])
     else:
         assert read_files([tmp_path / name])[0].data.decode() == text
+
+
+@pytest.mark.parametrize(
+    "given", [("--{}",), ("run", "--{}"), ("{}",), ("ask", "critic", "x", "--budget-usd", "{}")]
+)
+def test_a_secret_that_is_given_in_the_wrong_place_is_not_repeated(
+    given: tuple[str, ...], home: Path
+) -> None:
+    said = guildhall(*(part.format(KEY) for part in given))
+    assert said.exit_code == 2
+    assert "[redacted: anthropic]" in said.output
+    assert KEY not in said.output + said.stderr
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_the_doctor_shows_no_key_that_stands_in_a_wrong_place(
+    home: Path, project: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    home.mkdir()
+    (home / "config.toml").write_text(f'[models]\nfast = "anthropic:{KEY}"\n')
+    monkeypatch.setenv("GUILDHALL_BASE_URL", "http://bob:hunter2pw@127.0.0.1:9/v1")
+    said = guildhall("doctor", *options)
+    assert said.stdout
+    assert KEY not in said.output
+    assert "hunter2pw" not in said.output
