@@ -7,7 +7,7 @@ import pytest
 from limiting import Process, until
 from limits_child import MODEL
 
-from guildhall.memory.store.limits import Limit
+from guildhall.memory.store.limits import Claim, Limit, Refusal
 
 
 @pytest.mark.parametrize("wrong", [0, -1, float("nan"), float("inf")])
@@ -142,6 +142,24 @@ async def test_a_call_larger_than_the_burst_is_made_when_all_is_refilled(here: P
     await after
 
 
+async def test_calls_estimated_far_above_the_allowance_hold_it_by_what_they_use(here: Process) -> None:
+    limit, began = Limit(tokens=100), here.clock.now
+    for done in range(4):
+        claim = Claim(MODEL, limit, 8_192)
+        while isinstance(refilled := await here.limits.admit(claim), Refusal):
+            here.clock.now += refilled.wait
+        assert here.clock.now - began == pytest.approx(done * 120, abs=0.01)
+        here.limits.give_back(claim, refilled=refilled, used=200)
+
+
+async def test_a_call_that_died_at_work_stops_the_next_for_ten_minutes_at_most(here: Process) -> None:
+    here.limit = Limit(tokens=100)
+    await here.take(1_000_000)
+    after = await here.waiting("after", 8_192)
+    here.clock.now += 600
+    await after
+
+
 async def test_a_call_is_told_each_reason_once(here: Process) -> None:
     slot = await here.take()
     waiting = await here.waiting("b")
@@ -219,9 +237,34 @@ async def test_a_slot_can_be_freed_when_the_store_is_closed(here: Process) -> No
     here.slots.pause(MODEL, 1)
 
 
-async def test_a_clock_that_jumps_back_stops_nobody_for_long(here: Process) -> None:
-    here.limit = Limit(requests=1, tokens=100, in_flight=1)
+@pytest.mark.parametrize("back", [30, 3_000, 1_000_000])
+@pytest.mark.parametrize("limit", [Limit(), Limit(requests=1, tokens=100, in_flight=1)])
+async def test_a_clock_that_is_set_back_stops_nobody(here: Process, limit: Limit, back: float) -> None:
+    here.limit = limit
     (await here.take(1000)).free()
-    here.slots.pause(MODEL, 3600)
-    here.clock.now -= 7200
+    here.slots.pause(MODEL, 20)
+    await here.rows("limits")
+    here.clock.now -= back
     (await here.take()).free()
+    assert here.reasons == []
+
+
+async def test_a_pause_set_after_the_clock_was_set_back_holds_for_its_time(here: Process) -> None:
+    here.slots.pause(MODEL, 20)
+    await here.rows("limits")
+    here.clock.now -= 3_000
+    here.slots.pause(MODEL, 5)
+    waiting = await here.waiting("next")
+    assert here.reasons == ["the provider asked to wait"]
+    here.clock.now += 5
+    await waiting
+
+
+@pytest.mark.parametrize("limit", [Limit(), Limit(tokens=100)])
+async def test_a_clock_that_is_put_right_by_a_little_ends_no_pause(here: Process, limit: Limit) -> None:
+    here.limit = limit
+    here.slots.pause(MODEL, 20)
+    await here.rows("limits")
+    here.clock.now -= 0.5
+    await here.waiting("next")
+    assert here.reasons == ["the provider asked to wait"]

@@ -35,6 +35,7 @@ class Slot:
 
 @dataclass(eq=False)
 class _Waiter:
+    model: str
     place: tuple[int, int]
     """The lower, the sooner."""
     on_wait: Callable[[str], None]
@@ -70,6 +71,7 @@ class Slots:
         self,
         model: str,
         *,
+        account: str = "",
         tokens: int,
         priority: int = 0,
         longest: float = 60.0,
@@ -77,14 +79,15 @@ class Slots:
     ) -> Slot:
         """The right to one call that may use so many tokens; higher priority first, then who came first.
 
+        Those of one `account` keep to the limits of the model together; it is the model's name if not given.
         `on_wait` is told why the call has to wait, each reason once. Raises ProviderError where the
         provider asked for a pause of more than `longest` seconds.
         """
-        limit = self._of(model)
-        if not limit.given() and not await self._limits.is_paused(model):
+        limit, account = self._of(model), account or model
+        if not limit.given() and not await self._limits.is_paused(account):
             return Slot()
-        claim = Claim(model, limit, tokens, priority)
-        waiter = _Waiter((-priority, next(self._numbers)), on_wait)
+        claim = Claim(account, limit, tokens, priority)
+        waiter = _Waiter(model, (-priority, next(self._numbers)), on_wait)
         try:
             refilled = await self._admitted(claim, waiter, longest)
             if waiter.spread:
@@ -93,17 +96,17 @@ class Slots:
             self._limits.give_back(claim)
             raise
         finally:
-            self._leave(model, waiter)
+            self._leave(account, waiter)
 
         def give_back(used: int | None) -> None:
             self._limits.give_back(claim, refilled=refilled, used=used)
-            self._wake(model)
+            self._wake(account)
 
         return Slot(give_back)
 
-    def pause(self, model: str, seconds: float) -> None:
+    def pause(self, account: str, seconds: float) -> None:
         """Have all calls of all processes wait so long; for a Retry-After. Never waits, never fails."""
-        self._limits.pause(model, seconds)
+        self._limits.pause(account, seconds)
 
     async def _admitted(self, claim: Claim, waiter: _Waiter, longest: float) -> float:
         """When the tokens it takes will be refilled."""
@@ -115,7 +118,7 @@ class Slots:
                 if not isinstance(answer, Refusal):
                     return answer
                 if answer.paused and answer.wait > longest:
-                    raise _left_alone(claim.model, answer.wait)
+                    raise _left_alone(waiter.model, answer.wait)
                 pause = min(answer.wait, AGAIN)
                 self._join(line, waiter)
                 for each in line:
@@ -127,15 +130,15 @@ class Slots:
         if waiter not in line:
             insort(line, waiter, key=lambda other: other.place)
 
-    def _leave(self, model: str, waiter: _Waiter) -> None:
-        line = self._lines[model]
+    def _leave(self, account: str, waiter: _Waiter) -> None:
+        line = self._lines[account]
         if waiter in line:
             line.remove(waiter)
-            self._wake(model)
+            self._wake(account)
 
-    def _wake(self, model: str) -> None:
+    def _wake(self, account: str) -> None:
         """Have the first who waits ask at once."""
-        if line := self._lines[model]:
+        if line := self._lines[account]:
             line[0].woken.set()
 
 

@@ -24,7 +24,9 @@ FRESH = 0.1
 SEEN = 1.0
 """Seconds after which a waiter of another process that has not asked again no longer counts."""
 LONGEST_PAUSE = 3_600.0
-"""Seconds; a provider that wants more says so again. Beyond it a time is of a clock that was wrong."""
+"""Seconds; a provider that wants more says so again."""
+SET_BACK = 1.0
+"""Seconds by which a clock may be set back, as its corrections do, with no notice taken of it."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,17 @@ class Refusal(NamedTuple):
     """Whether too many calls are in flight."""
 
 
+class _Pause(NamedTuple):
+    until: float
+    since: float
+    """When it was said."""
+
+    def holds(self, now: float) -> bool:
+        return now < self.until and not _is_of_the_future(self.since, now)
+
+
 class _State(NamedTuple):
-    """The row of one model."""
+    """The row of one model, which also says when it was written: its times mean nothing to another clock."""
 
     requests: float = 0.0
     tokens: float = 0.0
@@ -84,8 +95,8 @@ class Limits:
     def __init__(self, db: Database, liveness: Liveness, *, clock: Callable[[], float] = time.time) -> None:
         self._db, self._liveness, self._clock = db, liveness, clock
         self._probed: dict[str, float] = {}
-        self._own_pauses: dict[str, float] = {}
-        self._pauses: dict[str, float] = {}
+        self._own_pauses: dict[str, _Pause] = {}
+        self._pauses: dict[str, _Pause] = {}
         self._read_at = -math.inf
         self._reading = asyncio.Lock()
 
@@ -109,9 +120,10 @@ class Limits:
             self._leave(db, claim)
             db.execute("DELETE FROM leases WHERE id = ?", (claim.lease,))
             if claim.limit.tokens and refilled is not None and used is not None:
-                rate, tat = Rate(claim.limit.tokens), self._state(db, claim.model).tokens
-                tat = rate.corrected(tat, self._clock(), claim.tokens - used, refilled)
-                db.execute("UPDATE limits SET tokens = ? WHERE model = ?", (tat, claim.model))
+                now = self._clock()
+                state, rate = self._state(db, claim.model, now), Rate(claim.limit.tokens)
+                tat = rate.corrected(state.tokens, now, claim.tokens, used=used, refilled=refilled)
+                self._keep(db, claim.model, state._replace(tokens=tat), now)
 
         self._write_later(work)
 
@@ -119,14 +131,13 @@ class Limits:
         """Have all processes leave the model alone for so long. Never waits, never fails."""
         if not seconds > 0:
             return
-        until = self._clock() + min(seconds, LONGEST_PAUSE)
-        self._own_pauses[model] = until
+        since = self._clock()
+        pause = self._own_pauses[model] = _Pause(since + min(seconds, LONGEST_PAUSE), since)
 
         def work(db: sqlite3.Connection) -> None:
-            known = self._state(db, model).paused
-            later = max(until, known if _is_ahead(known, self._clock(), LONGEST_PAUSE) else 0.0)
-            sql = "INSERT INTO limits (model, paused) VALUES (?, ?) ON CONFLICT DO UPDATE SET paused = ?"
-            db.execute(sql, (model, later, later))
+            if pause.holds(now := self._clock()):
+                state = self._state(db, model, now)
+                self._keep(db, model, state._replace(paused=max(pause.until, state.paused)), now)
 
         self._write_later(work)
 
@@ -135,14 +146,16 @@ class Limits:
         if time.monotonic() - self._read_at > FRESH:
             async with self._reading:
                 if time.monotonic() - self._read_at > FRESH:
-                    sql, now = "SELECT model, paused FROM limits WHERE paused > ?", self._clock()
+                    sql, now = "SELECT model, paused, at FROM limits WHERE paused > ?", self._clock()
                     rows = await self._db.read(lambda db: db.execute(sql, (now,)).fetchall())
-                    self._pauses, self._read_at = dict(rows), time.monotonic()
-        now, known = self._clock(), (self._pauses.get(model, 0.0), self._own_pauses.get(model, 0.0))
-        return any(_is_ahead(until, now, LONGEST_PAUSE) for until in known)
+                    self._pauses = {model: _Pause(until, since) for model, until, since in rows}
+                    self._read_at = time.monotonic()
+        now, known = self._clock(), (self._pauses.get(model), self._own_pauses.get(model))
+        return any(pause.holds(now) for pause in known if pause)
 
     def _decide(self, db: sqlite3.Connection, claim: Claim) -> float | Refusal:
-        now, state = self._clock(), self._state(db, claim.model)
+        now = self._clock()
+        state = self._state(db, claim.model, now)
         refusal = self._refusal(db, claim, state, now)
         if refusal is not None:
             row = (claim.model, self._liveness.holder, claim.priority, claim.since, now, claim.tokens)
@@ -153,25 +166,20 @@ class Limits:
                 row,
             )
             return refusal
-        requests, tokens = state.requests, state.tokens
         if claim.limit.requests:
-            requests = Rate(claim.limit.requests).taken(requests, now, 1)
+            state = state._replace(requests=Rate(claim.limit.requests).taken(state.requests, now, 1))
         if claim.limit.tokens:
-            tokens = Rate(claim.limit.tokens).taken(tokens, now, claim.tokens)
+            state = state._replace(tokens=Rate(claim.limit.tokens).taken(state.tokens, now, claim.tokens))
         if claim.limit.requests or claim.limit.tokens:
-            db.execute(
-                "INSERT INTO limits (model, requests, tokens) VALUES (?, ?, ?) "
-                "ON CONFLICT DO UPDATE SET requests = excluded.requests, tokens = excluded.tokens",
-                (claim.model, requests, tokens),
-            )
+            self._keep(db, claim.model, state, now)
         self._leave(db, claim)
         if claim.limit.in_flight:
             sql = "INSERT INTO leases (id, model, holder, since) VALUES (?, ?, ?, ?)"
             db.execute(sql, (claim.lease, claim.model, self._liveness.holder, now))
-        return tokens
+        return state.tokens
 
     def _refusal(self, db: sqlite3.Connection, claim: Claim, state: _State, now: float) -> Refusal | None:
-        if _is_ahead(state.paused, now, LONGEST_PAUSE):
+        if now < state.paused:
             return Refusal(state.paused - now, "the provider asked to wait", paused=True)
         sql = "SELECT count(*) FROM leases WHERE model = ?"
         in_flight = db.execute(sql, (claim.model,)).fetchone()[0] if claim.limit.in_flight else 0
@@ -205,10 +213,14 @@ class Limits:
             return True
         return False
 
-    def _state(self, db: sqlite3.Connection, model: str) -> _State:
-        sql = "SELECT requests, tokens, paused FROM limits WHERE model = ?"
-        row = db.execute(sql, (model,)).fetchone()
-        return _State(*row) if row else _State()
+    def _state(self, db: sqlite3.Connection, model: str, now: float) -> _State:
+        sql = "SELECT requests, tokens, paused, at FROM limits WHERE model = ?"
+        *times, at = db.execute(sql, (model,)).fetchone() or (0.0,)
+        return _State() if _is_of_the_future(at, now) else _State(*times)
+
+    def _keep(self, db: sqlite3.Connection, model: str, state: _State, now: float) -> None:
+        sql = "INSERT OR REPLACE INTO limits (model, requests, tokens, paused, at) VALUES (?, ?, ?, ?, ?)"
+        db.execute(sql, (model, *state, now))
 
     def _leave(self, db: sqlite3.Connection, claim: Claim) -> None:
         """Take the claim's row from the waiting; another of this process may have replaced it."""
@@ -237,5 +249,6 @@ def _obstacle(
     return max(found, default=None)
 
 
-def _is_ahead(moment: float, now: float, longest: float) -> bool:
-    return now < moment <= now + longest
+def _is_of_the_future(written: float, now: float) -> bool:
+    """Whether the clock was set back since: what was written then says nothing about now."""
+    return written > now + SET_BACK

@@ -64,7 +64,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             model TEXT PRIMARY KEY,
             requests REAL NOT NULL DEFAULT 0,
             tokens REAL NOT NULL DEFAULT 0,
-            paused REAL NOT NULL DEFAULT 0
+            paused REAL NOT NULL DEFAULT 0,
+            at REAL NOT NULL
         ) WITHOUT ROWID""",
         """CREATE TABLE leases (
             id INTEGER PRIMARY KEY,
