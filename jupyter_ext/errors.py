@@ -1,11 +1,21 @@
 """What a cell raises: it fails, so that Run All stops there, and says why in one line."""
 
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from guildhall.redact import redact
+from IPython.core.error import UsageError
+
+from guildhall.errors import GuildhallError, describe
+from guildhall.redact import logger, redact
 
 if TYPE_CHECKING:
     from guildhall.agents.result import Result
+
+
+log = logger(__name__)
 
 
 class _OneLine(BaseException):
@@ -32,5 +42,33 @@ class RunFailed(_OneLine, Exception):
         self.result = result
 
 
+class InternalError(_OneLine, Exception):
+    """Something went wrong that should not: nothing that was given explains it."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
 class Interrupted(_OneLine, KeyboardInterrupt):
     """The user stopped the run."""
+
+
+@contextmanager
+def in_one_line() -> Iterator[None]:
+    """Have every error of a magic end its cell in one line without secrets; decorates the magic.
+
+    The traceback of what nobody expected is logged: at DEBUG, or with GUILDHALL_DEBUG set where it is seen.
+    """
+    try:
+        yield
+    except (Refused, RunFailed):
+        raise
+    except UsageError as error:  # it repeats what was given
+        raise UsageError(redact(str(error))) from None
+    except GuildhallError as error:
+        raise Refused(describe(error)) from None
+    except Exception as error:
+        level = logging.ERROR if os.environ.get("GUILDHALL_DEBUG") else logging.DEBUG
+        log.log(level, "a magic failed", exc_info=True)
+        hint = "after `%env GUILDHALL_DEBUG=1` the traceback is shown"
+        raise InternalError(f"internal error: {describe(error)} ({hint})") from None

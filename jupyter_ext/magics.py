@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from IPython import display as ipython_display
 from IPython.core.magic import Magics, cell_magic, line_cell_magic, line_magic, magics_class, no_var_expand
 
-from guildhall.errors import GuildhallError, describe
-
 from . import show
 from .arguments import (
     argument,
@@ -23,7 +21,7 @@ from .arguments import (
     variable,
 )
 from .cell import Engine
-from .errors import Interrupted, Refused, RunFailed
+from .errors import Interrupted, RunFailed, in_one_line
 from .live import Block, CellBlock, Live, TerminalLine
 
 if TYPE_CHECKING:
@@ -44,6 +42,7 @@ OF_A_RUN = (
     argument("--preference", choices=PREFERENCES, help="what counts most where models are chosen"),
     argument("--private", action="store_true", help="only models marked private may see any of it"),
     argument("--cache", choices=("use", "refresh", "off"), help="whether earlier replies are used again"),
+    argument("--priority", type=int, default=0, metavar="N", help="of calls that wait: -1000 to 1000"),
     argument("--dry-run", action="store_true", help="show what it would do and could cost; call no model"),
 )
 _display: Callable[..., Any] = ipython_display.display
@@ -83,6 +82,7 @@ class TeamMagics(Magics):
         *OF_A_RUN,
         argument("-p", "--pattern", help="how they work together, in place of the team's own pattern"),
     )
+    @in_one_line()
     def team(self, line: str, cell: str) -> None:
         """Have a team of specialists work on the text of the cell.
 
@@ -95,6 +95,7 @@ class TeamMagics(Magics):
     @no_var_expand
     @cell_magic
     @arguments(argument("specialist", nargs="+", help="a name, or a role in words"), *OF_A_RUN)
+    @in_one_line()
     def ask(self, line: str, cell: str) -> None:
         """Ask one specialist the text of the cell."""
         given = parsed(TeamMagics.ask, line)
@@ -109,12 +110,13 @@ class TeamMagics(Magics):
         argument("-n", "--limit", type=count, default=10, help="the most memories to show (default: 10)"),
         argument("words", nargs="*", help="what to look for"),
     )
+    @in_one_line()
     def recall(self, line: str) -> None:
         """Show what is remembered in this project about some words."""
         options, words = options_and_text(line)
         given = parsed(TeamMagics.recall, options)
         query = needed(words, "%recall", "words to look for")
-        hits = self._done(lambda hall: hall.recall(query, limit=given.limit))
+        hits = self._engine.run(lambda hall: hall.recall(query, limit=given.limit))
         self._keep(given, hits)
         _display(show.memories(hits), raw=True)
 
@@ -126,6 +128,7 @@ class TeamMagics(Magics):
         argument("-s", "--subject", type=unquoted, help="what it is about: replaces what was said of that"),
         argument("text", nargs="*", help="what to remember"),
     )
+    @in_one_line()
     def remember(self, line: str, cell: str = "") -> None:
         """Remember a text for every later run in this project."""
         from guildhall.memory.records import Author
@@ -134,7 +137,7 @@ class TeamMagics(Magics):
         given = parsed(TeamMagics.remember, options)
         text = needed(f"{text}\n{cell}", "%remember", "a text to remember")
         about = {"kind": given.kind, "subject": given.subject, "author": Author(host="jupyter")}
-        kept = self._done(lambda hall: hall.remember(text, **about))
+        kept = self._engine.run(lambda hall: hall.remember(text, **about))
         self._keep(given, kept)
         _display(show.kept(kept), raw=True)
 
@@ -144,7 +147,7 @@ class TeamMagics(Magics):
 
         options = _options(given)
         if given.dry_run:
-            estimate = self._done(lambda hall: hall.estimate(who, task, kind=kind, **options))
+            estimate = self._engine.run(lambda hall: hall.estimate(who, task, kind=kind, **options))
             self._keep(given, estimate)
             _display(show.estimate(estimate), raw=True)
             return
@@ -156,7 +159,7 @@ class TeamMagics(Magics):
             return (hall.run_team if kind == "team" else hall.ask)(who, task, **options)
 
         try:
-            result = self._done(start, each_tick=live)
+            result = self._engine.run(start, each_tick=live)
         except Interrupted:
             if not view.run_id:
                 raise
@@ -175,14 +178,6 @@ class TeamMagics(Magics):
             return CellBlock(_display)
         return TerminalLine() if sys.stdout.isatty() else None
 
-    def _done(
-        self, work: "Callable[[Hall], Coroutine[Any, Any, T]]", *, each_tick: Callable[[], None] | None = None
-    ) -> T:
-        try:
-            return self._engine.run(work, each_tick=each_tick)
-        except GuildhallError as error:
-            raise Refused(describe(error)) from None
-
     def _keep(self, given: Namespace, value: object) -> None:
         if given.out is not None:
             self._shell.user_ns[given.out] = value
@@ -199,5 +194,6 @@ def _options(given: Namespace) -> "RunOptions":
         "preference": given.preference,
         "private": given.private,
         "cache": given.cache,
+        "priority": given.priority,
     }
     return options | {"pattern": given.pattern} if "pattern" in given else options

@@ -18,7 +18,7 @@ def open_default() -> "AbstractAsyncContextManager[Hall]":
     """The Hall of the project around the working folder; imported only now."""
     from guildhall.agents.hall import Hall
 
-    return Hall.open(host="mcp")
+    return Hall.open(host="mcp", recalls_private=False)
 
 
 class LazyHall:

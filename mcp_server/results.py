@@ -127,8 +127,11 @@ def run_answer(result: "Result", *, host: str = "") -> CallToolResult:
     return _both(_as_text(answer), answer)
 
 
-def memories(hits: "list[Hit]") -> CallToolResult:
-    """What was recalled, best first."""
+def memories(hits: "list[Hit]", *, withheld: int) -> CallToolResult:
+    """What was recalled, best first, and that some of it is private."""
+    nothing = "Nothing is remembered about this. Try other words, or ask the user."
+    private = f"{withheld} private memories were withheld; the user can read them with `guildhall recall`."
+    said = [nothing] * (not hits) + [private] * bool(withheld)
     found = Memories(
         hits=[
             Memory(
@@ -143,10 +146,10 @@ def memories(hits: "list[Hit]") -> CallToolResult:
             )
             for hit in hits
         ],
-        next="" if hits else "Nothing is remembered about this. Try other words, or ask the user.",
+        next=" ".join(said),
     )
     lines = [f"[memory:{one.id[:8]}] {one.recorded} {one.text}" for one in found.hits]
-    return _both("\n".join(lines) or found.next, found)
+    return _both("\n".join([*lines, *said]), found)
 
 
 def kept(remembered: "Remembered") -> CallToolResult:

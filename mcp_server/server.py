@@ -13,6 +13,7 @@ from mcp_types import ToolAnnotations
 from guildhall import __version__
 
 from . import tools
+from .checked import CheckedServer
 from .lazy import LazyHall, OpenHall, open_default
 
 INSTRUCTIONS = (
@@ -39,7 +40,7 @@ def build(open_hall: OpenHall = open_default) -> MCPServer[LazyHall]:
         finally:
             await hall.close()
 
-    return MCPServer(
+    return CheckedServer(
         "guildhall",
         title="Guildhall",
         version=__version__,
@@ -76,7 +77,7 @@ def _tool(
         ),
         meta={"anthropic/alwaysLoad": True},
     )
-    tool.parameters = _lean(tool.parameters)
+    tool.parameters = {**_lean(tool.parameters), "additionalProperties": False}
     tool.fn_metadata.output_schema = _lean(tool.fn_metadata.output_schema)
     return tool
 

@@ -17,6 +17,7 @@ from jupyter_core.utils import ensure_event_loop
 
 DEADLINE = 30
 """Seconds for one cell."""
+SECRET = "ghp_aB3dE5gH7jK9mN1pQrStUvWxYz0123456789"
 LOAD = "%load_ext guildhall.jupyter_ext"
 NOTES = "The harbour was closed in March.\n\nThe crane will be repaired in May.\n"
 
@@ -198,9 +199,12 @@ def test_a_budget_of_one_call_stops_the_second(notebook: Notebook) -> None:
         ("%%team duo -o 2nd\nLook", "cannot be the name of a variable"),
         ("%%team duo -f nowhere.md\nLook", "there is no file"),
         ("%%team duo --budget-usd 0\nLook", "no budget"),
+        (f"%%team duo --budget-usd {SECRET}\nLook", "'[redacted: github]' is no budget"),
+        (f"%%team duo --cache {SECRET}\nLook", "[redacted: github]"),
         ("%%team duo --max-calls many\nLook", "no count"),
         ("%%team duo --preference cheap\nLook", "invalid choice"),
         ("%%team duo --cache never\nLook", "invalid choice"),
+        ("%%team duo --priority 1001\nLook", "a whole number from -1000 to 1000"),
         ("%%team duo --private\nLook", "not marked private"),
         ("%%team sk-ant-api03-AAAABBBBCCCCDDDDEEEE\nLook", "[redacted: anthropic]"),
         ("%%team 'duo\nLook", "cannot be read"),
@@ -216,7 +220,32 @@ def test_bad_input_is_answered_in_one_line_and_calls_no_model(
     assert reason in told
     assert "Traceback" not in told
     assert len(told.strip().splitlines()) == 1
+    assert SECRET not in told
     assert not notebook.models.requests
+
+
+def test_an_error_nobody_expected_is_one_line_and_its_traceback_is_logged_without_secrets() -> None:
+    program = f"""
+from IPython.core.interactiveshell import InteractiveShell
+from guildhall.jupyter_ext.cell import Engine
+from guildhall.jupyter_ext.magics import TeamMagics
+
+def broken():
+    raise ZeroDivisionError("divided by {SECRET}")
+
+shell = InteractiveShell(colors="nocolor")
+TeamMagics(shell, engine=Engine(broken)).register()
+for code in ("%recall anything", "%%ask reader\\nLook", "%env GUILDHALL_DEBUG=1", "%recall anything"):
+    shell.run_cell(code)
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    *told, _, last = ran.stdout.splitlines()
+    line = "internal error: ZeroDivisionError: divided by [redacted: github] (after `%env GUILDHALL_DEBUG=1` "
+    assert len(told) == 2
+    assert all(said.startswith(line) for said in [*told, last])
+    assert ran.stderr.count("Traceback") == 1
+    assert "in broken" in ran.stderr
+    assert SECRET not in ran.stdout + ran.stderr
 
 
 def test_what_is_remembered_is_recalled_as_a_table(notebook: Notebook) -> None:
@@ -324,7 +353,7 @@ def test_a_question_mark_shows_the_arguments(notebook: Notebook) -> None:
     page = notebook.run("%%team?").help
     for option in (
         "--out", "--model", "--file", "--budget-usd", "--max-calls", "--pattern", "--preference",
-        "--private", "--cache", "--dry-run",
+        "--private", "--cache", "--priority", "--dry-run",
     ):  # fmt: skip
         assert option in page
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -75,6 +76,15 @@ async def test_every_tool_tells_a_model_when_and_how_to_call_it() -> None:
             assert schema.get("description"), (tool.name, name)
             limits = {"maxLength", "maximum", "maxItems", "enum"}
             assert schema["type"] == "boolean" or limits & schema.keys(), (tool.name, name)
+
+
+async def test_what_hosts_read_of_the_tools_stays_short() -> None:
+    async with Client(build()) as client:
+        listed = (await client.list_tools()).model_dump(mode="json", by_alias=True, exclude_none=True)
+    words = re.findall(
+        r"\W?[A-Za-z]+|\d{1,3}|[^\sA-Za-z0-9]+", json.dumps(listed["tools"], separators=(",", ":"))
+    )
+    assert len(words) <= 1_500  # about as many tokens: tokenizers cut JSON at the same places
 
 
 @ERAS
@@ -190,14 +200,6 @@ async def test_a_server_that_was_started_above_the_home_folder_reads_no_files(
     result = await _call("run_team", {"task": "Look", "team": "duo", "files": ["notes.md"]})
     assert result.is_error
     assert "reads no files" in _text(result)
-
-
-async def test_arguments_out_of_bounds_reach_no_team(models: FakeModels) -> None:
-    for wrong in ({"budget_usd": 0}, {"task": ""}, {"files": ["notes.md"] * 21}):
-        result = await _call("run_team", {"task": "Look", "team": "duo", **wrong})
-        assert result.is_error
-        assert next(iter(wrong)) in _text(result)
-    assert not models.requests
 
 
 async def test_what_one_server_remembers_another_recalls_with_its_author() -> None:
