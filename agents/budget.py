@@ -9,6 +9,8 @@ from typing import Any, Self
 
 from guildhall.errors import BudgetRefused, UserError
 
+from .config import how_to_price
+
 
 @dataclass(frozen=True, slots=True)
 class Amount:
@@ -66,6 +68,11 @@ class Budget:
     """Whether `usd` is the limit of the configuration, which nobody asked for: it takes no note of models
     whose price is not known."""
 
+    @property
+    def strict(self) -> bool:
+        """Whether somebody limits the USD, so that no call may be of unknown price."""
+        return self.usd is not None and not self.by_default
+
     def __post_init__(self) -> None:
         for unit in ("usd", "tokens", "calls", "seconds"):
             limit, whole = getattr(self, unit), unit in ("tokens", "calls")
@@ -94,14 +101,9 @@ class Meter:
     def seconds_left(self) -> float:
         return math.inf if self.budget.seconds is None else self.budget.seconds - self.seconds
 
-    @property
-    def strict(self) -> bool:
-        """Whether somebody limits the USD of this run, so that no call may be of unknown price."""
-        return self.budget.usd is not None and not self.budget.by_default
-
     def fits(self, most: Amount) -> bool:
         """Whether what is already spent leaves room for it."""
-        return not (most.unpriced and self.strict) and self._lacking(self.spent, most) is None
+        return not (most.unpriced and self.budget.strict) and self._lacking(self.spent, most) is None
 
     async def reserve(
         self, most: Amount, model: str = "MODEL", *, on_wait: Callable[[str], None] | None = None
@@ -124,10 +126,9 @@ class Meter:
         return Reservation(self, most)
 
     def _refuse_what_cannot_fit(self, most: Amount, model: str) -> None:
-        if most.unpriced and self.strict:
+        if most.unpriced and self.budget.strict:
             raise BudgetRefused(
-                f"the price of {model} is not known, so no budget in USD can hold; give it in config.toml "
-                f'as [model."{model}"] price = {{ input = ..., output = ... }} in USD per million tokens, or '
+                f"the price of {model} is not known, so no budget in USD can hold; {how_to_price(model)}, or "
                 "limit calls or tokens instead",
                 "usd",
             )

@@ -1,12 +1,28 @@
 """The user's configuration: `config.toml` in the data folder, checked strictly."""
 
+import json
+import re
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    model_validator,
+)
 
 from guildhall.errors import FileError
 from guildhall.home import read_toml
+
+from .models.providers import KEYS
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 Tier = Literal["fast", "balanced", "strong"]
 TIERS: tuple[Tier, ...] = ("fast", "balanced", "strong")
@@ -20,18 +36,58 @@ _Count = Annotated[int, Field(gt=0)]
 _Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
+def _of_a_provider(name: str) -> str:
+    provider, _, model = name.partition(":")
+    if provider not in KEYS or not model.strip():
+        what = f"there is no provider {provider!r}" if provider not in KEYS else "it names no model"
+        raise ValueError(f"{what}; write provider:name, where the provider is {', '.join(KEYS)}")
+    return name
+
+
+def _of_a_tier(name: str) -> str:
+    """A model, another tier, or a model without its provider."""
+    return _of_a_provider(name) if ":" in name else name
+
+
+def _mark(given: Any) -> bool | str:
+    if isinstance(given, bool) or (isinstance(given, str) and given.startswith(("http://", "https://"))):
+        return given
+    shown = json.dumps(given, default=str)
+    raise ValueError(f"{shown:.80} is neither true nor false, without quotation marks, nor a trusted address")
+
+
+_FullName = Annotated[str, AfterValidator(_of_a_provider)]
+_Meaning = Annotated[str, Field(min_length=1), AfterValidator(_of_a_tier)]
+
+
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class ModelsConfig(_Table):
-    """What the tiers stand for, each as `provider:name`, and the model of a compatible server."""
+    """What the tiers stand for, as `provider:name` or another tier, and the model of a compatible server."""
 
-    fast: str | None = None
-    balanced: str | None = None
-    strong: str | None = None
-    compatible: str | None = None
+    fast: _Meaning | None = None
+    balanced: _Meaning | None = None
+    strong: _Meaning | None = None
+    compatible: Annotated[str, Field(min_length=1)] | None = None
     """The name under which the server at GUILDHALL_BASE_URL or OPENAI_BASE_URL knows its model."""
+
+    def meaning(self, tier: Tier) -> tuple[Tier, str | None]:
+        """The tier that the tier stands for, itself if for no other, and the model given for that."""
+        given = getattr(self, tier)
+        return self.meaning(given) if given in TIERS else (tier, given)
+
+    @model_validator(mode="after")
+    def _in_no_circle(self) -> "ModelsConfig":
+        for tier in TIERS:
+            seen: list[str] = [tier]
+            while (given := getattr(self, seen[-1])) in TIERS:
+                seen.append(given)
+                if given in seen[:-1]:
+                    circle = ", ".join(f'{one} = "{other}"' for one, other in pairwise(seen))
+                    raise ValueError(f"{circle} is a circle; name a model in it, as provider:name")
+        return self
 
 
 class PriceConfig(_Table):
@@ -40,21 +96,26 @@ class PriceConfig(_Table):
     input: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     output: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     cached: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    written: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    """Of input that goes into the provider's cache."""
 
 
 class ModelConfig(_Table):
     """What is known of one model; what is not given stays as the table of models has it."""
 
     tier: Tier | None = None
-    strengths: tuple[str, ...] | None = None
+    strengths: Annotated[tuple[str, ...], Field(strict=False)] | None = None
     """Words for what it is good at, such as `code` or `writing`."""
     speed: _Above | None = None
     """Tokens a second."""
     context: _Count | None = None
     """Tokens that it takes."""
     price: PriceConfig | None = None
-    private: bool | None = None
-    """Whether it may see private data: it runs here, or under a contract that you trust."""
+    takes: Annotated[tuple[Literal["image", "pdf"], ...], Field(strict=False)] | None = None
+    """What it reads beside text."""
+    private: Annotated[bool | str | None, PlainValidator(_mark)] = None
+    """Whether it may see private data, at its provider's own address and on this machine; at another one,
+    that address."""
     rpm: _Count | None = None
     """Requests a minute, of all processes of the user together."""
     tpm: _Count | None = None
@@ -90,7 +151,7 @@ class RouterConfig(_Table):
     @model_validator(mode="after")
     def _in_order(self) -> "RouterConfig":
         if self.simple > self.complex:
-            raise ValueError("simple must not be above complex")
+            raise ValueError(f"simple is {self.simple:g}, and must not be above complex, {self.complex:g}")
         return self
 
 
@@ -119,7 +180,7 @@ class RunsConfig(_Table):
 
 class Config(_Table):
     models: ModelsConfig = ModelsConfig()
-    model: dict[str, ModelConfig] = {}
+    model: dict[_FullName, ModelConfig] = {}
     """By `provider:name`."""
     router: RouterConfig = RouterConfig()
     budget: BudgetConfig = BudgetConfig()
@@ -133,13 +194,49 @@ def read_config(home: Path) -> Config:
     try:
         return Config.model_validate(read_toml(path))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where, given = ".".join(map(str, first["loc"])), first["input"]
-        if first["type"] == "extra_forbidden":
-            problem = f"there is no key {where}; allowed are {', '.join(_allowed(first['loc'][:-1]))}"
-        else:
-            problem = f"{where} is {given!r:.80}: {first['msg']}"
+        problem = _problem(error.errors(include_url=False)[0])
         raise FileError("invalid", problem, path=str(path)) from None
+
+
+def how_to_price(model: str) -> str:
+    """What a user writes to give the model a price."""
+    if model.partition(":")[0] in KEYS:
+        return (
+            f'give it in config.toml as [model."{model}"] price = {{ input = ..., output = ... }} in USD per '
+            "million tokens"
+        )
+    return "give it as the model's own price = (input, output) in USD per million tokens"
+
+
+_TYPES = {
+    "bool_type": "true or false",
+    "dict_type": "a table",
+    "float_type": "a number",
+    "int_type": "a whole number",
+    "model_type": "a table",
+    "string_type": "a string",
+    "string_too_short": "a name",
+    "tuple_type": "a list of strings",
+}
+"""What is allowed, by how pydantic calls the error, where its own words are not those of TOML."""
+
+
+def _problem(error: "ErrorDetails") -> str:
+    """What was given and what is allowed, in a sentence."""
+    keys = [str(key) for key in error["loc"] if key != "[key]"]
+    where = ".".join(key if re.fullmatch(r"[\w-]+", key) else f'"{key}"' for key in keys)
+    given = json.dumps(error["input"], default=str, ensure_ascii=False)
+    match error["type"]:
+        case "extra_forbidden":
+            return f"there is no key {where}; allowed are {', '.join(_allowed(error['loc'][:-1]))}"
+        case "missing":
+            return f"{where} is missing; give it beside {given:.80}"
+        case "value_error":
+            return f"{where}: {error['ctx']['error']}"
+        case kind:
+            allowed = _TYPES.get(kind) or error["msg"].removeprefix("Input should be ")
+            unquoted = isinstance(error["input"], str) and kind in ("bool_type", "float_type", "int_type")
+            return f"{where} is {given:.80}; it must be {allowed}" + ", without quotation marks" * unquoted
 
 
 def _allowed(above: tuple[str | int, ...]) -> list[str]:

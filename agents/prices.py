@@ -1,14 +1,21 @@
 """What calls cost."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import NamedTuple
+from numbers import Real
+from typing import Any, NamedTuple
+
+from guildhall.errors import UserError
 
 from .budget import Amount
 from .message import Usage
 from .models.base import Model
 
+_WRITING = 1.25
+"""What Anthropic asks for input that goes into its cache, as a multiple of other input; it is asked to
+keep all that we send. docs.claude.com, "Prompt caching"."""
 FREE = ("extractive", "scripted")
 """Models that are part of this package."""
 
@@ -20,11 +27,24 @@ class Price(NamedTuple):
     output: float
     cached: float | None = None
     """Of input that is read from the provider's cache; as other input if not given."""
+    written: float | None = None
+    """Of input that is written to that cache; if not given, at Anthropic's rate there, and as other input
+    elsewhere."""
+
+    def of(self, usage: Usage, provider: str) -> float:
+        """USD of a call."""
+        cached = self.input if self.cached is None else self.cached
+        usual = self.input * (_WRITING if provider == "anthropic" else 1)
+        written = usual if self.written is None else self.written
+        fresh = max(0, usage.input - usage.cached - usage.cache_written)
+        parts = ((fresh, self.input), (usage.cached, cached), (usage.cache_written, written))
+        return (sum(tokens * usd for tokens, usd in parts) + usage.output * self.output) / 1e6
 
 
 @dataclass(frozen=True)
 class Prices:
-    """Prices by the name of the model: the user's own, else those of the `genai-prices` tables."""
+    """Prices by the name of the model: those of the configuration, else what the model itself states, else
+    those of the `genai-prices` tables."""
 
     own: Mapping[str, Price] = field(default_factory=dict)
 
@@ -34,26 +54,43 @@ class Prices:
         return Amount(1, usage.input, usage.output, usage.cached, usd or 0.0, int(usd is None))
 
     def amount(self, model: Model, tokens_in: int, tokens_out: int) -> Amount:
-        """What a call with that many tokens costs, none of them cached."""
-        return self.of(model, Usage(input=tokens_in, output=tokens_out))
+        """What a call with that many tokens costs at most: none is read from a cache."""
+        into_cache = tokens_in if model.name.startswith("anthropic:") else 0
+        return self.of(model, Usage(input=tokens_in, output=tokens_out, cache_written=into_cache))
 
     def knows(self, model: Model) -> bool:
         """Whether the model has a price."""
         return self._usd(model, Usage()) is not None
 
     def _usd(self, model: Model, usage: Usage) -> float | None:
-        name = model.name
-        price = self.own.get(name) or getattr(model, "price", None)
-        if price is not None:
-            cached = price[0] if len(price) < 3 or price[2] is None else price[2]
-            fresh = usage.input - usage.cached
-            return (fresh * price[0] + usage.cached * cached + usage.output * price[1]) / 1e6
-        provider, _, model_name = name.partition(":")
+        provider, _, model_name = model.name.partition(":")
+        if price := self.own.get(model.name) or stated_price(model):
+            return price.of(usage, provider)
         if provider in FREE:
             return 0.0
         if provider not in ("anthropic", "openai"):
             return None
         return _listed(provider, model_name, usage)
+
+
+def stated_price(model: Model) -> Price | None:
+    """The price that the model itself states; None if it states none. Raises UserError if it can be none."""
+    given = getattr(model, "price", None)
+    if given is None:
+        return None
+    parts = list(given) if isinstance(given, tuple | list) else []
+    known = [part for number, part in enumerate(parts) if number < 2 or part is not None]
+    if not (2 <= len(parts) <= len(Price._fields) and all(map(_is_price, known))):
+        raise UserError(
+            f"the price of the model {getattr(model, 'name', model)!s:.80} is {given!r:.80}; it must be a "
+            "pair (input, output) of finite numbers from 0 on, in USD for a million tokens, or None if it is "
+            "not known"
+        )
+    return Price(*(None if part is None else float(part) for part in parts))  # type: ignore[arg-type]  # checked above
+
+
+def _is_price(part: Any) -> bool:
+    return isinstance(part, Real) and not isinstance(part, bool) and 0 <= part <= sys.float_info.max  # type: ignore[operator]  # Real has no order in its stubs
 
 
 @lru_cache(maxsize=4096)
@@ -62,7 +99,7 @@ def _listed(provider: str, model: str, usage: Usage) -> float | None:
     import genai_prices
 
     tokens = genai_prices.Usage(
-        input_tokens=usage.input,
+        input_tokens=max(usage.input, usage.cached + usage.cache_written),
         output_tokens=usage.output,
         cache_read_tokens=usage.cached,
         cache_write_tokens=usage.cache_written,

@@ -57,7 +57,7 @@ task_options = _all(
     ),
     click.option(
         "--priority", type=int, default=0, metavar="N",
-        help="Where limits make calls wait, those with a higher N go first.",
+        help="Where limits make calls wait, those with a higher N go first; from -1000 to 1000.",
     ),
 )  # fmt: skip
 

@@ -78,9 +78,18 @@ async def test_a_call_waits_while_only_reservations_of_others_are_in_its_way() -
     assert answer.text.count("answer ") == 6
 
 
-async def test_an_unknown_price_under_a_budget_in_usd_is_refused_with_what_to_write() -> None:
-    agent = Agent("one", "Answer.", [Waiting(name="other:model", price=None)])
-    with pytest.raises(BudgetRefused, match=r"config\.toml"):
+@pytest.mark.parametrize(
+    ("name", "what_to_write"),
+    [
+        ("openai:new", r'in config\.toml as \[model."openai:new"\] price = '),
+        ("other:model", r"as the model's own price = \(input, output\)"),
+    ],
+)
+async def test_an_unknown_price_under_a_budget_in_usd_is_refused_with_what_to_write(
+    name: str, what_to_write: str
+) -> None:
+    agent = Agent("one", "Answer.", [Waiting(name=name, price=None)])
+    with pytest.raises(BudgetRefused, match=what_to_write):
         await given(agent, "Say it.", budget=Budget(usd=1))
 
 

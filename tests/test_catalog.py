@@ -8,6 +8,7 @@ from choosing import ANTHROPIC, BOTH, COMPLEX, EACH, HERE, MEDIUM, SIMPLE, catal
 
 from guildhall.agents.config import Config, Tier
 from guildhall.agents.models.catalog import ALL_REMOTE, CHOSEN, NO_KEY
+from guildhall.agents.models.clients import close_clients
 from guildhall.agents.models.table import Table
 from guildhall.agents.prices import Price, Prices
 from guildhall.agents.testing import ScriptedModel
@@ -152,6 +153,26 @@ def test_the_configuration_says_what_a_tier_stands_for(home: Path) -> None:
     }
 
 
+def test_a_tier_can_stand_for_another_tier(home: Path) -> None:
+    here = catalog(BOTH, '[models]\nfast = "balanced"\nbalanced = "strong"', home)
+    strong = ["anthropic:claude-opus-5-5", "openai:gpt-6.1-sol"]
+    for tier in ("fast", "balanced", "strong"):
+        assert names(here.models_for(tier, default="strong", seat=0)) == strong
+        assert [choice.model for choice in here.choices() if choice.tier == tier] == strong
+    seats = [here.models_for("fast", default="fast", seat=seat)[0].name for seat in range(2)]
+    assert seats == strong
+    alone = catalog({}, '[models]\nfast = "balanced"', home)
+    assert names(alone.models_for("fast", default="strong", seat=0)) == ["extractive"]
+
+
+def test_a_tier_whose_model_cannot_be_asked_without_a_key_is_said(home: Path) -> None:
+    here = catalog({}, '[models]\nfast = "openai:gpt-mine"', home)
+    problem = "openai:gpt-mine cannot be asked: set OPENAI_API_KEY to your key"
+    assert [(choice.model, choice.reason) for choice in here.choices()] == [
+        ("", problem), *[("extractive", "no provider is configured")] * 2
+    ]  # fmt: skip
+
+
 def test_one_model_for_several_tiers_is_one_candidate_that_fits_all_of_them(home: Path) -> None:
     here = catalog(BOTH, "[models]\n" + "\n".join(f'{t} = "openai:one"' for t in ("fast", "balanced")), home)
     models = here.models_for(None, default="balanced", seat=0)
@@ -185,7 +206,7 @@ def test_a_model_that_the_configuration_adds_is_a_candidate_of_its_tier(home: Pa
 
 
 def test_a_server_whose_models_nobody_knows_is_said(home: Path) -> None:
-    with pytest.raises(UserError, match="does not answer, or lists no models"):
+    with pytest.raises(UserError, match=r"which models the server at .* has is not known"):
         catalog(HERE).models_for(None, default="balanced", seat=0)
     named = catalog(HERE, '[models]\ncompatible = "llama"', home)
     models = named.models_for(None, default="balanced", seat=0)
@@ -260,3 +281,23 @@ def test_the_switch_is_off_where_it_is_not_set_and_never_guessed_at() -> None:
     with pytest.raises(UserError, match="GUILDHALL_LOCAL_ONLY is 'on'; write 1"):
         catalog({"GUILDHALL_LOCAL_ONLY": "on"})
     assert catalog({}).why_extractive == NO_KEY
+
+
+def test_a_model_with_little_room_is_asked_for_shorter_replies(home: Path) -> None:
+    toml = '[model."openai-compatible:small"]\ntier = "fast"\ncontext = 4096\ntakes = []'
+    here = catalog({**HERE}, toml, home)
+    assert here.models_for("fast", default="balanced", seat=0).most_output == 2048
+    assert catalog(BOTH).models_for(None, default="balanced", seat=0).most_output == 8192
+    assert getattr(here.model("openai-compatible:small"), "takes") == frozenset()  # noqa: B009  as above
+
+
+async def test_why_the_models_of_a_server_are_not_known_is_said() -> None:
+    for address, why in (
+        ("ftp://x", "must begin with http"),
+        ("http://127.0.0.1:9/v1", "check the network"),
+    ):
+        here = catalog({"GUILDHALL_BASE_URL": address})
+        await here.ready()
+        with pytest.raises(UserError, match=why):
+            here.models_for(None, default="balanced", seat=0)
+    await close_clients()

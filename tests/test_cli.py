@@ -191,13 +191,16 @@ def test_an_error_of_ours_is_one_line_and_a_traceback_on_request(
 def test_a_dry_run_says_who_would_be_asked_and_the_worst_case_and_asks_nobody(server: FakeModels) -> None:
     said = done("run", "duo", TASK, "--dry-run", "--max-calls", "5", "--file", "notes.md")
     assert said.startswith("duo · parallel · not started\n")
-    for part in ("reader  The reader of the harbour.", "asks openai-compatible:", "At most\n  2 calls · "):
+    for part in ("reader  The reader of the harbour.", "asks openai-compatible:", "At most\n  5 calls · "):
         assert part in said
     assert "budget: $1.00 (the default), 5 calls" in said
     assert "unknown: what openai-compatible:" in said
-    estimate = data("ask", "reader", TASK, "--dry-run", "--budget-usd", "0.25")
+    estimate = data("ask", "reader", TASK, "--dry-run", "--max-calls", "2")
     assert [member["name"] for member in estimate["members"]] == ["reader"]
-    assert estimate["budget"]["usd"] == 0.25
+    assert estimate["budget"]["calls"] == 2
+    refused = guildhall("ask", "reader", TASK, "--dry-run", "--budget-usd", "0.25")
+    assert refused.exit_code == 2
+    assert "is not known, so no budget in USD can hold" in refused.stderr
     assert not server.requests
     assert data("runs")["runs"] == []
 
@@ -225,6 +228,8 @@ def test_a_preference_chooses_the_models(monkeypatch: pytest.MonkeyPatch) -> Non
         (["--preference", "cheap"], "'cost_sensitive', 'speed_priority', 'quality_priority'"),
         (["--cache", "never"], "'use', 'refresh', 'off'"),
         (["--priority", "high"], "not a valid integer"),
+        (["--priority", "9" * 23], f"priority is {'9' * 23}; it can be a whole number from -1000 to 1000"),
+        (["--priority", "-1001"], "priority is -1001; it can be a whole number from -1000 to 1000"),
         (["--private-file", "missing.md"], "missing.md"),
         (["--private-file", "empty.md"], "empty.md is empty"),
     ],

@@ -1,7 +1,10 @@
 """What replies cost, from what the providers count: in the shapes of their documentation, with prices of
 `genai-prices`, whose own reading of the same body must come to the same."""
 
+import math
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import genai_prices
@@ -10,9 +13,21 @@ from adapters import adapter, asking, provider, said, streamed_or_whole
 from fake_models import Says
 from fake_replies import APIS, Json
 
-from guildhall.agents.message import ModelReply
-from guildhall.agents.models.base import Model
-from guildhall.agents.prices import Prices
+from guildhall.agents import (
+    Agent,
+    Budget,
+    Hall,
+    Message,
+    ModelReply,
+    ModelRequest,
+    Parallel,
+    Run,
+    Usage,
+)
+from guildhall.agents.models.base import Model, OnText
+from guildhall.agents.prices import Price, Prices
+from guildhall.agents.testing import ScriptedModel
+from guildhall.errors import UserError
 
 MESSAGES: dict[str, Json] = {
     "plain": {"input_tokens": 2095, "output_tokens": 503},
@@ -110,6 +125,92 @@ async def test_a_total_that_makes_no_sense_changes_nothing(total: Any) -> None:
     assert (reply.usage.input, reply.usage.output) == (5, 9)
 
 
+class Stated:
+    """A model of one's own that states its price."""
+
+    name = "made:own"
+
+    def __init__(self, price: Any) -> None:
+        self.price, self.calls = price, 0
+
+    async def complete(self, request: ModelRequest, on_text: OnText) -> ModelReply:
+        self.calls += 1
+        return ModelReply(text="fine", usage=Usage(input=10**6, output=10**6), model=self.name)
+
+
+class Asking:
+    """A member of one's own, which asks its model without an agent."""
+
+    name = "asking"
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+
+    async def run(self, message: Message, run: Run) -> Message:
+        return run.answer(message, (await run.ask([self.model], asking(message.text))).text)
+
+
+class Unforeseen:
+    """A member of ones own that gives all to another, which nobody knows beforehand."""
+
+    name = "unforeseen"
+
+    def __init__(self, member: Agent) -> None:
+        self._member = member
+
+    async def run(self, message: Message, run: Run) -> Message:
+        return await run.give(self._member, message)
+
+
+NO_PRICES = [
+    (math.nan, math.nan), (math.inf, 1.0), (-5.0, -5.0), (1.0, 1.0, math.nan), ("1", "2"), (True, 1.0),
+    (10**400, 1), (1.0,), (1.0,) * 5, (), "12", 1.0, {"input": 1.0, "output": 1.0},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("price", NO_PRICES, ids=lambda price: f"{price!r:.20}")
+async def test_a_price_that_is_none_is_refused_before_anything_is_asked(price: Any, project: Path) -> None:
+    model = Stated(price)
+    said = r"the price of the model made:own is .*; it must be a pair \(input, output\) of finite numbers"
+    with pytest.raises(UserError, match=said):
+        Agent("one", "Answer.", [model])
+    async with Hall.open() as hall:
+        for budget in (None, Budget(usd=0.0001)):
+            team = Parallel("four", [Asking(model) for _ in range(4)], need=1)
+            result = await hall.run_team(team, "Well?", budget=budget)
+            assert (result.status, result.usage.cost_usd) == ("failed", 0.0)
+            assert re.search(said, result.error)
+    assert model.calls == 0
+
+
+async def test_a_price_that_turns_into_none_after_the_agent_was_made_asks_nothing(project: Path) -> None:
+    model = Stated((1.0, 1.0))
+    agent = Agent("one", "Answer.", [model])
+    model.price = (math.nan, math.nan)
+    async with Hall.open() as hall:
+        with pytest.raises(UserError, match="finite numbers"):
+            await hall.run_team(agent, "Well?", budget=Budget(usd=0.0001))
+        result = await hall.run_team(Unforeseen(agent), "Well?", budget=Budget(usd=0.0001))
+    assert (result.status, model.calls) == ("failed", 0)
+
+
+@pytest.mark.parametrize(
+    ("price", "usd"),
+    [
+        ((1.0, 2.0), 3.0),
+        ([1, 2], 3.0),
+        ((0, 0.0, None), 0.0),
+        ((1.0, 2.0, 0.5), 3.0),
+        ((1, 2, None, 9), 3.0),
+        (None, None),
+    ],
+)
+async def test_a_model_of_ones_own_costs_what_it_states(price: Any, usd: float | None, project: Path) -> None:
+    async with Hall.open() as hall:
+        result = await hall.run_team(Agent("one", "Answer.", [Stated(price)]), "Well?")
+    assert (result.status, result.usage.cost_usd) == ("done", usd)
+
+
 async def counted(
     api: str, name: str, counts: Sequence[Json], *, stream: bool = True
 ) -> list[tuple[Model, ModelReply, Json]]:
@@ -123,3 +224,27 @@ async def counted(
             reply = await said(model, asking("hello"))
             found.append((model, reply, APIS[api][0](server.requests[number].body, said_now[-1])))
     return found
+
+
+@pytest.mark.parametrize(
+    ("provider", "price", "usd"),
+    [
+        ("anthropic", Price(8.0, 40.0), 10.0),  # a quarter more than other input
+        ("anthropic", Price(8.0, 40.0, written=16.0), 16.0),
+        ("openai-compatible", Price(8.0, 40.0), 8.0),
+    ],
+)
+def test_input_that_goes_into_a_cache_has_a_price_of_its_own(provider: str, price: Price, usd: float) -> None:
+    model = ScriptedModel()
+    model.name = f"{provider}:one"
+    prices = Prices({model.name: price})
+    assert prices.of(model, Usage(input=1_000_000, cache_written=1_000_000)).usd == usd
+    assert prices.amount(model, 1_000_000, 0).usd == usd
+
+
+@pytest.mark.parametrize("name", ["openai:gpt-6.1-sol", "mine:one"])
+def test_counts_that_make_no_sense_together_are_priced_all_the_same(name: str) -> None:
+    model = ScriptedModel()
+    model.name = name
+    prices = Prices({"mine:one": Price(1.0, 1.0)})
+    assert prices.of(model, Usage(input=10, output=5, cached=8, cache_written=8)).usd > 0

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 
-from guildhall.errors import UserError
+from guildhall.errors import ProviderError, UserError
 from guildhall.memory.store.limits import Limit
 
 from ..config import TIERS, Config, Preference, Tier
@@ -53,6 +54,8 @@ class Catalog:
         self.left_out = tuple(p for p in found if not self._may_ask(p))
         """Providers that would be used, were it not for GUILDHALL_LOCAL_ONLY."""
         self._listed: list[str] | None = None
+        self._unlisted = ""
+        """Why the server's models are not known."""
 
     @property
     def extractive_only(self) -> bool:
@@ -69,14 +72,36 @@ class Catalog:
         """Learn the model of a compatible server, where neither the configuration nor the user names it."""
         server = next((p for p in self.providers if p.name == "openai-compatible"), None)
         if server is not None and self._listed is None and not self._config.models.compatible:
-            self._listed = await models_of(server) or None
+            try:
+                self._listed = await models_of(server) or None
+                self._unlisted = "it lists no models"
+            except ProviderError as error:
+                self._unlisted = str(error)
 
     def choices(self) -> list[Choice]:
         """What each tier stands for."""
-        if not self.providers:
-            why = f"{LOCAL_ONLY} is set" if self.left_out else "no provider is configured"
-            return [Choice(tier, "extractive", why) for tier in TIERS]
         return [choice for tier in TIERS for choice in self._choices(tier)]
+
+    def unlisted(self) -> dict[str, str]:
+        """Models that only a table of the configuration names, each with the nearest that is known, or empty.
+
+        Of a server whose models nobody knows, every name may be right.
+        """
+        own, found = self._config, {}
+        of_server = [own.models.compatible, *(self._listed or ())]
+        known = [
+            *self.table.shipped,
+            *(name for tier in TIERS if (name := own.models.meaning(tier)[1])),
+            *(f"openai-compatible:{name}" for name in of_server if name),
+        ]
+        for name, row in own.model.items():
+            provider, _, model = name.partition(":")
+            beside = [other.partition(":")[2] for other in known if other.startswith(f"{provider}:")]
+            added = provider == "openai-compatible" and row.tier is not None
+            if beside and model not in beside and not added:
+                near = get_close_matches(model, beside, n=1, cutoff=0.5)
+                found[name] = f"{provider}:{near[0]}" if near else ""
+        return found
 
     def models_for(
         self, wish: str | None, *, default: Tier, seat: int, preference: Preference | None = None
@@ -134,16 +159,17 @@ class Catalog:
     ) -> list[Candidate]:
         """The models of the tiers, each once, of the providers in their order."""
         own = self._config.models
-        if not providers or (self.lacking(getattr(own, role) or "")):
-            name = getattr(own, role)
+        name = own.meaning(role)[1]
+        if not providers or self.lacking(name or ""):
             return [Candidate(self.model(name) if name else ExtractiveModel())]
         models: dict[str, Model] = {}
         stands_for: dict[str, set[Tier]] = {}
         for tier in tiers:
-            if name := getattr(own, tier):
+            same, name = own.meaning(tier)
+            if name:
                 made = [] if self.lacking(name) else [self.model(name)]
             else:
-                made = [self._made(p, name) for p in providers for name in self._names(tier, p)]
+                made = [self._made(p, listed) for p in providers for listed in self._names(same, p)]
             for model in made:
                 models.setdefault(model.name, model)
                 stands_for.setdefault(model.name, set()).add(tier)
@@ -181,18 +207,32 @@ class Catalog:
         )
 
     def _choices(self, tier: Tier) -> list[Choice]:
-        if own := getattr(self._config.models, tier):
-            problem = self.lacking(own)
-            return [Choice(tier, "" if problem else own, problem or "set in config.toml")]
+        same, own = self._config.models.meaning(tier)
+        alias = "" if same == tier else f"as {same}, "
+        if own:
+            return [self._chosen(tier, own, f"{alias}set in config.toml")]
+        if not self.providers:
+            why = f"{LOCAL_ONLY} is set" if self.left_out else "no provider is configured"
+            return [Choice(tier, "extractive", why)]
         found = []
         for provider in self.providers:
             try:
-                names = self._names(tier, provider)
+                names = self._names(same, provider)
             except UserError as error:
                 found.append(Choice(tier, "", str(error)))
                 continue
-            found += [Choice(tier, f"{provider.name}:{name}", provider.reason) for name in names]
+            reason = f"{alias}{provider.reason}"
+            found += [Choice(tier, f"{provider.name}:{name}", reason) for name in names]
         return found or [Choice(tier, "", _NONE_OF.format(tier=tier))]
+
+    def _chosen(self, tier: Tier, name: str, reason: str) -> Choice:
+        """The model that the configuration gives the tier, or why it cannot be asked."""
+        if problem := self.lacking(name):
+            return Choice(tier, "", problem)
+        try:
+            return Choice(tier, self.model(name).name, reason)
+        except UserError as error:
+            return Choice(tier, "", str(error))
 
     def _names(self, tier: Tier, provider: Provider) -> list[str]:
         """The provider's models of the tier. Raises UserError where nothing is known of a server's models."""
@@ -212,8 +252,8 @@ class Catalog:
         if listed or given:
             return listed[:1]
         raise UserError(
-            f"the server at {server.base_url} does not answer, or lists no models: start it, or name a "
-            'model with --model NAME, or in config.toml as [models] compatible = "NAME"'
+            f"which models the server at {server.base_url} has is not known: {self._unlisted}. Mend that, or "
+            'name a model with --model NAME, or in config.toml as [models] compatible = "NAME"'
         )
 
     def _made(self, provider: Provider, name: str) -> Model:
@@ -221,8 +261,9 @@ class Catalog:
         full_name = f"{provider.name}:{name}"
         if not self._may_ask(provider):
             raise UserError(_forbidden(full_name))
-        row, private = self.table.row(full_name), self.table.is_private(full_name)
-        key, url, takes = provider.api_key, provider.base_url, frozenset(row.takes if row else _TAKES)
+        key, url, row = provider.api_key, provider.base_url, self.table.row(full_name)
+        private = self.table.is_private(full_name, url)
+        takes = frozenset(row.takes if row and row.takes is not None else _TAKES[provider.name])
         if provider.name == "anthropic":
             from .anthropic_api import AnthropicModel
 
@@ -235,10 +276,10 @@ class Catalog:
             raise UserError(f"{full_name} cannot be asked: set {KEYS[provider.name]}")
         from .openai_chat import OpenAICompatibleModel
 
-        return OpenAICompatibleModel(name, base_url=url, api_key=key, private=private)
+        return OpenAICompatibleModel(name, base_url=url, api_key=key, takes=takes, private=private)
 
 
-_TAKES = ("image", "pdf")
+_TAKES = {"anthropic": ("image", "pdf"), "openai": ("image", "pdf"), "openai-compatible": ("image",)}
 _NONE_OF = (
     'no model stands for the tier {tier}: name one in config.toml, as [models] {tier} = "provider:name"'
 )

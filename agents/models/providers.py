@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from guildhall.errors import ProviderError, UserError
+from guildhall.errors import UserError
 
 from .clients import LOCAL_ONLY, listed_models
 
@@ -37,7 +37,7 @@ def providers_of(environ: Mapping[str, str]) -> list[Provider]:
         found.append(Provider("anthropic", reason, key, environ.get("ANTHROPIC_BASE_URL") or None))
     base = environ.get("OPENAI_BASE_URL") or None
     if key := environ.get("OPENAI_API_KEY", "").strip():
-        if base and not _is_openai(base):
+        if base and not is_openai(base):
             found.append(Provider("openai-compatible", FOREIGN, key, base))
         else:
             found.append(Provider("openai", "OPENAI_API_KEY is set", key, base))
@@ -48,17 +48,15 @@ def providers_of(environ: Mapping[str, str]) -> list[Provider]:
     return found
 
 
-def _is_openai(base_url: str) -> bool:
+def is_openai(base_url: str) -> bool:
+    """Whether the address is OpenAI's own."""
     host = urlsplit(base_url).hostname or ""
     return host == "openai.com" or host.endswith(".openai.com")
 
 
 async def models_of(server: Provider) -> list[str]:
-    """The models that the server lists, for want of a name; none if it does not say."""
-    try:
-        names = await listed_models(server.base_url or "", server.api_key)
-    except ProviderError:
-        return []
+    """The models that the server lists, for want of a name. Raises ProviderError."""
+    names = await listed_models(server.base_url or "", server.api_key)
     return [name for name in names if not any(word in name.lower() for word in _NOT_FOR_CHAT)]
 
 

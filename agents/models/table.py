@@ -13,6 +13,8 @@ from guildhall.memory.store.limits import Limit
 from ..config import Config, PriceConfig, Tier
 from ..message import Frozen
 from ..prices import FREE, Price
+from .clients import is_local
+from .providers import is_openai
 
 _Count = Annotated[int, Field(gt=0)]
 
@@ -29,10 +31,11 @@ class ModelRow(Frozen):
     """Tokens a second."""
     context: _Count | None = None
     """Tokens that it takes."""
-    takes: tuple[Literal["image", "pdf"], ...] = ("image", "pdf")
+    takes: tuple[Literal["image", "pdf"], ...] | None = None
     price: PriceConfig | None = None
     """In place of the one that the tables of `genai-prices` have."""
-    private: bool = False
+    private: bool | str = False
+    """An address: there, and nowhere else."""
     rpm: _Count | None = None
     tpm: _Count | None = None
     in_flight: _Count | None = None
@@ -49,6 +52,8 @@ class Table:
     """The rows of all models that are known here, by `provider:name`."""
 
     def __init__(self, config: Config) -> None:
+        self.shipped: tuple[str, ...] = tuple(_shipped())
+        """Those that the package knows by itself."""
         self.rows: Mapping[str, ModelRow] = _shipped() | {
             name: _overridden(name, given.model_dump(exclude_none=True))
             for name, given in config.model.items()
@@ -66,10 +71,18 @@ class Table:
         """Whose model it is that a provider calls `name`."""
         return next((row.provider for row in self.rows.values() if row.name == name), None)
 
-    def is_private(self, name: str) -> bool:
-        """Whether the model may be shown private data; those that are part of this package may."""
-        row = self.row(name)
-        return name.partition(":")[0] in FREE or (row is not None and row.private)
+    def is_private(self, name: str, base_url: str | None = None) -> bool:
+        """Whether the model may be shown private data at that address, or at its provider's own if None.
+
+        Those that are part of this package may. A mark without an address holds for this machine and for
+        the provider itself: an address in the environment is changed more easily than what was trusted.
+        """
+        if name.partition(":")[0] in FREE:
+            return True
+        marked = row.private if (row := self.row(name)) else False
+        if isinstance(marked, str):
+            return marked.rstrip("/") == (base_url or "").rstrip("/")
+        return marked and (base_url is None or is_local(base_url) or is_openai(base_url))
 
     def limit(self, name: str) -> Limit:
         """How much may be asked of the model, by all processes of the user together."""
@@ -79,7 +92,7 @@ class Table:
     def prices(self) -> dict[str, Price]:
         """The prices that the table states itself."""
         return {
-            name: Price(row.price.input, row.price.output, row.price.cached)
+            name: Price(row.price.input, row.price.output, row.price.cached, row.price.written)
             for name, row in self.rows.items()
             if row.price is not None
         }
