@@ -10,9 +10,9 @@ from pydantic import BaseModel, ValidationError
 
 from guildhall.errors import Failure, ProviderError, UserError
 
-from .asking import is_private
-from .message import Effort, Message, ModelReply, ModelRequest, Quote, ToolCall, Turn
+from .message import Effort, Message, ModelReply, ModelRequest, ToolCall, Turn
 from .models.base import Model
+from .prices import stated_price
 from .run import Run, ToolResult
 from .tool import Tool, missing
 
@@ -56,6 +56,7 @@ class Agent:
         for model in self.models:
             if not hasattr(model, "complete"):
                 raise UserError(f"{self.name} has {model!r:.80} for a model, which has no complete method")
+            stated_price(model)  # one that can be none is said before anything is asked
         for given in self.tools:
             if not isinstance(given, Tool):
                 raise UserError(f"{self.name} has {given!r:.80} for a tool; make it one with @tool")
@@ -73,8 +74,8 @@ class Agent:
         Raises Failure: `turns` when it has called tools too often, `bad_response` when `tries` are over.
         """
         models = run.choose(self.models, message)
-        run.trusted = any(map(is_private, models))
-        turns = self._opening(message, run)
+        run.show(message.quotes)
+        turns = self._turns(message, run.mark if message.quotes else "")
         sources = list(message.sources)
         invalid, begun = 0, ""
         for _ in range(self.turns):
@@ -83,6 +84,8 @@ class Agent:
             except ProviderError as error:
                 invalid += 1
                 more = self._mended(error, run)
+                if more and invalid >= self.tries and begun:
+                    return self._cut(message, begun + error.partial, sources, run)
                 if not more or invalid >= self.tries:
                     raise
                 turns += more
@@ -108,27 +111,22 @@ class Agent:
             return run.answer(message, reply.text, data=data, sources=tuple(dict.fromkeys(sources)))
         raise Failure(f"{self.name} has used its {self.turns} turns without an answer", kind="turns")
 
+    def _cut(self, message: Message, text: str, sources: list[int], run: Run) -> Message:
+        """What was paid for of an answer that comes to no end."""
+        run.state.notice(f"the answer of {self.name} was cut off after {self.tries} replies of full length")
+        return run.answer(message, f"{text}\n\n[cut off here]", sources=tuple(dict.fromkeys(sources)))
+
     def first_request(self, message: Message) -> ModelRequest:
         """What the first call would ask, but for the marks around what is quoted."""
-        return self._request(self._turns(message, message.quotes, ""))
+        return self._request(self._turns(message, ""))
 
-    def _opening(self, message: Message, run: Run) -> list[Turn]:
-        quotes = message.quotes
-        if not self.memory:
-            quotes = tuple(quote for quote in quotes if quote.kind != "memory")
-        if not run.trusted:
-            run.state.withheld(quote.label for quote in quotes if _is_private_memory(quote))
-            quotes = tuple(quote for quote in quotes if not _is_private_memory(quote))
-        run.show(quotes)
-        return self._turns(message, quotes, run.mark if quotes else "")
-
-    def _turns(self, message: Message, quotes: tuple[Quote, ...], mark: str) -> list[Turn]:
+    def _turns(self, message: Message, mark: str) -> list[Turn]:
         return [
             Turn(role="system", text=f"{self.instructions}\n\n{HOUSE_RULES}"),
             Turn(
                 role="user",
                 text=message.text,
-                quotes=quotes,
+                quotes=message.quotes,
                 mark=mark,
                 attachments=message.attachments,
                 private=message.private,
@@ -180,10 +178,6 @@ class Agent:
         if fenced := _FENCED.match(text):
             text = fenced[1]
         return self.output.model_validate_json(text)
-
-
-def _is_private_memory(quote: Quote) -> bool:
-    return quote.private and quote.kind == "memory"
 
 
 def _sent_back(error: ValidationError) -> str:

@@ -2,15 +2,17 @@
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from guildhall.errors import BudgetRefused, Failure, ProviderError
+from guildhall.errors import BudgetRefused, Failure
 
 from . import event as ev
 from .attempt import Call, attempt, kept_failure, kept_reply, replayed
-from .budget import NOTHING
+from .budget import NOTHING, Meter
+from .choosing import allowed, is_private, priced
 from .message import ModelReply, ModelRequest
 from .models.base import Model
 from .models.guarded import guarded
@@ -18,6 +20,7 @@ from .models.guarded import guarded
 if TYPE_CHECKING:
     from .run import Run
 
+T = TypeVar("T")
 _WAY_OUT = 0.1
 """Seconds after the end of a run's seconds in which its calls in flight end by themselves."""
 
@@ -29,87 +32,76 @@ async def ask(run: "Run", models: Sequence[Model], request: ModelRequest, priori
     """
     state = run.state
     digest = request.digest() if state.log is not None or state.replies is not None else ""
+    sample = state.asked_before(digest)
     if (known := run.recorded(digest)) is not None:
         source, model = state.replied.get(run.path, (0, ""))
         state.models |= {model} - {""}
         return replayed(known, source)
+    call = Call(run, request, digest, sample, priority)
     try:
-        allowed = _priced(run, _allowed(models, request))
-        asking = partial(_in_time, Call(run, request, digest, priority), allowed)
-        if state.replies is None:
-            return await asking()
-        reply, cached = await state.replies.reply(allowed[0], digest, state.cache, asking)
+        usable = priced(run, allowed(run, models, request))
+        reply, cached = await _in_time(state.meter, partial(_affordable, call, usable))
     except Failure as failure:
-        await run.record(digest, kept_failure(failure))
+        if not call.tries.answered:  # a reply that was paid for is in the journal
+            await run.record(digest, kept_failure(failure))
         raise
     return await _reused(run, reply, digest) if cached else reply
 
 
-def is_private(model: Model) -> bool:
-    """Whether the model may see private data."""
-    return bool(getattr(model, "private", False))
-
-
-def _allowed(models: Sequence[Model], request: ModelRequest) -> Sequence[Model]:
-    """The models that may see what is in the request. Raises ProviderError if none may."""
-    if not (private := request.private):
-        return models
-    if allowed := [model for model in models if is_private(model)]:
-        return allowed
-    what, names = ", ".join(private[:5]), ", ".join(model.name for model in models[:5])
-    raise ProviderError(
-        "private",
-        f"{what} is private, and {names} is not marked private: nothing was sent; mark a model that you "
-        "trust in config.toml, or use one that runs here",
-    )
-
-
-def _priced(run: "Run", models: Sequence[Model]) -> Sequence[Model]:
-    """Under a budget in USD, the models whose price is known; all of them, if none is."""
-    if not run.state.meter.strict:
-        return models
-    priced = [model for model in models if run.state.prices.knows(model)]
-    if priced and priced[0] is not models[0]:
-        reason = f"the price of {models[0].name} is not known, and there is a budget in USD"
-        run.decided("model", priced[0].name, reason)
-    return priced or models
-
-
-async def _in_time(call: Call, models: Sequence[Model]) -> ModelReply:
-    """The reply, within the run's seconds: waiting for a slot and between attempts ends with them, too."""
-    meter = call.run.state.meter
+async def _in_time(meter: Meter, asking: Callable[[], Awaitable[T]]) -> T:
+    """What is asked for, within the run's seconds: waiting of any kind ends with them, too."""
     left = meter.seconds_left
     if math.isinf(left):
-        return await _affordable(call, models)
+        return await asking()
     try:
         async with asyncio.timeout(max(left, 0) + _WAY_OUT) as limit:
-            return await _affordable(call, models)
+            return await asking()
     except TimeoutError as error:
         if not limit.expired():
             raise
         raise meter.out_of_time() from error
 
 
-async def _affordable(call: Call, models: Sequence[Model]) -> ModelReply:
-    """The reply of the models; where the budget is too short, of a cheaper one, or an older reply."""
-    run, state, trying = call.run, call.run.state, partial(attempt, call)
+async def _affordable(call: Call, models: Sequence[Model]) -> tuple[ModelReply, bool]:
+    """The reply of the models; where the budget is too short, of a cheaper one, or an older reply.
+
+    With it, whether it was there already.
+    """
+    run, state = call.run, call.run.state
     try:
-        return await guarded(models, trying, state.policy, state.breakers)
+        return await _asked(call, models)
     except BudgetRefused as refused:
         if state.meter.budget.by_default and refused.unit == "usd":
             state.notice(f"the default budget of ${state.meter.budget.usd:.2f} a run has bitten: {refused}")
         if refused.unit == "seconds":
             raise
-        if cheaper := _cheaper(call, models) if refused.unit == "usd" else []:
-            run.decided("budget", cheaper[0].name, f"a cheaper model of this team, since there is {refused}")
-            return await guarded(cheaper, trying, state.policy, state.breakers)
-        if (replies := state.replies) is None or state.cache == "off":
-            raise
-        if (reply := await replies.any_reply(call.digest)) is None:
+        cheaper = _cheaper(call, models) if refused.unit == "usd" else []
+        for at, model in enumerate(cheaper):
+            run.decided("budget", model.name, f"a cheaper model of this team, since there is {refused}")
+            with suppress(BudgetRefused):  # others were quicker: a cheaper one may fit still
+                return await _asked(call, cheaper[at:])
+        if (reply := await _earlier(call)) is None:
             raise
         why = f"{reply.model} answered the same before, and there is {refused}"
         run.decided("budget", "an earlier reply", why)
-        return await _reused(run, reply, call.digest)
+        return reply, True
+
+
+async def _asked(call: Call, models: Sequence[Model]) -> tuple[ModelReply, bool]:
+    """The reply of the first model that gives one, from the cache if it is there."""
+    state = call.run.state
+    asking = partial(guarded, models, partial(attempt, call), state.policy, state.breakers, call.tries)
+    if state.replies is None:
+        return await asking(), False
+    return await state.replies.reply(models, call.question, state.cache, asking, call.tries)
+
+
+async def _earlier(call: Call) -> ModelReply | None:
+    """The newest reply of any model to the same request, where the cache is used."""
+    state = call.run.state
+    if state.replies is None or state.cache != "use":
+        return None
+    return await state.replies.any_reply(call.question)
 
 
 def _cheaper(call: Call, models: Sequence[Model]) -> list[Model]:
@@ -117,7 +109,7 @@ def _cheaper(call: Call, models: Sequence[Model]) -> list[Model]:
     state, request, names = call.run.state, call.request, {models[0].name}
     fitting: list[tuple[float, Model]] = []
     for model in (*models, *state.team_models.values()):
-        most = state.prices.amount(model, request.input_bound(), request.max_output)
+        most = state.prices.amount(model, call.most_tokens, request.max_output)
         known = model.name in names or not state.prices.knows(model)
         if not known and state.meter.fits(most) and (is_private(model) or not request.private):
             names.add(model.name)

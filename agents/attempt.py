@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 AMOUNT = TypeAdapter(Amount)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Call:
     """A request, and where it is made."""
 
@@ -32,7 +33,21 @@ class Call:
     request: ModelRequest
     digest: str = ""
     """Of the request; empty where nothing is kept."""
+    sample: int = 0
+    """How often this run had asked the same before: who asks one thing again wants another answer."""
     priority: int = 0
+    tries: Tries = field(default_factory=Tries)
+    """How far it has come, over all models that are asked."""
+
+    @property
+    def question(self) -> str:
+        """What a reply in the cache must be an answer to."""
+        return self.digest and f"{self.digest}#{self.sample}"
+
+    @cached_property
+    def most_tokens(self) -> int:
+        """More than its input has."""
+        return self.request.input_bound()
 
 
 async def attempt(call: Call, model: Model, tries: Tries) -> ModelReply:
@@ -44,34 +59,39 @@ async def attempt(call: Call, model: Model, tries: Tries) -> ModelReply:
     run, request, prices = call.run, call.request, call.run.state.prices
     if ready := getattr(model, "ready", None):  # what is cancelled while it starts has cost nothing
         await ready()
-    most = prices.amount(model, request.input_bound(), request.max_output)
+    most = prices.amount(model, call.most_tokens, request.max_output)
 
     def waits_for_budget(why: str) -> None:
         run.decided("budget", "waits", why)
+        if run.state.replies is not None:
+            run.state.replies.give_way(tries)
 
     with await run.state.meter.reserve(most, model.name, on_wait=waits_for_budget) as reservation:
         slot = await _slot(call, model)
         spent, before = most, tries.seconds
         try:
             asked = run.emit(ev.Asked, model=model.name, attempt=tries.number, reserved=most)
+            if run.state.log is not None:
+                run.state.log.hurry()
             try:
                 reply = await _replied(run, request, model, tries)
             except BaseException as error:
-                spent = _lost(run, request, model, tries, error)
+                spent = _lost(call, model, error)
                 reservation.settle(spent)
                 kind = error.kind if isinstance(error, Failure) else "cancelled"
                 run.emit(ev.Lost, asked=asked, error=kind, text=describe(error), spent=spent)
-                if isinstance(error, ProviderError):
-                    _count(run, model, tries.seconds - before, spent, lost=1)
+                if isinstance(error, ProviderError) and (error.retryable or error.partial):
+                    _count(run, model, tries.seconds - before, spent, lost=error.retryable)
                 raise
             spent = prices.of(model, reply.usage) if reply.usage is not None else most
             _count(run, model, tries.seconds - before, spent)
         finally:
             slot.free(tokens=spent.tokens)
+        tries.answered = True
         run.state.models.add(model.name)
         try:
             if run.state.replies is not None and run.state.cache != "off":
-                run.state.replies.keep(model, call.digest, reply)
+                run.state.replies.keep(model, call.question, reply)
             await run.record(call.digest, kept_reply(reply, spent))
         finally:
             reservation.settle(spent)
@@ -133,7 +153,8 @@ async def _slot(call: Call, model: Model) -> "Slot | _NoSlot":
     try:
         return await run.state.slots.take(
             model.name,
-            tokens=request.input_bound() // 3 + request.max_output,
+            account=getattr(model, "account", ""),
+            tokens=call.most_tokens // 3 + request.max_output,
             priority=call.priority,
             longest=run.state.policy.longest_retry_after,
             on_wait=waits,
@@ -147,11 +168,11 @@ async def _replied(run: "Run", request: ModelRequest, model: Model, tries: Tries
     shown = Redactor() if run.state.on_delta is not None else None
 
     def on_text(text: str) -> None:
-        tries.streamed += len(text)
+        tries.streamed += len(text.encode(errors="surrogatepass"))
         if shown is not None and (text := shown.feed(text)):
             run.stream(tries.number, text)
 
-    deadline, left = run.state.policy.deadline - tries.seconds, run.state.meter.seconds_left
+    deadline, left = tries.limit, run.state.meter.seconds_left
     began = time.monotonic()
     try:
         async with asyncio.timeout(min(deadline, left)) as limit:
@@ -163,13 +184,13 @@ async def _replied(run: "Run", request: ModelRequest, model: Model, tries: Tries
             raise run.state.meter.out_of_time() from error
         raise ProviderError(
             "timeout",
-            f"{model.name} gave no whole reply within {run.state.policy.deadline:g} s: try again later, or "
-            "use another model",
+            f"{model.name} gave no whole reply within {deadline:.3g} s: try again later, or use another "
+            "model",
         ) from error
     except ProviderError as error:
         error.partial = redact(error.partial)
         if error.retry_after and run.state.slots is not None:
-            run.state.slots.pause(model.name, error.retry_after)
+            run.state.slots.pause(getattr(model, "account", model.name), error.retry_after)
         raise
     finally:
         tries.seconds += time.monotonic() - began
@@ -199,16 +220,17 @@ def _redacted_call(call: ToolCall) -> ToolCall:
     return call if clean == as_json else ToolCall.model_validate_json(clean)
 
 
-def _lost(run: "Run", request: ModelRequest, model: Model, tries: Tries, error: BaseException) -> Amount:
+def _lost(call: Call, model: Model, error: BaseException) -> Amount:
     """What a call without a reply has cost: what the provider counted, where it did.
 
     Else nothing if it was turned away, and otherwise its input and what had come, both at three bytes a
     token, which is more than prose takes.
     """
+    prices, streamed = call.run.state.prices, call.tries.streamed
     if isinstance(error, ProviderError) and error.usage is not None:
-        return run.state.prices.of(model, error.usage)
-    if isinstance(error, ProviderError) and not error.billed:
+        return prices.of(model, error.usage)
+    if isinstance(error, ProviderError) and not (error.billed or streamed):
         return Amount(calls=1)
-    if isinstance(error, Exception) and not isinstance(error, ProviderError | BudgetRefused):
+    if isinstance(error, Exception) and not (isinstance(error, ProviderError | BudgetRefused) or streamed):
         return Amount(calls=1)
-    return run.state.prices.amount(model, request.input_bound() // 3, tries.streamed // 3)
+    return prices.amount(model, call.most_tokens // 3, streamed // 3)

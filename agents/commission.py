@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import UnionType
 from typing import Literal, TypedDict, get_args
 
 import guildhall
@@ -12,15 +13,29 @@ from guildhall.memory.store.runs import RunRow
 from guildhall.redact import redact
 
 from .agent import Agent
-from .asking import is_private
 from .budget import Budget
-from .config import CacheMode, Preference
+from .choosing import how_to_mark, is_private, workers
+from .config import CacheMode, Preference, how_to_price
 from .documents import as_attachments, as_quotes
 from .message import Attachment, Frozen, Message, Quote, plain
 from .prices import Prices
 from .run import Member
 from .state import OnDelta, Sink
 from .team import TeamBuilder
+
+PRIORITIES = range(-1000, 1001)
+"""What a priority can be, at every face."""
+
+
+_KINDS: dict[str, tuple[type | UnionType, str]] = {
+    "files": (str | Path | Attachment | Sequence, "a list of paths and Attachments"),
+    "context": (str, "a text"),
+    "budget": (Budget | None, "a Budget"),
+    "model": (str | None, "provider:name or a tier"),
+    "pattern": (str | None, "the name of a pattern"),
+    "private": (bool, "True or False"),
+}
+"""What an option must be, and how that is said."""
 
 
 class KeptFile(Frozen):
@@ -70,7 +85,7 @@ class RunOptions(TypedDict, total=False):
     cache: CacheMode | None
     """Whether requests that were answered before are answered from the database; as configured if None."""
     priority: int
-    """Where limits make calls wait, those of a higher priority go first."""
+    """Where limits make calls wait, those of a higher priority go first; from -1000 to 1000."""
     sinks: Sequence[Sink]
     on_text: OnDelta | None
     run_id: str | None
@@ -101,27 +116,22 @@ def build(spec: RunSpec, builder: TeamBuilder, member: Member | None) -> Built:
     for agent in builder.agents:
         if problem := builder.catalog.lacking(agent.models[0].name):
             raise UserError(problem)
-    return replace(built, agents=tuple(builder.agents))
+    own = [worker for worker in workers(member) if isinstance(worker, Agent)]
+    return replace(built, agents=(*builder.agents, *own))
 
 
 def commissioned(
     kind: Literal["team", "ask", "member"], name: str, task: str, project: Path, options: RunOptions
 ) -> RunSpec:
     """What was asked for, checked, and without secrets. Raises UserError."""
-    if unknown := sorted(options.keys() - RunOptions.__annotations__.keys()):
-        raise UserError(
-            f"there is no option {unknown[0]!r}; there are: {', '.join(RunOptions.__annotations__)}"
-        )
-    for option, allowed in (("preference", get_args(Preference)), ("cache", get_args(CacheMode))):
-        if (given := options.get(option)) not in (None, *allowed):
-            raise UserError(f"{option} is {given!r:.80}; it can be {', '.join(allowed)}")
+    _refuse_wrong(options)
     return RunSpec(
         kind=kind,
-        name=plain(name),
+        name=redact(plain(name)),
         task=redact(plain(task)),
         context=redact(plain(options.get("context", ""))),
         pattern=options.get("pattern"),
-        model=options.get("model"),
+        model=redact(options.get("model") or "") or None,
         budget=options.get("budget") or Budget(),
         project=str(project),
         preference=options.get("preference"),
@@ -160,20 +170,17 @@ def limits_of(asked: Budget, of_team: Budget, default_usd: float) -> Budget:
 def refuse_unusable(message: Message, agents: Sequence[Agent], budget: Budget, prices: Prices) -> None:
     """Raise UserError, before anything is sent, if private data or the budget leaves an agent no model."""
     private = ", ".join(message.private_parts[:3])
-    strict = budget.usd is not None and not budget.by_default
     for agent in agents:
         first, names = agent.models[0].name, ", ".join(model.name for model in agent.models[:3])
         if private and not any(map(is_private, agent.models)):
             raise UserError(
                 f"{private} is private, and {agent.name} asks {names}, which is not marked private: nothing "
-                f'was sent. Mark a model that you trust, as [model."{first}"] private = true in config.toml, '
-                "or take one that runs here"
+                f"was sent. {how_to_mark(agent.models[0])}"
             )
-        if strict and not any(map(prices.knows, agent.models)):
+        if budget.strict and not any(map(prices.knows, agent.models)):
             raise UserError(
                 f"the price of {names}, which {agent.name} asks, is not known, so no budget in USD can hold: "
-                f'give it in config.toml as [model."{first}"] price = {{ input = ..., output = ... }} in USD '
-                "per million tokens, or limit calls or tokens instead"
+                f"{how_to_price(first)}, or limit calls or tokens instead"
             )
 
 
@@ -190,6 +197,24 @@ def refuse_if_changed(row: RunRow, built: Built) -> None:
         f"{changed}: finished calls may no longer fit. Start a new run, or resume this one with --force "
         "(in Python force=True): calls that now differ are asked anew"
     )
+
+
+def _refuse_wrong(options: RunOptions) -> None:
+    """Raise UserError for an option that does not exist, or with a value that it cannot have."""
+    if unknown := sorted(options.keys() - RunOptions.__annotations__.keys()):
+        raise UserError(
+            f"there is no option {unknown[0]!r}; there are: {', '.join(RunOptions.__annotations__)}"
+        )
+    for option, given in options.items():
+        kinds, allowed = _KINDS.get(option, (object, ""))
+        if not isinstance(given, kinds):
+            raise UserError(f"{option} is {given!r:.80}; it can be {allowed}")
+    for option, words in (("preference", get_args(Preference)), ("cache", get_args(CacheMode))):
+        if (given := options.get(option)) not in (None, *words):
+            raise UserError(f"{option} is {given!r:.80}; it can be {', '.join(words)}")
+    priority, (first, last) = options.get("priority", 0), (PRIORITIES[0], PRIORITIES[-1])
+    if type(priority) is not int or not first <= priority <= last:
+        raise UserError(f"priority is {priority!r:.80}; it can be a whole number from {first} to {last}")
 
 
 def _hash(text: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from guildhall.errors import BudgetRefused, GuildhallError, describe
+from guildhall.memory.store.runs import Entry, RunLog
 from guildhall.redact import logger
 
 from . import event as ev
@@ -40,6 +41,7 @@ async def conduct(
     are the events of a run that was cut short.
     """
     run = Run(state)
+    run.trusted = state.recalls_private
     run.emit(
         ev.RunStarted,
         team=member.name,
@@ -186,7 +188,8 @@ def before(events: Sequence[ev.Event]) -> Before:
 def settle_open(events: Sequence[ev.Event], state: RunState) -> None:
     """Close the calls that were in flight when the process died.
 
-    One whose reply is in the journal has cost what the journal says, any other the most that it can.
+    One whose reply is in the journal has cost what the journal says, any other the most that it can. An
+    entry that has closed an earlier call at the same path is none of this one.
     """
     closed = {event.asked for event in events if isinstance(event, ev.Replied | ev.Lost)}
     replied, cut_short = dict(state.replied), NOTHING
@@ -195,7 +198,7 @@ def settle_open(events: Sequence[ev.Event], state: RunState) -> None:
             continue
         here = Run(state, event.path, event.who)
         entry = state.log.known(event.path) if state.log else None
-        if entry is not None and "reply" in entry.value:
+        if entry is not None and "reply" in entry.value and event.path not in replied:
             spent, reply = AMOUNT.validate_python(entry.value["spent"]), entry.value["reply"]
             usage = reply.get("usage", {})
             number = here.emit(
@@ -220,3 +223,24 @@ def settle_open(events: Sequence[ev.Event], state: RunState) -> None:
             f"{calls} in flight when the process died, and counted with the most that can have been used: "
             f"{cut_short.tokens:,} tokens, ${cut_short.usd:.4f}"
         )
+
+
+def forget_refusals(log: RunLog) -> None:
+    """Have calls for which the budget had no room asked anew."""
+    log.forget(lambda _, entry: _is_failure(entry) and entry.value["failed"] == "budget")
+
+
+def forget_failures(log: RunLog) -> None:
+    """Have calls that had failed asked anew, but for failures after which the member went on."""
+    log.forget(lambda path, entry: _is_failure(entry) and log.known(_next(path)) is None)
+
+
+def _next(path: str) -> str:
+    """The path of the next span of that name: `ask.2` after `ask`."""
+    before, dot, number = path.rpartition(".")
+    return f"{before}.{int(number) + 1}" if dot and number.isdecimal() else f"{path}.2"
+
+
+def _is_failure(entry: Entry) -> bool:
+    """Whether the journal's entry says that a call had failed for good."""
+    return isinstance(entry.value, dict) and "failed" in entry.value

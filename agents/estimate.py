@@ -1,12 +1,14 @@
 """What a run would do, and what it could cost at most, before anything is spent."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from guildhall.memory.store.track import Tally
 
 from .agent import Agent
 from .budget import NOTHING, Amount, Budget
+from .choosing import Chosen, chosen
 from .commission import Built
 from .message import Frozen, Message
 from .prices import Prices
@@ -24,7 +26,8 @@ class MemberEstimate(Frozen):
     fallback: tuple[str, ...] = ()
     """The models that would be asked next, in order."""
     calls: int
-    """At most, when each is answered at the first attempt; one without tools asks once."""
+    """At most, when each is answered at the first attempt. Without tools it asks again only where a reply
+    was cut at its limit, or was not what it had to be."""
     tokens: int
     """At most, of all these calls."""
     usd: float | None
@@ -51,7 +54,8 @@ def estimated(
 ) -> Estimate:
     """The worst case, with every member given the message and the answers of all others."""
     answers = sum(agent.max_output for agent in built.agents)
-    pairs = [_member(agent, message, answers, prices, track) for agent in built.agents]
+    choose = partial(chosen, message=message, prices=prices, track=track, priced=budget.strict)
+    pairs = [_member(agent, choose(agent.models), message, answers, prices) for agent in built.agents]
     members = tuple(member for member, _ in pairs)
     most = sum((Amount(member.calls, member.tokens, usd=member.usd or 0.0) for member in members), NOTHING)
     tokens, usd = most.input, most.usd if all(member.usd is not None for member in members) else None
@@ -69,16 +73,12 @@ def estimated(
 
 
 def _member(
-    agent: Agent, message: Message, answers: int, prices: Prices, track: Mapping[str, Tally]
+    agent: Agent, choice: Chosen, message: Message, answers: int, prices: Prices
 ) -> tuple[MemberEstimate, Amount]:
     """The member, and the dearest of its calls: its last one."""
-    models, why, scores = agent.models, "", None
-    if ranked := getattr(models, "ranked", None):
-        material = sum(len(quote.text) for quote in message.quotes) // 4
-        ranking = ranked(message.text, material=material, track=track)
-        models, why, scores = ranking.models, ranking.reason, ranking.data
+    models, ranking = choice
     request = agent.first_request(message)
-    calls = agent.turns if agent.tools else 1
+    calls = agent.turns if agent.tools else min(agent.turns, agent.tries)
     most = dearest = NOTHING
     for turn in range(calls):  # each sees the replies and results of those before it
         taken = request.input_bound() + answers + turn * (agent.max_output + LONGEST_RESULT)
@@ -88,11 +88,11 @@ def _member(
         name=agent.name,
         role=agent.role,
         model=models[0].name,
-        why=why,
+        why=ranking.reason if ranking else "",
         fallback=tuple(model.name for model in models[1:]),
         calls=calls,
         tokens=most.tokens,
         usd=None if most.unpriced else round(most.usd, 6),
-        scores=scores,
+        scores=ranking.data if ranking else None,
     )
     return member, dearest

@@ -32,7 +32,7 @@ from .commission import (
     refuse_if_changed,
     refuse_unusable,
 )  # fmt: skip
-from .conduct import before, conduct, wait_out
+from .conduct import before, conduct, forget_failures, forget_refusals, wait_out
 from .config import Config, Preference, read_config
 from .discovery import Library
 from .documents import read_files
@@ -42,7 +42,7 @@ from .models.catalog import Catalog, Choice
 from .models.clients import hold_clients, release_clients
 from .patterns.together import check_members
 from .result import Collector, Result, Status, collect
-from .run import Member, is_failure, is_refusal
+from .run import Member
 from .shared import Shared
 from .state import OnDelta, RunState, Sink
 from .team import TeamBuilder
@@ -59,14 +59,15 @@ class Hall:
 
     def __init__(
         self, *, home: Path, project: Path, catalog: Catalog, config: Config, db: Database,
-        liveness: Liveness, host: str,
+        liveness: Liveness, host: str, recalls_private: bool,
     ) -> None:  # fmt: skip
         self.home, self.project, self.scope = home, project, scope_of(project)
         self.catalog = catalog
         self.library = Library(project, home)
         self._shared = Shared(
-            db=db, liveness=liveness, catalog=catalog, config=config, scope=self.scope, host=host
-        )
+            db=db, liveness=liveness, catalog=catalog, config=config, scope=self.scope, host=host,
+            recalls_private=recalls_private,
+        )  # fmt: skip
         self.memory = self._shared.memory
         self._runs = Runs(db, liveness)
         self._active: dict[str, asyncio.Task[Message | None]] = {}
@@ -82,9 +83,11 @@ class Hall:
         project: Path | None = None,
         environ: Mapping[str, str] | None = None,
         host: str = "python",
+        recalls_private: bool = True,
     ) -> AsyncIterator[Self]:
         """A hall over the user's data folder and the project around the working folder.
 
+        Without `recalls_private`, runs see no private memories: who reads their answers may be a model.
         Leaving it cancels runs that are still at work, and returns when all is on disk.
         """
         environ = dict(os.environ if environ is None else environ)
@@ -106,6 +109,7 @@ class Hall:
                 db=db,
                 liveness=liveness,
                 host=host,
+                recalls_private=recalls_private,
             )
             closing.push_async_callback(hall._stop)
             yield hall
@@ -136,6 +140,7 @@ class Hall:
         built = await self._built(spec, None)
         budget = self._limits(spec, built)
         message = opening(spec, read)
+        refuse_unusable(message, built.agents, budget, self._shared.prices)
         return estimated(built, message, budget, self._shared.prices, await self._shared.track())
 
     async def resume(
@@ -150,11 +155,12 @@ class Hall:
     ) -> Result:
         """The result of a run that was cut short: what was paid for is answered from its journal.
 
-        What had failed is tried again, unless the process died. `team` is the member itself, where a
-        program made it. A team that has changed since is refused, unless `force`.
+        What had failed is tried again, unless the process died; in a run that is done, with a new `budget`.
+        That counts where it names a limit, and elsewhere the one that the run was given. `team` is the
+        member itself, where a program made it. A team that has changed since is refused, unless `force`.
         """
         row = await self._runs.find(run_id)
-        if row.status == "done":
+        if row.status == "done" and budget is None:
             return await self.result(row.id)
         spec = RunSpec.model_validate_json(row.spec)
         built = await self._built(spec, team)
@@ -167,14 +173,14 @@ class Hall:
         ]
         was = before(events)
         if budget is not None:
-            spec = spec.model_copy(update={"budget": budget})
+            spec = spec.model_copy(update={"budget": limits_of(budget, spec.budget, 0)})
         limits = self._limits(spec, built)
         state = await self._shared.state(row.id, spec, limits, built.agents, sinks=sinks, on_text=on_text)
-        state.log = await self._taken(self._runs.claim(row))
+        state.log = await self._taken(self._runs.claim(row, spec=spec.model_dump_json()))
         if row.status != "interrupted":
-            state.log.forget(is_failure)
+            forget_failures(state.log)
         elif budget is not None:
-            state.log.forget(is_refusal)
+            forget_refusals(state.log)
         state.replied, state.scope = was.replied, row.scope
         state.meter = Meter(state.meter.budget, spent=was.spent, seconds=was.seconds)
         state.ids = itertools.count(was.last_id + 1)
@@ -229,6 +235,7 @@ class Hall:
                 raise UserError(f"{name} is {given}; it must be a number from 0 on")
         pruned = await self._shared.prune(days=days, megabytes=megabytes, dry=dry)
         if not dry:
+            await self._shared.forget_replies(days=days)
             await self._shared.compact()
         return pruned
 
@@ -324,7 +331,7 @@ class Hall:
             conduct(state, built.member, message, pattern=built.pattern, resumed=resumed)
         )
         self._active[state.id] = task
-        if self._tidying is None:
+        if self._tidying is None or self._tidying.done():
             self._tidying = asyncio.create_task(self._shared.tidy())
         if self._watcher is None:
             self._watcher = asyncio.create_task(self._watch_for_cancels())

@@ -3,7 +3,7 @@
 import hashlib
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -133,6 +133,12 @@ class Message(Frozen):
                 "sources": tuple(dict.fromkeys((*self.sources, *more))),
             }
         )
+
+    def without(self, quotes: Iterable[Quote]) -> "Message":
+        """The same message without some of its quotes."""
+        if not (gone := tuple(quotes)):
+            return self
+        return self.model_copy(update={"quotes": tuple(q for q in self.quotes if q not in gone)})
 
     def as_quote(self) -> Quote:
         """This answer as it is shown to another member."""

@@ -13,10 +13,9 @@ from typing import Any, NamedTuple, Protocol
 
 from guildhall.errors import BudgetRefused, Failure, GuildhallError, StoreError, describe
 from guildhall.memory.records import Author, Hit, Kind, Remembered
-from guildhall.memory.store.runs import Entry
 from guildhall.redact import logger, redact
 
-from . import asking
+from . import asking, choosing
 from . import event as ev
 from .message import Message, ModelReply, ModelRequest, Quote, ToolCall, plain
 from .models.base import Model
@@ -47,7 +46,7 @@ class Member(Protocol):
 class Run:
     """A span of a run. A team opens its members' spans with `give`, in an order free of timing."""
 
-    __slots__ = ("_children", "_shown", "path", "private", "state", "trusted", "who")
+    __slots__ = ("_children", "_shown", "_task", "path", "private", "state", "trusted", "who")
 
     def __init__(self, state: RunState, path: str = "", who: str = "user") -> None:
         self.state, self.path, self.who = state, path, who
@@ -55,6 +54,7 @@ class Run:
         """Whether what is said here rests on private data."""
         self.trusted = True
         """Whether who works here may see private data that it was not given by the user."""
+        self._task = ""
         self._children: Counter[str] = Counter()
         self._shown: list[Quote] = []
 
@@ -106,6 +106,8 @@ class Run:
 
     def give(self, member: Member, message: Message, *, name: str = "") -> Coroutine[Any, Any, Message]:
         """The member's answer. It is started here and now, before anything is awaited."""
+        if self.private and message.text != self._task:  # words of its own may hold what it has seen
+            message = message.model_copy(update={"private": True})
         span = self.span(name or member.name, member.name)
         models = {model.name: model for model in getattr(member, "models", ())}
         self.state.team_models |= models
@@ -113,12 +115,17 @@ class Run:
         return self._given(span, member, message)
 
     async def _given(self, span: "Run", member: Member, message: Message) -> Message:
-        answer = await span._work(member, message)  # noqa: SLF001  a span of ours
+        try:
+            answer = await span._work(member, message)  # noqa: SLF001  a span of ours
+        finally:
+            self.private |= span.private
         self.private |= answer.private
         return answer
 
     async def _work(self, member: Member, message: Message) -> Message:
-        self.private = bool(message.private_parts)
+        self.trusted = self.trusted and choosing.may_see_private(member)
+        message = self._offered(member, message)
+        self.private, self._task = bool(message.private_parts), message.text
         try:
             if self.path.count("/") >= self.state.meter.budget.depth:
                 raise BudgetRefused(
@@ -132,9 +139,20 @@ class Run:
         except BaseException as error:
             outcome = "cancelled" if isinstance(error, asyncio.CancelledError) else "failed"
             self.emit(ev.Finished, outcome=outcome, text=describe(error))
+            vars(error)["private"] = self.private  # it may quote what was seen here
             raise
         self.emit(ev.Finished, outcome="answered", text=answer.text, sources=answer.sources)
         return answer
+
+    def _offered(self, member: Member, message: Message) -> Message:
+        """The message without the memories that the member may not see, or does not want."""
+        if getattr(member, "memory", True) is False:
+            return message.without(quote for quote in message.quotes if quote.kind == "memory")
+        if self.trusted:
+            return message
+        kept_back = [quote for quote in message.quotes if quote.kind == "memory" and quote.private]
+        self.state.withheld(quote.label for quote in kept_back)
+        return message.without(kept_back)
 
     def _checked(self, answer: Message, *, from_model: bool) -> Message:
         """The answer without secrets, which what models say is already, and private where it must be."""
@@ -175,13 +193,13 @@ class Run:
 
     def choose(self, models: Sequence[Model], message: Message) -> Sequence[Model]:
         """The models in the order in which they suit what is asked, where that is open; it is told."""
-        if (ranked := getattr(models, "ranked", None)) is None or len(models) < 2:
-            return models
-        material = sum(len(quote.text) for quote in message.quotes) // 4
-        ranking = ranked(message.text, material=material, track=self.state.track)
-        self.decided("model", ranking.choice, ranking.reason, data=ranking.data)
-        chosen: Sequence[Model] = ranking.models
-        return chosen
+        state = self.state
+        ordered, ranking = choosing.chosen(
+            models, message, prices=state.prices, track=state.track, priced=state.meter.budget.strict
+        )
+        if ranking is not None and len(models) > 1:
+            self.decided("model", ranking.choice, ranking.reason, data=ranking.data)
+        return ordered
 
     async def ask(self, models: Sequence[Model], request: ModelRequest, *, priority: int = 0) -> ModelReply:
         """The reply to `request`: from the journal or cache if it is there, else of the first that answers.
@@ -230,7 +248,7 @@ class Run:
         known = self.recorded(digest)
         if known is not None and known["ended"]:
             self.show([Quote.model_validate(quote) for quote in known["shown"]])
-            return ToolResult(str(known["text"]), bool(known["error"]), self._shows_private())
+            return ToolResult(str(known["text"]), bool(known["error"]), bool(known["private"]))
         if not tool.idempotent:
             await self.record(digest, {"ended": False})
         called = self.emit(
@@ -245,11 +263,9 @@ class Run:
         finally:
             self.emit(ev.Returned, called=called, text=text, failed=failed)
         shown = [quote.model_dump(exclude_defaults=True) for quote in self._shown]
-        await self.record(digest, {"ended": True, "text": text, "error": failed, "shown": shown})
-        return ToolResult(text, failed, self._shows_private())
-
-    def _shows_private(self) -> bool:
-        return any(quote.private for quote in self._shown)
+        kept = {"ended": True, "text": text, "error": failed, "shown": shown, "private": self.private}
+        await self.record(digest, kept)
+        return ToolResult(text, failed, self.private)
 
     # -- memory
 
@@ -260,7 +276,7 @@ class Run:
         query = redact(query)
         here, digest = self.span("recall"), _digest(query, str(limit))
         if (known := here.recorded(digest)) is not None:
-            return [Hit.model_validate(hit) for hit in known]
+            return self._recalled([Hit.model_validate(hit) for hit in known])
         try:
             viewer = self.who if self.path else ""  # the run itself sees what its user sees
             hits = await self.state.memory.recall(
@@ -281,6 +297,11 @@ class Run:
             texts=tuple(hit.record.text for hit in hits),
         )
         await here.record(digest, [hit.model_dump(exclude_defaults=True) for hit in hits], wait=False)
+        return self._recalled(hits)
+
+    def _recalled(self, hits: list[Hit]) -> list[Hit]:
+        if self.path:  # the run itself passes them on as quotes, which are marked
+            self.private |= any(hit.record.private for hit in hits)
         return hits
 
     async def remember(
@@ -338,16 +359,6 @@ class Run:
                 self.state.log.record_soon(self.path, digest, value)
         except StoreError as error:
             self.state.notice(f"part of this run could not be kept, so it cannot be resumed: {error}")
-
-
-def is_refusal(entry: Entry) -> bool:
-    """Whether the journal's entry says that the budget had no room."""
-    return is_failure(entry) and entry.value["failed"] == "budget"
-
-
-def is_failure(entry: Entry) -> bool:
-    """Whether the journal's entry says that a call had failed for good."""
-    return isinstance(entry.value, dict) and "failed" in entry.value
 
 
 def _digest(*parts: str) -> str:

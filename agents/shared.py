@@ -1,6 +1,7 @@
 """What the runs of one hall share: slots, replies, prices, and how the models have done so far."""
 
 import asyncio
+import math
 from collections.abc import Mapping, Sequence
 from time import time
 
@@ -28,17 +29,27 @@ from .state import OnDelta, RunState, Sink
 
 log = logger(__name__)
 DAY, MEGABYTE = 86_400.0, 1_000_000
+TIDY_CHECK = 600.0
+"""Seconds between two looks at whether it is time to tidy."""
 
 
 class Shared:
     """Made with a hall; `state` is what a run of it starts with."""
 
     def __init__(
-        self, *, db: Database, liveness: Liveness, catalog: Catalog, config: Config, scope: str, host: str
+        self,
+        *,
+        db: Database,
+        liveness: Liveness,
+        catalog: Catalog,
+        config: Config,
+        scope: str,
+        host: str,
+        recalls_private: bool,
     ) -> None:
         self.config, self.memory = config, Memory(db)
         self.prices = Prices(catalog.table.prices())
-        self._scope, self._host = scope, host
+        self._scope, self._host, self._recalls_private = scope, host, recalls_private
         self._slots = Slots(Limits(db, liveness), catalog.limit)
         self._cache = Cache(db)
         self._replies = Replies(self._cache, hours=config.cache.hours)
@@ -46,6 +57,7 @@ class Shared:
         self._track, self._tallies = Track(db), dict[str, Tally]()
         self._known = False
         self._retention = Retention(db, liveness)
+        self._tidied = -math.inf
 
     async def track(self) -> Mapping[str, Tally]:
         """How the calls of each model have ended, in all runs of the user."""
@@ -77,6 +89,7 @@ class Shared:
             memory=self.memory,
             scope=self._scope,
             host=self._host,
+            recalls_private=self._recalls_private,
             prices=self.prices,
             slots=self._slots,
             replies=self._replies,
@@ -104,19 +117,25 @@ class Shared:
         most = (limits.megabytes if megabytes is None else megabytes) * MEGABYTE
         return await self._retention.prune(before=before, most_bytes=most, dry=dry)
 
+    async def forget_replies(self, *, days: float | None) -> None:
+        """Remove replies from the cache that are older than `days`, or than the configuration allows."""
+        cache = self.config.cache
+        oldest = cache.hours * 3600 if days is None else min(cache.hours * 3600, days * DAY)
+        await self._cache.shrink(oldest=time() - oldest, most_bytes=cache.megabytes * MEGABYTE)
+
     async def compact(self) -> None:
         """Give back the space of what was removed, where no other process is in the way."""
         await self._retention.compact()
 
     async def tidy(self) -> None:
         """Once a day, of all processes, remove what is older or larger than the configuration allows."""
+        if time() - self._tidied < TIDY_CHECK:
+            return
+        self._tidied = time()
         try:
             if await self._retention.due("tidy", DAY):
                 await self.prune(days=None, megabytes=None, dry=False)
-                cache = self.config.cache
-                await self._cache.shrink(
-                    oldest=time() - cache.hours * 3600, most_bytes=cache.megabytes * MEGABYTE
-                )
+                await self.forget_replies(days=None)
         except asyncio.CancelledError:
             raise
         except Exception:

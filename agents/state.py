@@ -1,6 +1,7 @@
 """What all spans of one run share."""
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -41,6 +42,8 @@ class RunState:
     memory: Memory | None = None
     scope: str = "default"
     host: str = "python"
+    recalls_private: bool = True
+    """Whether who asked may be told what private memories say."""
     prices: Prices = field(default_factory=Prices)
     policy: Policy = field(default_factory=Policy)
     slots: Slots | None = None
@@ -65,6 +68,12 @@ class RunState:
     reused: int = 0
     """Replies that came from the cache."""
     notices: list[str] = field(default_factory=list)
+    _asked: Counter[str] = field(default_factory=Counter)
+
+    def asked_before(self, digest: str) -> int:
+        """How often this run has made a request of that digest before this one."""
+        self._asked[digest] += 1
+        return self._asked[digest] - 1
 
     def tell(self, event: ev.Event) -> None:
         """Show the event to every sink; one that fails stops nothing."""

@@ -56,10 +56,12 @@ class TeamBuilder:
     def role(self, words: str) -> Agent:
         """A specialist for a role that is described in words."""
         words = " ".join(words.split())
+        models = self._models(self.model, "balanced", None)
         agent = Agent(
             name=_called(words),
             instructions=f"You are {words}. Do what you are asked as that person would, and to the point.",
-            models=self._models(self.model, "balanced", None),
+            models=models,
+            max_output=models.most_output,
             tools=self._tools(("read_file", "search_files", "recall"), words),
             role=words,
         )
@@ -87,10 +89,12 @@ class TeamBuilder:
                 "read: give the files to the run"
             )
         wish = self.model or pinned or spec.model
+        models = self._models(wish, tier, spec.preference or said.preference)
         agent = Agent(
             name=spec.name,
             instructions="\n\n".join(filter(None, [spec.instructions, said.brief])),
-            models=self._models(wish, tier, spec.preference or said.preference),
+            models=models,
+            max_output=models.most_output,
             tools=self._tools(spec.tools, spec.name),
             role=spec.description,
             effort=spec.effort,

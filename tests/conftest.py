@@ -3,11 +3,13 @@
 import asyncio
 import inspect
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 pytest_plugins = ["shell", "limiting"]
+signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background begin without it
 DEADLINE = 30.0
 """Seconds after which an async test has failed."""
 PROVIDER_PREFIXES = ("ANTHROPIC_", "OPENAI_", "GUILDHALL_")

@@ -7,6 +7,7 @@ import pytest
 from fake_models import fake_models
 
 from guildhall.agents.message import ModelReply, ModelRequest, Turn
+from guildhall.agents.models.breaker import Breakers
 from guildhall.agents.models.clients import close_clients
 from guildhall.agents.models.guarded import Policy, Tries, guarded
 from guildhall.agents.models.openai_chat import OpenAICompatibleModel
@@ -165,3 +166,51 @@ async def test_a_script_complains_about_steps_that_are_left() -> None:
     await ask([model])
     with pytest.raises(Failure, match=r"2 of the 3 steps .* 'two'"):
         model.done()
+
+
+async def test_a_model_that_hangs_leaves_time_for_the_next() -> None:
+    limits = []
+
+    async def call(model: str, tries: Tries) -> str:
+        limits.append((model, tries.limit))
+        if model == "hangs":
+            tries.seconds += tries.limit
+            raise error("timeout")
+        return "in time"
+
+    assert await guarded(["hangs", "hangs", "fine"], call, Policy(deadline=100)) == "in time"
+    assert limits == [("hangs", 50.0), ("hangs", 25.0), ("fine", 25.0)]
+
+
+class Resting(Breakers):
+    """The model `b:1` rests, each time it is looked at for as long as the next of `rests`."""
+
+    def __init__(self, *rests: float) -> None:
+        super().__init__()
+        self._rests = iter(rests)
+
+    def rest(self, model: str) -> float:
+        return next(self._rests) if model == "b:1" else 0.0
+
+
+class Named(ScriptedModel):
+    def __init__(self, name: str, *steps: str | ProviderError) -> None:
+        super().__init__(*steps)
+        self.name, self.identity = name, f"{name}@here"
+
+
+@pytest.mark.parametrize("rests", [(0.001, 0.0), (60.0,)])
+async def test_the_last_model_that_can_be_asked_is_waited_for_if_its_rest_is_short(
+    rests: tuple[float, ...],
+) -> None:
+    async def call(model: ScriptedModel, _tries: Tries) -> ModelReply:
+        return await model.complete(REQUEST, lambda _: None)
+
+    unusable = Named("a:1", error("auth")), Named("a:2", "never asked")
+    models = (unusable[0], Named("b:1", "after its rest"), unusable[1])
+    asking = guarded(models, call, Policy(), Resting(*rests))
+    if len(rests) == 2:
+        assert (await asking).text == "after its rest"
+    else:
+        with pytest.raises(ProviderError, match="a failure: auth"):  # it can be mended, and a rest cannot
+            await asking

@@ -62,8 +62,9 @@ async def test_with_two_providers_one_run_speaks_to_both_and_shows_each_members_
     with fake_models() as server:
         async with Hall.open(environ=both_providers(server)) as hall:
             result = await hall.run_team("research", "When must the buyer pay?", files=[contract])
-            planned = await hall.assignments("research")
+            plan = await hall.estimate("research", "When must the buyer pay?", files=[contract])
     assert result.status == "done"
+    planned = {member.name: member.model for member in plan.members}
     models = {said.member: said.model for said in result.contributions}
     assert models == planned
     assert {model.partition(":")[0] for model in models.values()} == {"anthropic", "openai-compatible"}

@@ -1,19 +1,27 @@
 """What goes wrong around a run costs neither its answer nor the next run."""
 
 import asyncio
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fake_models import fake_models
+from support import Books
 
 from guildhall import Hall
-from guildhall.agents import Agent, Message, ModelReply, Parallel, Run, ToolCall
+from guildhall.agents import Agent, Message, ModelReply, Parallel, Run, ToolCall, shared
+from guildhall.agents.budget import Amount
+from guildhall.agents.conduct import settle_open
+from guildhall.agents.event import Asked, Lost
+from guildhall.agents.state import RunState
 from guildhall.agents.testing import ScriptedModel, StubMember
 from guildhall.errors import PathRefused, StoreError
 from guildhall.home import is_too_wide, project_folder, scope_of
-from guildhall.memory.store.runs import RunLog, RunRow, Runs
+from guildhall.memory.store.database import Database
+from guildhall.memory.store.runs import Entry, RunLog, RunRow, Runs
 
 
 class Endless(StubMember):
@@ -197,3 +205,48 @@ async def test_one_hall_that_is_left_does_not_break_the_calls_of_another(project
             result = await work
     assert result.status == "done"
     assert len(server.requests) == 1
+
+
+async def test_a_hall_that_stays_open_removes_old_runs_day_by_day(
+    home: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared, "TIDY_CHECK", -1.0)
+
+    def a_year_passes() -> None:
+        with closing(sqlite3.connect(home / "guildhall.db")) as db:
+            for column in ("started", "ended"):
+                db.execute(f"UPDATE runs SET {column} = {column} - 31536000")
+            db.execute("UPDATE chores SET at = at - 31536000")
+            db.commit()
+
+    async with Hall.open() as hall:
+        for _ in range(3):
+            await hall.ask("critic", "What does the letter say?", context="The house is sold.")
+            while (tidying := hall._tidying) and not tidying.done():
+                await asyncio.wait([tidying])
+            assert len(await hall.runs()) == 1
+            await asyncio.to_thread(a_year_passes)
+
+
+async def test_what_is_kept_of_a_run_names_no_secret(home: Path, project: Path) -> None:
+    key = "ghp_" + "aB3dE5fG7h" * 4
+    async with Hall.open() as hall:
+        await hall.ask(f"an expert with {key}", f"What is {key}?", context=f"It is {key}.")
+    with closing(sqlite3.connect(home / "guildhall.db")) as db:
+        assert key not in "\n".join(db.iterdump())
+
+
+async def test_an_older_reply_at_the_same_place_closes_no_call_that_was_cut_short(tmp_path: Path) -> None:
+    """A changed request was asked anew, and the process died before it was answered."""
+    db = await asyncio.to_thread(Database, tmp_path / "g.db")
+    known = {"line/ask": Entry("old", {"reply": {"text": "old"}, "spent": {"calls": 1}})}
+    books = Books()
+    state = RunState("r" * 32, log=RunLog(db, "r" * 32, known), sinks=[books], replied={"line/ask": (5, "m")})
+    asked = Asked(
+        id=9, run=state.id, path="line/ask", who="ann", at=0.0, model="m", attempt=1,
+        reserved=Amount(1, 100, 1000, usd=0.1),
+    )  # fmt: skip
+    settle_open([asked], state)
+    await asyncio.to_thread(db.close)
+    assert [event.error for event in books.of(Lost)] == ["interrupted"]
+    assert state.meter.spent.usd == 0.1

@@ -9,6 +9,8 @@ from support import Books
 from guildhall import Budget, Hall
 from guildhall.agents import Agent, Parallel, tool
 from guildhall.agents.event import Decided, Lost, Replied
+from guildhall.agents.message import ModelReply, ModelRequest
+from guildhall.agents.models.base import OnText
 from guildhall.agents.models.openai_chat import OpenAICompatibleModel
 from guildhall.agents.testing import ScriptedModel
 from guildhall.errors import ProviderError, UserError
@@ -185,3 +187,103 @@ async def test_a_provider_that_turns_a_call_away_costs_nothing(priced: Path) -> 
         async with Hall.open() as hall:
             result = await hall.run_team(member("only", asking(server, "cheap")), TASK)
     assert (result.usage.input_tokens, result.usage.cost_usd) == (0, 0)
+
+
+async def test_of_several_cheaper_models_each_has_its_turn_before_a_member_is_refused(priced: Path) -> None:
+    with (priced / "config.toml").open("a") as config:
+        config.write('[model."openai-compatible:mid"]\nprice = { input = 1.0, output = 10.0 }\n')
+    usage = {"prompt_tokens": 10, "completion_tokens": 1000, "total_tokens": 1010}
+    with fake_models(lambda body, api: Says(body["model"], usage=usage), latency=0.05) as server:
+        models = asking(server, "dear", "mid", "cheap")
+        team = Parallel("many", [member(f"m{number}", models) for number in range(6)])
+        async with Hall.open() as hall:  # two calls of mid fit, and then only cheap ones
+            result = await hall.run_team(team, TASK, budget=Budget(usd=0.025))
+    assert [said.status for said in result.contributions] == ["answered"] * 6
+    assert {said.text for said in result.contributions} == {"mid", "cheap"}
+    assert (result.usage.cost_usd or 1.0) <= 0.025
+
+
+async def test_attempts_are_counted_on_when_a_cheaper_model_is_asked(priced: Path) -> None:
+    """Or nobody would take back what the lost attempt had shown."""
+    shown: list[tuple[int, str]] = []
+    usage = {"prompt_tokens": 10, "completion_tokens": 10, "total_tokens": 20}
+    with fake_models(lambda body, api: Says("alpha beta gamma delta", usage=usage)) as server:
+        dear, cheap = asking(server, "dear/cut:3,ok", "cheap")
+        with (priced / "config.toml").open("a") as config:
+            config.write(
+                '[model."openai-compatible:dear/cut:3,ok"]\nprice = { input = 10.0, output = 100.0 }\n'
+            )
+        async with Hall.open() as hall:
+            result = await hall.run_team(
+                member("only", [dear, cheap]), TASK, budget=Budget(usd=0.1035),
+                on_text=lambda path, attempt, text: shown.append((attempt, text)),
+            )  # fmt: skip
+    last = max(attempt for attempt, _ in shown)
+    assert last > shown[0][0] == 1
+    assert "".join(text for attempt, text in shown if attempt == last) == result.answer
+
+
+async def test_the_worst_case_of_a_member_without_tools_has_its_reply_cut_again_and_again(
+    priced: Path,
+) -> None:
+    with fake_models(lambda body, api: Says("more", stop="max_tokens", usage=None)) as server:
+        environ = {"GUILDHALL_BASE_URL": f"{server.url}/v1"}
+        async with Hall.open(environ=environ) as hall:
+            plan = await hall.estimate("synthesizer", TASK, kind="ask", model="openai-compatible:cheap")
+            run = await hall.ask("synthesizer", TASK, model="openai-compatible:cheap")
+    assert run.usage.calls == plan.members[0].calls == 3
+    assert (run.usage.cost_usd or 1.0) <= (plan.members[0].usd or 0.0)
+
+
+async def test_an_overload_after_text_had_come_costs_that_text(priced: Path) -> None:
+    books = Books()
+    with fake_models(lambda body, api: Says("alpha beta gamma delta epsilon zeta")) as server:
+        model = asking(server, "cheap/sseerror:4,ok")
+        async with Hall.open() as hall:
+            await hall.run_team(member("only", model), TASK, sinks=[books])
+    lost = books.of(Lost)
+    assert [event.error for event in lost] == ["overloaded"]
+    assert lost[0].spent.input > 0
+
+
+async def test_what_the_caller_got_wrong_is_not_held_against_the_model(project: Path) -> None:
+    with fake_models(lambda body, api: Fault("400")) as server:
+        async with Hall.open() as hall:
+            books = Books()
+            await hall.run_team(member("only", asking(server, "fake")), TASK, sinks=[books])
+            assert books.of(Lost)
+            assert await hall._shared.track() == {}
+
+
+async def test_what_was_paid_for_of_an_answer_without_an_end_is_kept(project: Path) -> None:
+    with fake_models(lambda body, api: Says("more and ", stop="max_tokens")) as server:
+        async with Hall.open() as hall:
+            result = await hall.run_team(member("only", asking(server, "fake")), TASK)
+    assert result.answer == "more and more and more and \n\n[cut off here]"
+    assert "the answer of only was cut off after 3 replies of full length" in result.notices
+
+
+async def test_a_model_of_ones_own_that_breaks_after_text_had_come_is_paid_for(project: Path) -> None:
+    class Breaks:
+        name, price = "mine:breaks", (1.0, 10.0)
+
+        async def complete(self, request: ModelRequest, on_text: OnText) -> ModelReply:
+            on_text("text that cost something")
+            raise RuntimeError("it broke")
+
+    books = Books()
+    async with Hall.open() as hall:
+        await hall.run_team(Agent("only", "You are.", [Breaks()]), TASK, sinks=[books])
+    assert books.of(Lost)[0].spent.usd > 0
+
+
+async def test_members_that_a_budget_left_out_come_in_with_a_larger_one(priced: Path) -> None:
+    with fake_models(lambda body, api: f"{len(server.requests)}") as server:
+        team = Parallel("many", [member(f"m{number}", asking(server, "cheap")) for number in range(4)])
+        async with Hall.open() as hall:
+            few = await hall.run_team(team, TASK, budget=Budget(calls=2))
+            same = await hall.resume(few.run_id, team=team)
+            all_ = await hall.resume(few.run_id, team=team, budget=Budget(calls=8))
+        assert len(server.requests) == 4
+    assert [few.status, same.answer, all_.status] == ["done", few.answer, "done"]
+    assert [said.status for said in all_.contributions] == ["answered"] * 4

@@ -1,15 +1,24 @@
 """What is private goes to models that are marked private, and to no other."""
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
-from fake_models import FakeModels, fake_models
+from fake_models import FakeModels, Says, fake_models
+from fake_replies import Call
+from mcp import Client
+from support import Books
 
 from guildhall import Hall
-from guildhall.agents import Agent, Attachment, Message, Parallel, Run
+from guildhall.agents import Agent, Attachment, Message, Parallel, Run, ToolContext, tool
+from guildhall.agents.event import Decided
+from guildhall.agents.message import ModelRequest, Turn
 from guildhall.agents.models.openai_chat import OpenAICompatibleModel
 from guildhall.agents.testing import ScriptedModel
+from guildhall.agents.tools.memory import recall
 from guildhall.errors import ProviderError, UserError
+from guildhall.mcp_server.server import build
 
 TASK = "What does the letter say?"
 LETTER = Attachment(name="letter.md", media_type="text/markdown", data=b"The house is sold.", private=True)
@@ -124,8 +133,165 @@ async def test_a_failed_member_names_what_was_kept_back_and_the_others_answer(pr
     team = Parallel(
         "two", [Agent("remote", "Read.", [remote]), Agent("local", "Read.", [ScriptedModel("Sold.")])]
     )
+
+    class Unforeseen:
+        """Its members are known only once it is at work."""
+
+        name = "unforeseen"
+
+        async def run(self, message: Message, run: Run) -> Message:
+            return await run.give(team, message)
+
     async with Hall.open() as hall:
-        result = await hall.run_team(team, TASK, files=[LETTER])
+        with pytest.raises(UserError, match=r"letter.md is private, and remote asks"):
+            await hall.run_team(team, TASK, files=[LETTER])
+        result = await hall.run_team(Unforeseen(), TASK, files=[LETTER])
     failed = next(said for said in result.contributions if said.status == "failed")
     assert (failed.member, "letter.md" in failed.error) == ("remote", True)
     assert ProviderError("private", "").billed is False
+
+
+def declining_readers(server: FakeModels) -> Parallel:
+    """A marked reader that recalls and then declines, quoting; another one, and a synthesizer, unmarked."""
+
+    def asked(name: str, *, private: bool = False) -> OpenAICompatibleModel:
+        return OpenAICompatibleModel(name, base_url=f"{server.url}/v1", api_key="none", private=private)
+
+    reader = Agent("reader", "Read.", [asked("local", private=True)], tools=[recall])
+    other, last = Agent("other", "Read.", [asked("remote")]), Agent("last", "Sum up.", [asked("remote")])
+    return Parallel("two", [reader, other], synthesizer=last)
+
+
+async def test_the_words_of_an_error_about_it_stay_with_it(project: Path) -> None:
+    def says(body: dict[str, Any], api: str) -> Says:
+        if body["model"] == "remote":
+            return Says("fine")
+        if any(message["role"] == "tool" for message in body["messages"]):
+            return Says("I will not say that the house is sold.", stop="refused")
+        return Says(calls=(Call("recall", '{"query": "house letter"}'),))
+
+    with fake_models(says) as server:
+        async with Hall.open() as hall:
+            await hall.remember("The letter says that the house is sold.", private=True)
+            result = await hall.run_team(declining_readers(server), "Which zebra?")
+        remote = [request.body for request in server.requests if request.body["model"] == "remote"]
+    assert (result.status, len(remote)) == ("done", 2)
+    assert "house is sold" not in str(remote)
+    assert "house is sold" in result.contributions[0].error  # the user may know
+
+
+async def test_a_team_that_may_not_see_a_private_memory_does_its_work_without_it(project: Path) -> None:
+    with fake_models() as server:
+        async with Hall.open(environ=environ(server)) as hall:
+            await hall.remember("The letter says that the house is sold.", private=True)
+            result = await hall.run_team("research", TASK)
+            outcomes = [hit.record for hit in await hall.recall("outcome letter") if hit.record.author.run]
+        assert "house is sold" not in str([request.body for request in server.requests])
+    assert result.status == "done"
+    assert [record.private for record in outcomes] == [False]
+
+
+async def test_what_a_tool_of_ones_own_recalls_goes_to_marked_models_alone(project: Path) -> None:
+    @tool
+    async def lookup(query: str, context: ToolContext) -> str:
+        """What is known of it."""
+        return "; ".join(hit.record.text for hit in await context.run.recall(query))
+
+    def says(body: dict[str, Any], api: str) -> Says:
+        if any(message["role"] == "tool" for message in body["messages"]):
+            return Says("done")
+        return Says(calls=(Call("lookup", '{"query": "house letter"}'),))
+
+    with fake_models(says) as server:
+        models = [
+            OpenAICompatibleModel(name, base_url=f"{server.url}/v1", api_key="none", private=name == "local")
+            for name in ("remote", "local")
+        ]
+        async with Hall.open() as hall:
+            await hall.remember("The letter says that the house is sold.", private=True)
+            await hall.run_team(Agent("reader", "Read.", models, tools=[lookup]), "Which zebra?")
+            outcomes = [hit.record for hit in await hall.recall("outcome zebra") if hit.record.author.run]
+        told = [request.body["model"] for request in server.requests if "sold" in str(request.body)]
+    assert told == ["local"]
+    assert [record.private for record in outcomes] == [True]
+
+
+async def test_an_assistant_is_not_told_of_private_memories(home: Path, project: Path) -> None:
+    """Nobody has marked the model that reads what the server's tools answer."""
+    home.mkdir()
+    (home / "config.toml").write_text(MARKED)
+    with fake_models() as server:
+        async with Hall.open(environ=environ(server)) as hall:
+            await hall.remember("The letter says that the house is sold.", private=True)
+        async with Client(build()) as client:
+            told = await client.call_tool("recall", {"query": "house letter"})
+        async with Hall.open(environ=environ(server), recalls_private=False) as hall:
+            await hall.ask("critic", TASK)
+        assert "house is sold" not in str([request.body for request in server.requests])
+    assert "house is sold" not in str(told)
+    assert "1 private memories were withheld" in str(told.structured_content)
+
+
+async def test_the_choice_of_a_model_is_among_those_that_may_see_it(home: Path, project: Path) -> None:
+    home.mkdir()
+    (home / "config.toml").write_text(MARKED)
+    books = Books()
+    with fake_models() as server:
+        both = environ(server) | {"ANTHROPIC_API_KEY": "k", "ANTHROPIC_BASE_URL": server.url}
+        async with Hall.open(environ=both) as hall:
+            plan = await hall.estimate("critic", TASK, kind="ask", files=[LETTER])
+            await hall.ask("critic", TASK, files=[LETTER], sinks=[books])
+        async with Hall.open(environ={"ANTHROPIC_API_KEY": "k", "ANTHROPIC_BASE_URL": server.url}) as hall:
+            with pytest.raises(UserError, match=r"letter.md is private"):
+                await hall.estimate("critic", TASK, kind="ask", files=[LETTER])
+    assert plan.members[0].model == "openai-compatible:fake"
+    assert [event.choice for event in books.of(Decided) if event.what == "model"] == [
+        "openai-compatible:fake"
+    ]
+
+
+@pytest.mark.parametrize("how", ["told", "asked"])
+async def test_words_that_a_program_makes_of_it_go_no_further_than_it(project: Path, how: str) -> None:
+    reader = Agent("reader", "Read.", [ScriptedModel("The house is sold, says the letter.")])
+    with fake_models() as server:
+        remote = OpenAICompatibleModel("fake", base_url=f"{server.url}/v1", api_key="none")
+        translator = Agent("translator", "Translate.", [remote])
+
+        class Line:
+            name = "line"
+
+            async def run(self, message: Message, run: Run) -> Message:
+                read = await run.give(reader, message)
+                text = f"Translate: {read.text}"
+                if how == "told":
+                    return await run.give(translator, Message(text=text))
+                reply = await run.ask([remote], ModelRequest(turns=(Turn(role="user", text=text),)))
+                return run.answer(message, reply.text)
+
+        async with Hall.open() as hall:
+            result = await hall.run_team(Line(), TASK, files=[LETTER])
+        assert server.requests == []
+    assert (result.status, "not marked private" in result.error) == ("failed", True)
+
+
+async def test_a_mark_holds_for_the_address_that_was_trusted(home: Path, project: Path) -> None:
+    home.mkdir()
+    config = home / "config.toml"
+    with fake_models() as server:
+        here = f"{server.url}/v1"
+        elsewhere = here.replace("127.0.0.1", "models.example")
+        for mark, address, trusted in (
+            ("true", here, True),
+            ("true", elsewhere, False),
+            (f'"{elsewhere}/"', elsewhere, True),
+            (f'"{elsewhere}"', here, False),
+        ):
+            config.write_text(f'[model."openai-compatible:fake"]\nprivate = {mark}\n')
+            async with Hall.open(environ={"GUILDHALL_BASE_URL": address}) as hall:
+                model = hall.catalog.model("openai-compatible:fake")
+                assert getattr(model, "private") is trusted  # noqa: B009  the protocol of models lacks it
+                if not trusted:
+                    wanted = "private = true" if address == here else f'private = "{elsewhere}"'
+                    with pytest.raises(UserError, match=re.escape(wanted)):
+                        await hall.ask("critic", TASK, files=[LETTER], model="openai-compatible:fake")
+        assert server.requests == []

@@ -195,7 +195,7 @@ class Resumed(Liveness):
         db = Database(self._home / "guildhall.db")
         resuming = Runs(db, self.other)
         for run in runs:
-            log = await resuming.claim(await resuming.find(run))
+            log = await resuming.claim(row := await resuming.find(run), spec=row.spec)
             await log.record("ask", "d", "more")
             if run == "ended-again":
                 await log.end("failed", "")

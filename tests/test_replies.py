@@ -1,18 +1,27 @@
 """What was asked before is answered from the database; what is being asked is asked once."""
 
 import asyncio
+import itertools
+import sqlite3
+import threading
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
+import pytest
 from fake_models import FakeModels, Fault, Says, fake_models
 from support import Books
 
-from guildhall import Hall
+from guildhall import Budget, Hall
 from guildhall.agents import Agent, Parallel
-from guildhall.agents.event import Asked, Replied
+from guildhall.agents.config import CacheMode
+from guildhall.agents.event import Asked, Decided, Replied
 from guildhall.agents.message import ModelReply, ModelRequest, Turn
+from guildhall.agents.models.guarded import Policy, Tries, guarded
 from guildhall.agents.models.openai_chat import OpenAICompatibleModel
 from guildhall.agents.models.replies import Replies
+from guildhall.agents.testing import ScriptedModel
+from guildhall.errors import ProviderError
 from guildhall.memory.store.cache import Cache
 from guildhall.memory.store.database import Database
 
@@ -80,23 +89,95 @@ async def test_other_models_and_other_addresses_have_replies_of_their_own(projec
         assert (len(server.requests), len(other.requests)) == (2, 1)
 
 
-async def test_members_who_ask_the_same_at_once_wait_for_one_call(project: Path) -> None:
+async def test_runs_that_ask_the_same_at_once_wait_for_one_call(project: Path) -> None:
     with fake_models(latency=0.05) as server:
-        team = Parallel("twins", [member(server, "first"), member(server, "second")])
         async with Hall.open() as hall:
-            result = await hall.run_team(team, TASK)
+            runs = await asyncio.gather(*(hall.run_team(member(server), TASK) for _ in range(3)))
         assert len(server.requests) == 1
-    assert (result.usage.calls, result.usage.reused_replies) == (1, 1)
-    assert len({said.text for said in result.contributions}) == 1
+    assert sorted((run.usage.calls, run.usage.reused_replies) for run in runs) == [(0, 1), (0, 1), (1, 0)]
+    assert len({run.answer for run in runs}) == 1
 
 
-async def test_if_the_one_who_asks_fails_the_one_who_waits_asks(project: Path) -> None:
+async def test_members_of_one_run_who_ask_the_same_get_answers_of_their_own(project: Path) -> None:
+    """They are samples of one question; in the next run of the same team each is there again."""
+    said = itertools.count(1)
+    with fake_models(lambda body, api: f"answer {next(said)}") as server:
+        jury = Parallel("jury", [member(server, name) for name in ("ann", "bob", "cay")])
+        async with Hall.open() as hall:
+            first = await hall.run_team(jury, TASK)
+            again = await hall.run_team(jury, TASK)
+        assert len(server.requests) == 3
+    answers = {"answer 1", "answer 2", "answer 3"}
+    assert (
+        {said.text for said in first.contributions} == {said.text for said in again.contributions} == answers
+    )
+    assert (first.usage.calls, again.usage.calls, again.usage.reused_replies) == (3, 0, 3)
+
+
+async def test_if_the_run_that_asks_fails_the_one_that_waits_asks(project: Path) -> None:
     answers: Iterator[Says | Fault] = iter([Fault("400"), Says("at last")])
     with fake_models(lambda body, api: next(answers), latency=0.05) as server:
-        team = Parallel("twins", [member(server, "first"), member(server, "second")])
         async with Hall.open() as hall:
-            result = await hall.run_team(team, TASK)
-    assert [said.status for said in result.contributions] == ["failed", "answered"]
+            runs = await asyncio.gather(*(hall.run_team(member(server), TASK) for _ in range(2)))
+    assert sorted(run.status for run in runs) == ["done", "failed"]
+
+
+async def test_no_run_waits_for_the_budget_of_another(home: Path, project: Path) -> None:
+    home.mkdir()
+    (home / "config.toml").write_text(
+        '[model."openai-compatible:fake"]\nprice = { input = 1.0, output = 10.0 }\n'
+    )
+    let_go = threading.Event()
+
+    def says(body: dict[str, object], api: str) -> Says:
+        return Says("late", after=let_go) if "blocker" in str(body) else Says("quick")
+
+    with fake_models(says) as server:
+        asked = OpenAICompatibleModel("fake", base_url=f"{server.url}/v1", api_key="none")
+        blocker, same = (
+            Agent(name, f"You are the {name}.", [asked], max_output=1000, memory=False)
+            for name in ("blocker", "same")
+        )
+        waits = asyncio.Event()
+
+        def seen(event: object) -> None:
+            if isinstance(event, Decided) and event.choice == "waits":
+                waits.set()
+
+        async with Hall.open() as hall:
+            short = asyncio.create_task(
+                hall.run_team(
+                    Parallel("both", [blocker, same]), TASK, budget=Budget(usd=0.0105), sinks=[seen]
+                )
+            )
+            await waits.wait()
+            rich = await hall.run_team(same, TASK, budget=Budget(usd=5))
+            let_go.set()
+            await short
+    assert rich.answer == "quick"
+
+
+async def test_a_short_budget_gives_no_old_reply_to_who_wants_a_new_one(home: Path, project: Path) -> None:
+    home.mkdir()
+    (home / "config.toml").write_text(
+        '[model."openai-compatible:fake"]\nprice = { input = 1.0, output = 10.0 }\n'
+    )
+    with fake_models() as server:
+        async with Hall.open() as hall:
+            await hall.run_team(member(server), TASK)
+            budget = Budget(usd=0.001)
+            again = await hall.run_team(member(server), TASK, budget=budget)
+            anew = await hall.run_team(member(server), TASK, budget=budget, cache="refresh")
+    assert (again.status, anew.status) == ("done", "failed")
+
+
+async def test_pruning_forgets_replies_too(home: Path, project: Path) -> None:
+    with fake_models(lambda body, api: "The house is sold.") as server:
+        async with Hall.open() as hall:
+            await hall.run_team(member(server), TASK)
+            await hall.prune(days=0)
+            with closing(sqlite3.connect(home / "guildhall.db")) as db:
+                assert db.execute("SELECT count(*) FROM cache").fetchone() == (0,)
 
 
 async def through(tmp_path: Path, work: Callable[[Replies, Database], Awaitable[None]]) -> None:
@@ -107,7 +188,8 @@ async def through(tmp_path: Path, work: Callable[[Replies, Database], Awaitable[
         await asyncio.to_thread(db.close)
 
 
-class Named:
+class Named(ScriptedModel):
+    name = "provider:model"
     identity = "provider:model@somewhere"
 
 
@@ -123,8 +205,8 @@ async def test_samples_of_one_question_stay_apart(tmp_path: Path) -> None:
         async def ask() -> ModelReply:
             return ModelReply(text="two", model="provider:model")
 
-        assert (await replies.reply(Named(), first.digest(), "use", ask))[0].text == "one"
-        assert (await replies.reply(Named(), second.digest(), "use", ask))[0].text == "two"
+        assert (await replies.reply([Named()], first.digest(), "use", ask, Tries()))[0].text == "one"
+        assert (await replies.reply([Named()], second.digest(), "use", ask, Tries()))[0].text == "two"
 
     await through(tmp_path, work)
 
@@ -141,9 +223,9 @@ async def test_one_who_waits_goes_on_when_the_one_who_asks_is_cancelled(tmp_path
         async def ask() -> ModelReply:
             return ModelReply(text="mine")
 
-        asking = asyncio.ensure_future(replies.reply(Named(), "digest", "use", forever))
+        asking = asyncio.ensure_future(replies.reply([Named()], "digest", "use", forever, Tries()))
         await begun.wait()
-        waiting = asyncio.ensure_future(replies.reply(Named(), "digest", "use", ask))
+        waiting = asyncio.ensure_future(replies.reply([Named()], "digest", "use", ask, Tries()))
         await asyncio.sleep(0)
         asking.cancel()
         assert (await waiting) == (ModelReply(text="mine"), False)
@@ -160,8 +242,81 @@ async def test_a_model_without_an_identity_is_always_asked(tmp_path: Path) -> No
 
     async def work(replies: Replies, db: Database) -> None:
         for _ in range(2):
-            replies.keep(object(), "digest", ModelReply(text="old"))
-            assert (await replies.reply(object(), "digest", "use", ask)) == (ModelReply(text="again"), False)
+            replies.keep(ScriptedModel(), "digest", ModelReply(text="old"))
+            found = await replies.reply([ScriptedModel()], "digest", "use", ask, Tries())
+            assert found == (ModelReply(text="again"), False)
 
     await through(tmp_path, work)
     assert len(asked) == 2
+
+
+async def test_a_refresh_is_not_answered_with_what_the_cache_had(project: Path) -> None:
+    with fake_models() as server:
+        async with Hall.open() as hall:
+            await hall.run_team(member(server), TASK)
+            for _ in range(5):
+                modes: tuple[CacheMode, ...] = ("use", "refresh")
+                await asyncio.gather(*(hall.run_team(member(server), TASK, cache=mode) for mode in modes))
+        assert len(server.requests) == 1 + 5
+
+
+async def test_one_who_waits_takes_no_reply_of_a_model_that_it_does_not_ask(tmp_path: Path) -> None:
+    async def work(replies: Replies, db: Database) -> None:
+        asked = asyncio.Event()
+
+        async def falls_back() -> ModelReply:
+            await asked.wait()
+            return ModelReply(text="of the cheap one", model="provider:cheap")
+
+        async def ask() -> ModelReply:
+            return ModelReply(text="of the dear one", model="provider:model")
+
+        leading = asyncio.ensure_future(replies.reply([Named()], "digest", "use", falls_back, Tries()))
+        await asyncio.sleep(0)
+        waiting = asyncio.ensure_future(replies.reply([Named()], "digest", "use", ask, Tries()))
+        asked.set()
+        assert (await leading)[0].text == "of the cheap one"
+        assert (await waiting) == (ModelReply(text="of the dear one", model="provider:model"), False)
+
+    await through(tmp_path, work)
+
+
+async def test_the_time_of_calls_that_failed_counts_for_all_who_waited(tmp_path: Path) -> None:
+    async def work(replies: Replies, db: Database) -> None:
+        leading, waiting = Tries(), Tries()
+
+        async def fails() -> ModelReply:
+            leading.seconds = 300.0
+            raise ProviderError("timeout", "no reply came")
+
+        async def ask() -> ModelReply:
+            assert waiting.seconds == 300.0
+            return await guarded([Named()], never, Policy(), tries=waiting)
+
+        async def never(model: object, tries: Tries) -> ModelReply:
+            raise AssertionError
+
+        first = asyncio.ensure_future(replies.reply([Named()], "digest", "use", fails, leading))
+        second = asyncio.ensure_future(replies.reply([Named()], "digest", "use", ask, waiting))
+        with pytest.raises(ProviderError, match="no reply came"):
+            await first
+        with pytest.raises(ProviderError, match="within 300 s"):
+            await second
+
+    await through(tmp_path, work)
+
+
+async def test_one_who_waits_keeps_the_seconds_of_its_own_run(project: Path) -> None:
+    let_go = threading.Event()
+    with fake_models(
+        lambda body, api: Says("late", after=let_go) if body["model"] == "slow" else "now"
+    ) as server:
+        slow, quick = member(server, "slow", "slow"), member(server, "quick", "quick")
+        async with Hall.open() as hall:
+            leading = asyncio.create_task(hall.run_team(slow, TASK))
+            await asyncio.to_thread(server.wait_for, lambda it: len(it.requests) > 0)
+            result = await hall.run_team(Parallel("both", [slow, quick]), TASK, budget=Budget(seconds=0.3))
+            let_go.set()
+            assert (await leading).answer == "late"
+    assert [said.status for said in result.contributions] == ["failed", "answered"]
+    assert "seconds are over" in result.contributions[0].error

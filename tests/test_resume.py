@@ -9,21 +9,24 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_models import FakeModels, fake_models
+from fake_models import FakeModels, Fault, Says, fake_models
 from resume_child import RUN
 from support import Books
 
 from guildhall.agents import (
     Agent,
+    Budget,
     Hall,
     Message,
     ModelReply,
     Parallel,
+    Pipeline,
     Quote,
     Run,
     ToolCall,
@@ -31,6 +34,7 @@ from guildhall.agents import (
     tool,
 )
 from guildhall.agents.event import Asked, Decided, Lost, Replied
+from guildhall.agents.models.openai_chat import OpenAICompatibleModel
 from guildhall.agents.testing import ScriptedModel, StubMember
 from guildhall.errors import ProviderError, RunRefused
 
@@ -248,3 +252,68 @@ async def test_a_team_file_that_has_changed_is_refused_or_forced(project: Path) 
         forced = await hall.resume(force=True, sinks=[books])
     assert forced.status == "done"
     assert books.balanced
+
+
+async def test_a_reply_that_was_gone_on_with_is_not_paid_again(home: Path) -> None:
+    broken = True
+
+    def says(body: dict[str, object], api: str) -> Says | Fault:
+        if body["model"] == "second":
+            return Fault("400") if broken else Says("The end.")
+        went_on = "Go on exactly" in str(body)
+        return Says(" and the rest.") if went_on else Says("The first part", stop="max_tokens")
+
+    with fake_models(says) as server:
+
+        def asking(model: str) -> Agent:
+            asked = OpenAICompatibleModel(model, base_url=f"{server.url}/v1", api_key="none")
+            return Agent(model, "Go on.", [asked])
+
+        team = Pipeline("line", [asking("first"), asking("second")])
+        async with Hall.open(home=home) as hall:
+            failed = await hall.run_team(team, "Say it.", cache="off")
+            before, broken = len(server.requests), False
+            result = await hall.resume(failed.run_id, team=team)
+        assert [request.body["model"] for request in server.requests[before:]] == ["second"]
+    assert (failed.status, result.answer) == ("failed", "The end.")
+
+
+async def test_a_larger_budget_of_one_kind_leaves_the_others_as_they_were(home: Path) -> None:
+    price = '[model."openai-compatible:fake"]\nprice = { input = 1.0, output = 10.0 }\n'
+    home.mkdir()
+    (home / "config.toml").write_text(price)
+    usage = {"prompt_tokens": 10, "completion_tokens": 1000, "total_tokens": 1010}
+    with fake_models(lambda body, api: Says("done", usage=usage)) as server:
+        asked = OpenAICompatibleModel("fake", base_url=f"{server.url}/v1", api_key="none")
+        team = Pipeline("line", [Agent(f"m{n}", f"You are {n}.", [asked], max_output=1000) for n in range(6)])
+        async with Hall.open(home=home) as hall:
+            short = await hall.run_team(team, "Say it.", budget=Budget(usd=0.035, calls=2), cache="off")
+            longer = await hall.resume(short.run_id, team=team, budget=Budget(calls=20))
+            again = await hall.resume(short.run_id, team=team)
+    assert [result.usage.calls for result in (short, longer, again)] == [2, 3, 3]
+    assert "usd" in longer.error.lower() or "$" in longer.error
+    assert (again.usage.cost_usd or 1) <= 0.035
+
+
+async def test_a_reply_that_was_paid_for_stays_though_the_seconds_ended_while_it_was_kept(home: Path) -> None:
+    with fake_models(lambda body, api: "paid") as server:
+        asked = OpenAICompatibleModel("fake", base_url=f"{server.url}/v1", api_key="none")
+        agent = Agent("only", "Say it.", [asked], memory=False)
+        async with Hall.open(home=home) as hall:
+            await hall.run_team(agent, "Warm up.", cache="off")
+            with closing(sqlite3.connect(home / "guildhall.db", isolation_level=None)) as busy:
+
+                def block(event: object) -> None:
+                    if isinstance(event, Asked):
+                        busy.execute("BEGIN IMMEDIATE")
+
+                working = asyncio.create_task(
+                    hall.run_team(agent, "Say it.", cache="off", budget=Budget(seconds=0.5), sinks=[block])
+                )
+                await asyncio.to_thread(server.wait_for, lambda it: len(it.requests) == 2)
+                await asyncio.wait([working], timeout=1.0)
+                busy.execute("ROLLBACK")
+            late = await working
+            result = await hall.resume(late.run_id, team=agent, budget=Budget(seconds=60))
+        assert len(server.requests) == 2
+    assert (late.status, result.answer) == ("failed", "paid")

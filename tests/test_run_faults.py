@@ -1,12 +1,15 @@
 """What goes wrong within a run, or between its sittings, is bounded, counted and said."""
 
 import asyncio
+import sqlite3
+import threading
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_models import fake_models
+from fake_models import Fault, Says, fake_models
 from support import Books, Waiting
 
 from guildhall import Budget, Hall
@@ -14,8 +17,12 @@ from guildhall.agents import Agent, Message, ModelReply, Parallel, Run, ToolCall
 from guildhall.agents.budget import Amount
 from guildhall.agents.conduct import before
 from guildhall.agents.event import Asked, Decided, Lost, Replied, RunFinished, RunStarted
+from guildhall.agents.message import ModelRequest, Native
+from guildhall.agents.models.base import OnText
+from guildhall.agents.models.openai_chat import OpenAICompatibleModel
 from guildhall.agents.testing import ScriptedModel, StubMember
 from guildhall.errors import ProviderError, UserError
+from guildhall.memory.store import writer
 
 
 async def test_seconds_hold_in_tools_too(project: Path) -> None:
@@ -266,3 +273,76 @@ async def test_calls_in_flight_at_a_kill_are_said_to_count_in_full(project: Path
             again = await hall.resume(result.run_id)
     assert again.usage.calls == 2
     assert any("1 call was in flight when the process died" in notice for notice in again.notices)
+
+
+async def test_that_a_call_is_being_paid_for_is_on_disk_while_it_is_made(
+    home: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "LATER", 1000.0)  # nobody else has it written
+    let_go = threading.Event()
+
+    def asked() -> bool:
+        with closing(sqlite3.connect(home / "guildhall.db")) as db:
+            rows = db.execute("SELECT count(*) FROM events WHERE body LIKE '%\"asked\"%'").fetchone()
+            return bool(rows[0])
+
+    with fake_models(lambda body, api: Says("late", after=let_go)) as server:
+        model = OpenAICompatibleModel("fake", base_url=f"{server.url}/v1", api_key="none")
+        async with Hall.open() as hall:
+            working = asyncio.create_task(hall.run_team(Agent("only", "You are.", [model]), "Go."))
+            await asyncio.to_thread(server.wait_for, lambda it: len(it.requests) > 0)
+            while not await asyncio.to_thread(asked):
+                await asyncio.sleep(0.01)
+            let_go.set()
+            assert (await working).status == "done"
+
+
+async def test_a_pause_that_one_server_asks_for_holds_for_no_other(project: Path) -> None:
+    """Nor for another key: another account has limits of its own."""
+    busy = Fault("429", "86400")
+    with fake_models(lambda body, api: busy) as first, fake_models() as second:
+        agents = [
+            Agent("only", "You are.", [OpenAICompatibleModel("fake", base_url=f"{url}/v1", api_key=key)])
+            for url, key in ((first.url, "a"), (first.url, "a"), (first.url, "b"), (second.url, "a"))
+        ]
+        async with Hall.open() as hall:
+            for agent in agents:
+                await hall.run_team(agent, "Go.", cache="off")
+        assert (len(first.requests), len(second.requests)) == (2, 1)
+
+
+async def test_what_is_left_of_a_cut_reply_and_what_goes_back_to_the_provider_hold_no_secret(
+    home: Path, project: Path
+) -> None:
+    key = "ghp_" + "aB3dE5fG7h" * 4
+    native = Native(provider="made", items=({"reasoning": f"The key is {key}."},))
+
+    class Made:
+        name = "made:one"
+
+        def __init__(self, *said: ModelReply | ProviderError) -> None:
+            self.said, self.requests = iter(said), list[ModelRequest]()
+
+        async def complete(self, request: ModelRequest, on_text: OnText) -> ModelReply:
+            self.requests.append(request)
+            if isinstance(said := next(self.said), ProviderError):
+                raise said
+            return said
+
+    @tool
+    def look() -> str:
+        """Look."""
+        return "seen"
+
+    calls = (ToolCall(id="1", name="look"),)
+    first = Made(
+        ProviderError("max_tokens", "cut", partial=f"The key is {key}, "), ModelReply(text="and so on")
+    )
+    second = Made(ModelReply(text="look", calls=calls, native=native), ModelReply(text="done"))
+    async with Hall.open() as hall:
+        cut = await hall.run_team(Agent("only", "You are.", [first]), "Go.")
+        await hall.run_team(Agent("other", "You are.", [second], [look]), "Go.")
+    assert key not in cut.answer
+    assert key not in str(first.requests + second.requests)
+    with closing(sqlite3.connect(home / "guildhall.db")) as db:
+        assert key not in "\n".join(db.iterdump())

@@ -1,6 +1,7 @@
 """When a model call is tried again, on which model, and when it is given up."""
 
 import asyncio
+import math
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -55,7 +56,10 @@ class Tries:
     """Of the current attempt, from 1, over all models."""
     seconds: float = 0.0
     streamed: int = 0
-    """Characters that the current attempt has streamed."""
+    """Bytes of text that the current attempt has streamed."""
+    answered: bool = False
+    limit: float = math.inf
+    """Seconds that the current attempt may take."""
 
 
 async def guarded(
@@ -63,26 +67,34 @@ async def guarded(
     call: Callable[[M, Tries], Awaitable[T]],
     policy: Policy,
     breakers: Breakers | None = None,
+    tries: Tries | None = None,
 ) -> T:
     """The first value that `call` gives, asking each model in turn. Raises the last ProviderError.
 
-    An error that may pass is tried again on the same model; any other leads to the next one, past the
-    others of a provider that cannot be used at all. A model that rests is passed over; the last one is
-    waited for, if its rest is short.
+    An error that may pass is tried again on the same model; any other leads to the next one, as a timeout
+    does where there is one, past the others of a provider that cannot be used at all. A model that rests
+    is passed over; the last one is waited for, if its rest is short. `tries` goes on from what was tried
+    for the same request before.
     """
     if not models:
         raise ValueError("there is no model to ask: give at least one")
-    tries, breakers, unusable = Tries(), breakers or Breakers(), set[str]()
+    tries, breakers = tries or Tries(), breakers or Breakers()
+    if tries.seconds >= policy.deadline:
+        raise ProviderError("timeout", f"nobody answered this request within {policy.deadline:g} s")
     failure: ProviderError | None = None
-    for number, model in enumerate(models, 1):
-        if _place(model) in unusable:
-            continue
+    left = list(models)
+    while left:
+        model = left.pop(0)
         for attempt in range(1, policy.attempts + 1):
             try:
-                await _wait_for(model, breakers, tries, policy, last=number == len(models))
+                await _wait_for(model, breakers, tries, policy, last=not left)
+                time = policy.deadline - tries.seconds
+                tries.limit = time / 2 if left else time  # a model that hangs leaves time for the next
                 return await _one(model, call, tries, breakers)
             except ProviderError as error:
-                failure, pause = error, policy.pause(error, attempt)
+                if failure is None or error.kind != "circuit_open":  # what can be mended is worth more
+                    failure = error
+                pause = policy.pause(error, attempt) if error.kind != "timeout" or not left else None
             if pause is None or tries.seconds + pause >= policy.deadline:
                 break
             tries.seconds += pause
@@ -90,32 +102,32 @@ async def guarded(
         assert failure is not None
         if failure.kind in _OF_THE_REPLY or tries.seconds >= policy.deadline:
             break
-        if failure.kind in _OF_THE_PROVIDER:
-            unusable |= {_place(model)} - {""}
+        if failure.kind in _OF_THE_PROVIDER and (gone := _place(model)):
+            left = [model for model in left if _place(model) != gone]
     assert failure is not None
     raise failure
 
 
 async def _one(model: M, call: Callable[[M, Tries], Awaitable[T]], tries: Tries, breakers: Breakers) -> T:
     tries.number, tries.streamed = tries.number + 1, 0
-    name = _name(model)
+    account = _account(model)
     try:
         value = await call(model, tries)
     except ProviderError as error:
         if error.sent:  # else the model has nothing to do with it
-            breakers.ended(name, error.kind)
+            breakers.ended(account, error.kind)
         raise
     except BaseException:
-        breakers.abandoned(name)
+        breakers.abandoned(account)
         raise
-    breakers.ended(name, None)
+    breakers.ended(account, None)
     return value
 
 
 async def _wait_for(model: object, breakers: Breakers, tries: Tries, policy: Policy, *, last: bool) -> None:
     """Return when the model may be asked. Raises ProviderError if it rests, and there is another one."""
-    name = _name(model)
-    while rest := breakers.rest(name):
+    account, name = _account(model), getattr(model, "name", model)
+    while rest := breakers.rest(account):
         if not last or rest > policy.longest_wait or tries.seconds + rest >= policy.deadline:
             raise ProviderError(
                 "circuit_open",
@@ -127,8 +139,9 @@ async def _wait_for(model: object, breakers: Breakers, tries: Tries, policy: Pol
         await asyncio.sleep(rest)
 
 
-def _name(model: object) -> str:
-    return str(getattr(model, "name", model))
+def _account(model: object) -> str:
+    """What its limits and its failures are noted under."""
+    return str(getattr(model, "account", None) or getattr(model, "name", model))
 
 
 def _place(model: object) -> str:

@@ -55,9 +55,16 @@ async def _kept(answer: Coroutine[Any, Any, Message], who: str) -> Message:
     except asyncio.CancelledError as error:
         if (task := asyncio.current_task()) is None or task.cancelling():
             raise
-        return Message(sender=who, type="error", text=describe(error))  # it was its own, not ours
+        return _failed(who, error)  # it was its own, not ours
     except Exception as error:  # noqa: BLE001  a member of the user's own may raise anything
-        return Message(sender=who, type="error", text=describe(error))
+        return _failed(who, error)
+
+
+def _failed(who: str, error: BaseException) -> Message:
+    """What others are told: not the words of an error that may quote what is private."""
+    private = getattr(error, "private", False)
+    text = "it failed at work on private data; its own entry says why" if private else describe(error)
+    return Message(sender=who, type="error", text=text)
 
 
 def _reasons(failed: Sequence[Message]) -> str:

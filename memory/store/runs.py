@@ -65,9 +65,9 @@ class RunLog:
         """Do without the entry of the last time at this path."""
         self._journal.pop(path, None)
 
-    def forget(self, useless: Callable[[Entry], bool]) -> None:
-        """Do without the entries of the last time for which `useless` holds."""
-        self._journal = {path: e for path, e in self._journal.items() if not useless(e)}
+    def forget(self, useless: Callable[[str, Entry], bool]) -> None:
+        """Do without the entries of the last time for which `useless` holds, given their path."""
+        self._journal = {path: e for path, e in self._journal.items() if not useless(path, e)}
 
     def event(self, number: int, body: Callable[[], str]) -> None:
         """Have the event written, in order, within moments, without the secrets in it.
@@ -81,6 +81,10 @@ class RunLog:
         ):
             self._ended = True
             log.error("the disk takes nothing: the log of run %s ends before event %s", run, number)
+
+    def hurry(self) -> None:
+        """Have the events so far written in a millisecond: one of them says what is about to be paid."""
+        self._db.hurry()
 
     async def record(self, path: str, digest: str, value: Any) -> None:
         """Return when the journal's entry, and all events before it, are on disk."""
@@ -126,8 +130,8 @@ class Runs:
             raise
         return RunLog(self._db, row.id, {})
 
-    async def claim(self, row: RunRow) -> RunLog:
-        """Take over a run that nobody works on, if it still is as it was seen."""
+    async def claim(self, row: RunRow, *, spec: str) -> RunLog:
+        """Take over a run that nobody works on, if it still is as it was seen; `spec` is its new one."""
         if row.status == "running":
             raise RunRefused(
                 f"run {row.id} is at work in a living process; "
@@ -135,10 +139,10 @@ class Runs:
             )
         was = "running" if row.status == "interrupted" else row.status
         sql = (
-            "UPDATE runs SET holder = ?, status = 'running', ended = NULL, cancel = 0 "
+            "UPDATE runs SET holder = ?, spec = ?, status = 'running', ended = NULL, cancel = 0 "
             "WHERE id = ? AND holder = ? AND status = ?"
         )
-        values = (self._liveness.holder, row.id, row.holder, was)
+        values = (self._liveness.holder, spec, row.id, row.holder, was)
         if await self._db.write(lambda db: db.execute(sql, values).rowcount) != 1:
             await self.find(row.id)  # says so if it was removed meanwhile
             raise RunRefused(f"another process has just taken over run {row.id}; watch it there")

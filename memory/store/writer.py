@@ -15,6 +15,8 @@ Work = Callable[[sqlite3.Connection], Any]
 
 LATER = 0.03
 """Seconds that work which nobody waits for may lie until it is committed."""
+SOON = 0.001
+"""The same for work that is worth money; what takes less than this has a write of its own behind it."""
 AGAIN = 1.0
 """Seconds until work that the database did not take, and nobody waits for, is tried again."""
 MOST = 20_000
@@ -51,6 +53,7 @@ class Writer:
         self._batch: list[_Job] = []  # taken from the jobs, and not on disk
         self._failing = False
         self._refusal: tuple[str, str] | None = None
+        self._soon: asyncio.TimerHandle | None = None
         self._some, self._urgent = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="guildhall-writer", daemon=True)
         self._thread.start()
@@ -60,6 +63,9 @@ class Writer:
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Any] = loop.create_future()
         self._add(_Job(work, done))
+        if self._soon is not None:  # all goes along with this
+            self._soon.cancel()
+            self._soon = None
         loop.call_soon(self._urgent.set)  # after this turn of the loop, with all it hands in
         return done
 
@@ -73,12 +79,21 @@ class Writer:
         self._add(_Job(work))
         return True
 
+    def hurry(self) -> None:
+        """Have all that was handed in committed almost at once, though nobody waits for it."""
+        if self._soon is None:
+            self._soon = asyncio.get_running_loop().call_later(SOON, self._hurried)
+
     def close(self) -> None:
         """Return when all is on disk, or the database has once more not taken it."""
         self._refuse("store_closed", "the store is closed")
         self._urgent.set()
         self._some.set()
         self._thread.join()
+
+    def _hurried(self) -> None:
+        self._soon = None
+        self._urgent.set()
 
     def _add(self, job: _Job) -> None:
         with self._guard:

@@ -1,0 +1,95 @@
+"""Which models may be asked, and in which order."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from guildhall.errors import ProviderError
+from guildhall.memory.store.track import Tally
+
+from .message import Message, ModelRequest
+from .models.base import Model
+from .models.clients import is_local
+from .models.router import Candidates, Ranking
+from .prices import Prices
+
+if TYPE_CHECKING:
+    from .run import Run
+
+Chosen = tuple[Sequence[Model], Ranking | None]
+"""Models in the order in which they are asked, and why; None where nothing was open."""
+
+
+def chosen(
+    models: Sequence[Model],
+    message: Message,
+    *,
+    prices: Prices,
+    track: Mapping[str, Tally],
+    priced: bool,
+) -> Chosen:
+    """The models in the order in which they suit what is asked.
+
+    Of candidates, those that may not see the message are left out, and with `priced` those without a price.
+    """
+    if not isinstance(models, Candidates):
+        return models, None
+    private = bool(message.private_parts)
+    usable = models.only(lambda model: not private or is_private(model))
+    usable = usable.only(lambda model: not priced or prices.knows(model))
+    material = sum(len(quote.text) for quote in message.quotes) // 4
+    ranking = usable.ranked(message.text, material=material, track=track)
+    return ranking.models, ranking
+
+
+def is_private(model: Model) -> bool:
+    """Whether the model may see private data."""
+    return bool(getattr(model, "private", False))
+
+
+def workers(member: object) -> Iterator[Any]:
+    """Those in a team, and in its teams, who are no teams themselves; a member alone is its own."""
+    parts = [*getattr(member, "members", ()), *filter(None, [getattr(member, "synthesizer", None)])]
+    if not parts:
+        yield member
+    for part in parts:
+        yield from workers(part)
+
+
+def may_see_private(member: object) -> bool:
+    """Whether anybody of the member may see private data; where the models are not known, somebody may."""
+    known = [getattr(worker, "models", None) for worker in workers(member)]
+    return any(models is None or any(map(is_private, models)) for models in known)
+
+
+def allowed(run: "Run", models: Sequence[Model], request: ModelRequest) -> Sequence[Model]:
+    """The models that may see what is in the request, or can have gone into it. ProviderError if none may."""
+    if not (private := request.private or ("what was seen here",) * run.private):
+        return models
+    if marked := [model for model in models if is_private(model)]:
+        return marked
+    what, names = ", ".join(private[:5]), ", ".join(model.name for model in models[:5])
+    raise ProviderError(
+        "private",
+        f"{what} is private, and {names} is not marked private: nothing was sent. {how_to_mark(models[0])}",
+    )
+
+
+def how_to_mark(model: Model) -> str:
+    """What to do so that the model may see private data."""
+    address = getattr(model, "base_url", None)
+    value = f'"{address}"' if address and not is_local(address) else "true"
+    return (
+        f'If you trust it, mark it in config.toml as [model."{model.name}"] private = {value}, or with '
+        "private=True where a program makes it; or take a model that runs here"
+    )
+
+
+def priced(run: "Run", models: Sequence[Model]) -> Sequence[Model]:
+    """Under a budget in USD, the models whose price is known; all of them, if none is."""
+    if not run.state.meter.budget.strict:
+        return models
+    known = [model for model in models if run.state.prices.knows(model)]
+    if known and known[0] is not models[0]:
+        reason = f"the price of {models[0].name} is not known, and there is a budget in USD"
+        run.decided("model", known[0].name, reason)
+    return known or models
