@@ -78,15 +78,27 @@ def stated_price(model: Model) -> Price | None:
     given = getattr(model, "price", None)
     if given is None:
         return None
-    parts = list(given) if isinstance(given, tuple | list) else []
-    known = [part for number, part in enumerate(parts) if number < 2 or part is not None]
-    if not (2 <= len(parts) <= len(Price._fields) and all(map(_is_price, known))):
+    parts = given if isinstance(given, tuple | list) else ()
+    try:
+        price = _price_of(*parts)
+    except TypeError:  # of a part that has no hash, or too many parts
+        price = None
+    if price is None:
         raise UserError(
             f"the price of the model {getattr(model, 'name', model)!s:.80} is {given!r:.80}; it must be a "
             "pair (input, output) of finite numbers from 0 on, in USD for a million tokens, or None if it is "
             "not known"
         )
-    return Price(*(None if part is None else float(part) for part in parts))  # type: ignore[arg-type]  # checked above
+    return price
+
+
+@lru_cache(maxsize=256, typed=True)
+def _price_of(read: Any, said: Any, cached: Any = None, written: Any = None) -> Price | None:
+    """The parts as a price, if they can be one."""
+    known = (read, said, *(part for part in (cached, written) if part is not None))
+    if not all(map(_is_price, known)):
+        return None
+    return Price(*(None if part is None else float(part) for part in (read, said, cached, written)))  # type: ignore[arg-type]  # the first two are numbers
 
 
 def _is_price(part: Any) -> bool:
