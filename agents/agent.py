@@ -77,15 +77,16 @@ class Agent:
         run.show(message.quotes)
         turns = self._turns(message, run.mark if message.quotes else "")
         sources = list(message.sources)
-        invalid, begun = 0, ""
+        invalid, cut, begun = 0, 0, ""
         for _ in range(self.turns):
             try:
                 reply = await run.ask(models, self._request(turns), priority=message.priority)
             except ProviderError as error:
                 invalid += 1
                 more = self._mended(error, run)
-                if more and invalid >= self.tries and begun:
-                    return self._cut(message, begun + error.partial, sources, run)
+                cut += error.kind == "max_tokens"
+                if more and invalid >= self.tries and error.kind == "max_tokens":
+                    return self._cut_off(message, begun + error.partial, cut, sources, run)
                 if not more or invalid >= self.tries:
                     raise
                 turns += more
@@ -111,9 +112,10 @@ class Agent:
             return run.answer(message, reply.text, data=data, sources=tuple(dict.fromkeys(sources)))
         raise Failure(f"{self.name} has used its {self.turns} turns without an answer", kind="turns")
 
-    def _cut(self, message: Message, text: str, sources: list[int], run: Run) -> Message:
+    def _cut_off(self, message: Message, text: str, cut: int, sources: list[int], run: Run) -> Message:
         """What was paid for of an answer that comes to no end."""
-        run.state.notice(f"the answer of {self.name} was cut off after {self.tries} replies of full length")
+        replies = f"{cut} replies" if cut > 1 else "a reply"
+        run.state.notice(f"the answer of {self.name} was cut off after {replies} of full length")
         return run.answer(message, f"{text}\n\n[cut off here]", sources=tuple(dict.fromkeys(sources)))
 
     def first_request(self, message: Message) -> ModelRequest:

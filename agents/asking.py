@@ -12,7 +12,7 @@ from guildhall.errors import BudgetRefused, Failure
 from . import event as ev
 from .attempt import Call, attempt, kept_failure, kept_reply, replayed
 from .budget import NOTHING, Meter
-from .choosing import allowed, is_private, priced
+from .choosing import allowed, is_private, priced, private_parts
 from .message import ModelReply, ModelRequest
 from .models.base import Model
 from .models.guarded import guarded
@@ -32,12 +32,11 @@ async def ask(run: "Run", models: Sequence[Model], request: ModelRequest, priori
     """
     state = run.state
     digest = request.digest() if state.log is not None or state.replies is not None else ""
-    sample = state.asked_before(digest)
     if (known := run.recorded(digest)) is not None:
         source, model = state.replied.get(run.path, (0, ""))
         state.models |= {model} - {""}
         return replayed(known, source)
-    call = Call(run, request, digest, sample, priority)
+    call = Call(run, request, digest, state.sample(digest) if digest else 0, priority)
     try:
         usable = priced(run, allowed(run, models, request))
         reply, cached = await _in_time(state.meter, partial(_affordable, call, usable))
@@ -45,7 +44,7 @@ async def ask(run: "Run", models: Sequence[Model], request: ModelRequest, priori
         if not call.tries.answered:  # a reply that was paid for is in the journal
             await run.record(digest, kept_failure(failure))
         raise
-    return await _reused(run, reply, digest) if cached else reply
+    return await _reused(call, reply) if cached else reply
 
 
 async def _in_time(meter: Meter, asking: Callable[[], Awaitable[T]]) -> T:
@@ -107,20 +106,21 @@ async def _earlier(call: Call) -> ModelReply | None:
 def _cheaper(call: Call, models: Sequence[Model]) -> list[Model]:
     """The models of the team that the budget has room for, the dearest first."""
     state, request, names = call.run.state, call.request, {models[0].name}
+    private = private_parts(call.run, request)
     fitting: list[tuple[float, Model]] = []
     for model in (*models, *state.team_models.values()):
         most = state.prices.amount(model, call.most_tokens, request.max_output)
         known = model.name in names or not state.prices.knows(model)
-        if not known and state.meter.fits(most) and (is_private(model) or not request.private):
+        if not known and state.meter.fits(most) and (is_private(model) or not private):
             names.add(model.name)
             fitting.append((most.usd, model))
     return [model for _, model in sorted(fitting, key=lambda pair: -pair[0])]
 
 
-async def _reused(run: "Run", reply: ModelReply, digest: str) -> ModelReply:
+async def _reused(call: Call, reply: ModelReply) -> ModelReply:
     """The reply as one of this run, which cost nothing."""
-    reply = reply.model_copy(update={"usage": None})
-    await run.record(digest, kept_reply(reply, NOTHING), wait=False)
+    run, reply = call.run, reply.model_copy(update={"usage": None})
+    await run.record(call.digest, kept_reply(reply, NOTHING, call.sample), wait=False)
     run.state.models.add(reply.model)
     run.state.reused += 1
     event = run.emit(

@@ -34,7 +34,7 @@ class Call:
     digest: str = ""
     """Of the request; empty where nothing is kept."""
     sample: int = 0
-    """How often this run had asked the same before: who asks one thing again wants another answer."""
+    """Tells apart those who ask the same in one run: who asks one thing again wants another answer."""
     priority: int = 0
     tries: Tries = field(default_factory=Tries)
     """How far it has come, over all models that are asked."""
@@ -86,13 +86,13 @@ async def attempt(call: Call, model: Model, tries: Tries) -> ModelReply:
             spent = prices.of(model, reply.usage) if reply.usage is not None else most
             _count(run, model, tries.seconds - before, spent)
         finally:
-            slot.free(tokens=spent.tokens)
+            slot.free(tokens=min(spent.tokens, most.tokens))
         tries.answered = True
         run.state.models.add(model.name)
         try:
             if run.state.replies is not None and run.state.cache != "off":
                 run.state.replies.keep(model, call.question, reply)
-            await run.record(call.digest, kept_reply(reply, spent))
+            await run.record(call.digest, kept_reply(reply, spent, call.sample))
         finally:
             reservation.settle(spent)
             event = run.emit(
@@ -121,11 +121,12 @@ def kept_failure(failure: Failure) -> dict[str, Any]:
     return kept
 
 
-def kept_reply(reply: ModelReply, spent: Amount) -> dict[str, Any]:
+def kept_reply(reply: ModelReply, spent: Amount, sample: int) -> dict[str, Any]:
     """A reply as the journal keeps it."""
     return {
         "reply": reply.model_dump(exclude_defaults=True, mode="json", exclude={"source"}),
         "spent": AMOUNT.dump_python(spent),
+        "sample": sample,
     }
 
 
@@ -168,24 +169,26 @@ async def _replied(run: "Run", request: ModelRequest, model: Model, tries: Tries
     shown = Redactor() if run.state.on_delta is not None else None
 
     def on_text(text: str) -> None:
+        limit.reschedule(min(end, now() + tries.patience))
         tries.streamed += len(text.encode(errors="surrogatepass"))
-        if shown is not None and (text := shown.feed(text)):
+        if text and shown is not None and (text := shown.feed(text)):
             run.stream(tries.number, text)
 
-    deadline, left = tries.limit, run.state.meter.seconds_left
-    began = time.monotonic()
+    deadline, left = run.state.policy.deadline - tries.seconds, run.state.meter.seconds_left
+    began, now = time.monotonic(), asyncio.get_running_loop().time
+    end = now() + min(deadline, left)
     try:
-        async with asyncio.timeout(min(deadline, left)) as limit:
+        async with asyncio.timeout_at(min(end, now() + tries.patience)) as limit:
             reply = _redacted(await model.complete(request, on_text))
     except TimeoutError as error:
         if not limit.expired():
             raise ProviderError("timeout", f"{model.name} took too long: {error}") from error
-        if left < deadline:
+        if left < min(deadline, tries.patience):
             raise run.state.meter.out_of_time() from error
+        waited = f"within {run.state.policy.deadline:g} s" if now() >= end else f"for {tries.patience:.3g} s"
         raise ProviderError(
             "timeout",
-            f"{model.name} gave no whole reply within {deadline:.3g} s: try again later, or use another "
-            "model",
+            f"{model.name} gave no whole reply {waited}: try again later, or use another model",
         ) from error
     except ProviderError as error:
         error.partial = redact(error.partial)

@@ -1,12 +1,13 @@
 """Which models may be asked, and in which order."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 
 from guildhall.errors import ProviderError
 from guildhall.memory.store.track import Tally
 
-from .message import Message, ModelRequest
+from .message import Attachment, Message, ModelRequest, Quote
 from .models.base import Model
 from .models.clients import is_local
 from .models.router import Candidates, Ranking
@@ -46,24 +47,66 @@ def is_private(model: Model) -> bool:
     return bool(getattr(model, "private", False))
 
 
-def workers(member: object) -> Iterator[Any]:
+def workers(member: object, above: tuple[object, ...] = ()) -> Iterator[Any]:
     """Those in a team, and in its teams, who are no teams themselves; a member alone is its own."""
-    parts = [*getattr(member, "members", ()), *filter(None, [getattr(member, "synthesizer", None)])]
-    if not parts:
+    members = getattr(member, "members", ())
+    parts = [*members] if isinstance(members, list | tuple) else []
+    parts += [getattr(member, "synthesizer", None)]
+    parts = [part for part in parts if hasattr(part, "run")]
+    if not parts or any(member is one for one in above):  # who knows itself is a team of another kind
         yield member
+        return
     for part in parts:
-        yield from workers(part)
+        yield from workers(part, (*above, member))
 
 
-def may_see_private(member: object) -> bool:
-    """Whether anybody of the member may see private data; where the models are not known, somebody may."""
+def may_see_private(member: object, *, unknown: bool = True) -> bool:
+    """Whether anybody of the member may see private data; `unknown` if nobody knows whom it asks."""
     known = [getattr(worker, "models", None) for worker in workers(member)]
-    return any(models is None or any(map(is_private, models)) for models in known)
+    return any(unknown if models is None else any(map(is_private, models)) for models in known)
+
+
+def kept_back(member: object, message: Message, *, trusted: bool) -> list[Quote]:
+    """The memories that the member may not be shown, or does not want."""
+    memories = [quote for quote in message.quotes if quote.kind == "memory"]
+    if getattr(member, "memory", True) is False:
+        return memories
+    if trusted and may_see_private(member, unknown=False):
+        return []
+    return [quote for quote in memories if quote.private]
+
+
+def marked(message: Message, public: AbstractSet[str], files: Sequence[Attachment]) -> Message:
+    """The message of who has seen private data, with all marked private that can have been made of it.
+
+    Texts that are `public`, and the `files` that were given, are left as they are.
+    """
+    mark = {"private": True}
+    quotes = (
+        quote if quote.private or quote.text in public else quote.model_copy(update=mark)
+        for quote in message.quotes
+    )
+    attachments = (
+        file if file.private or file in files else file.model_copy(update=mark)
+        for file in message.attachments
+    )
+    return message.model_copy(
+        update={
+            "private": message.private or message.text not in public,
+            "quotes": tuple(quotes),
+            "attachments": tuple(attachments),
+        }
+    )
+
+
+def private_parts(run: "Run", request: ModelRequest) -> tuple[str, ...]:
+    """What in the request is private, or can be, by name."""
+    return request.private or ("what was seen here",) * run.private
 
 
 def allowed(run: "Run", models: Sequence[Model], request: ModelRequest) -> Sequence[Model]:
     """The models that may see what is in the request, or can have gone into it. ProviderError if none may."""
-    if not (private := request.private or ("what was seen here",) * run.private):
+    if not (private := private_parts(run, request)):
         return models
     if marked := [model for model in models if is_private(model)]:
         return marked

@@ -164,7 +164,8 @@ def limits_of(asked: Budget, of_team: Budget, default_usd: float) -> Budget:
     by_default = limits["usd"] is None and default_usd > 0
     if by_default:
         limits["usd"] = default_usd
-    return Budget(**limits, depth=asked.depth, by_default=by_default)
+    depth = of_team.depth if asked.depth == Budget.depth else asked.depth
+    return Budget(**limits, depth=depth, by_default=by_default)
 
 
 def refuse_unusable(message: Message, agents: Sequence[Agent], budget: Budget, prices: Prices) -> None:

@@ -64,6 +64,10 @@ async def conduct(
         if not isinstance(error, GuildhallError):
             log.debug("a member raised", exc_info=True)
         text = describe(error)
+    stands = None if answer else _answered_before(resumed or ())
+    if stands is not None:
+        state.notice(f"the run was gone on with, and {outcome} ({text}): the earlier answer stands")
+        text, outcome = stands.text, "answered"
     if state.reused:
         replies = f"{state.reused} repl{'ies' if state.reused > 1 else 'y'}"
         state.notice(
@@ -75,15 +79,21 @@ async def conduct(
         text=text,
         spent=state.meter.spent,
         seconds=state.meter.seconds,
-        cited=sources_of(text, state) if answer else (),
+        cited=sources_of(text, state) if answer else stands.cited if stands else (),
         notices=tuple(state.notices),
     )
     if state.log is not None:
-        ending = asyncio.ensure_future(state.log.end(_STATUS[outcome], answer.text if answer else ""))
+        ending = asyncio.ensure_future(state.log.end(_STATUS[outcome], text if outcome == "answered" else ""))
         await wait_out(ending)
         if problem := ending.exception():
             state.notice(f"how this run ended could not be kept: {describe(problem)}")
     return answer
+
+
+def _answered_before(events: Sequence[ev.Event]) -> ev.RunFinished | None:
+    """The end of a run that had come to an answer before it was gone on with."""
+    ends = [event for event in events if isinstance(event, ev.RunFinished)]
+    return ends[-1] if ends and ends[-1].outcome == "answered" else None
 
 
 async def wait_out(task: "asyncio.Future[Any]") -> None:
@@ -230,9 +240,12 @@ def forget_refusals(log: RunLog) -> None:
     log.forget(lambda _, entry: _is_failure(entry) and entry.value["failed"] == "budget")
 
 
-def forget_failures(log: RunLog) -> None:
+def forget_failures(log: RunLog, events: Sequence[ev.Event]) -> None:
     """Have calls that had failed asked anew, but for failures after which the member went on."""
-    log.forget(lambda path, entry: _is_failure(entry) and log.known(_next(path)) is None)
+    asked = {event.path for event in events if isinstance(event, ev.Asked)}
+    log.forget(
+        lambda path, entry: _is_failure(entry) and not (_next(path) in asked or log.known(_next(path)))
+    )
 
 
 def _next(path: str) -> str:

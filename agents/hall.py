@@ -178,7 +178,7 @@ class Hall:
         state = await self._shared.state(row.id, spec, limits, built.agents, sinks=sinks, on_text=on_text)
         state.log = await self._taken(self._runs.claim(row, spec=spec.model_dump_json()))
         if row.status != "interrupted":
-            forget_failures(state.log)
+            forget_failures(state.log, events)
         elif budget is not None:
             forget_refusals(state.log)
         state.replied, state.scope = was.replied, row.scope

@@ -13,6 +13,8 @@ from guildhall.memory.records import Hit
 MessageType = Literal["request", "response", "broadcast", "error", "info"]
 QuoteKind = Literal["document", "answer", "memory", "specialist"]
 Effort = Literal["low", "medium", "high"]
+UNTOLD = "it failed at work on private data"
+"""All that members are told of an error that may quote what is private."""
 TEXT_TYPES = ("text/", "application/json", "application/xml", "application/toml")
 
 
@@ -141,14 +143,15 @@ class Message(Frozen):
         return self.model_copy(update={"quotes": tuple(q for q in self.quotes if q not in gone)})
 
     def as_quote(self) -> Quote:
-        """This answer as it is shown to another member."""
+        """This answer as it is shown to another member; not the words of an error about private data."""
+        untold = self.failed and self.private
         return Quote(
             label=self.sender,
             kind="answer",
-            text=self.text,
+            text=UNTOLD if untold else self.text,
             sources=self.sources,
             failed=self.failed,
-            private=self.private,
+            private=self.private and not untold,
         )
 
 
@@ -223,8 +226,17 @@ class ToolSpec(Frozen):
     parameters: dict[str, Any]
 
 
-_OF_THE_RUN: Any = {"turns": {"__all__": {"mark": True, "quotes": {"__all__": {"sources"}}}}}
-"""What differs from run to run in requests that ask the same."""
+_OF_THE_RUN: Any = {
+    "turns": {
+        "__all__": {
+            "mark": True,
+            "private": True,
+            "quotes": {"__all__": {"sources", "private"}},
+            "attachments": {"__all__": {"private"}},
+        }
+    }
+}
+"""What differs from run to run in requests that ask the same, and who may see them."""
 
 
 class ModelRequest(Frozen):
@@ -236,8 +248,6 @@ class ModelRequest(Frozen):
     """The JSON schema that the reply's text must fit."""
     max_output: int = 8192
     effort: Effort | None = None
-    sample: int = 0
-    """Tells apart several replies to one request."""
 
     def digest(self) -> str:
         """The same for two requests that ask the same, whatever run they belong to."""

@@ -17,7 +17,7 @@ from guildhall.redact import logger, redact
 
 from . import asking, choosing
 from . import event as ev
-from .message import Message, ModelReply, ModelRequest, Quote, ToolCall, plain
+from .message import UNTOLD, Attachment, Message, ModelReply, ModelRequest, Quote, ToolCall, plain
 from .models.base import Model
 from .state import RunState
 from .tool import Tool, ToolContext
@@ -46,7 +46,7 @@ class Member(Protocol):
 class Run:
     """A span of a run. A team opens its members' spans with `give`, in an order free of timing."""
 
-    __slots__ = ("_children", "_shown", "_task", "path", "private", "state", "trusted", "who")
+    __slots__ = ("_children", "_files", "_public", "_shown", "path", "private", "state", "trusted", "who")
 
     def __init__(self, state: RunState, path: str = "", who: str = "user") -> None:
         self.state, self.path, self.who = state, path, who
@@ -54,7 +54,8 @@ class Run:
         """Whether what is said here rests on private data."""
         self.trusted = True
         """Whether who works here may see private data that it was not given by the user."""
-        self._task = ""
+        self._public: set[str] = {UNTOLD}
+        self._files: tuple[Attachment, ...] = ()
         self._children: Counter[str] = Counter()
         self._shown: list[Quote] = []
 
@@ -106,8 +107,8 @@ class Run:
 
     def give(self, member: Member, message: Message, *, name: str = "") -> Coroutine[Any, Any, Message]:
         """The member's answer. It is started here and now, before anything is awaited."""
-        if self.private and message.text != self._task:  # words of its own may hold what it has seen
-            message = message.model_copy(update={"private": True})
+        if self.private:
+            message = choosing.marked(message, self._public, self._files)
         span = self.span(name or member.name, member.name)
         models = {model.name: model for model in getattr(member, "models", ())}
         self.state.team_models |= models
@@ -117,15 +118,26 @@ class Run:
     async def _given(self, span: "Run", member: Member, message: Message) -> Message:
         try:
             answer = await span._work(member, message)  # noqa: SLF001  a span of ours
-        finally:
-            self.private |= span.private
-        self.private |= answer.private
+        except BaseException as error:
+            self._noted(describe(error), private=span.private)
+            raise
+        self._noted(answer.text, private=span.private or answer.private)
         return answer
+
+    def _noted(self, text: str, *, private: bool) -> None:
+        self.private |= private
+        if not private:
+            self._public.add(text)
 
     async def _work(self, member: Member, message: Message) -> Message:
         self.trusted = self.trusted and choosing.may_see_private(member)
-        message = self._offered(member, message)
-        self.private, self._task = bool(message.private_parts), message.text
+        kept_back = choosing.kept_back(member, message, trusted=self.trusted)
+        self.state.withheld(quote.label for quote in kept_back if quote.private)
+        message = message.without(kept_back)
+        self.private, self._files = bool(message.private_parts), message.attachments
+        self._public |= {quote.text for quote in message.quotes if not quote.private}
+        if not message.private:
+            self._public.add(message.text)
         try:
             if self.path.count("/") >= self.state.meter.budget.depth:
                 raise BudgetRefused(
@@ -143,16 +155,6 @@ class Run:
             raise
         self.emit(ev.Finished, outcome="answered", text=answer.text, sources=answer.sources)
         return answer
-
-    def _offered(self, member: Member, message: Message) -> Message:
-        """The message without the memories that the member may not see, or does not want."""
-        if getattr(member, "memory", True) is False:
-            return message.without(quote for quote in message.quotes if quote.kind == "memory")
-        if self.trusted:
-            return message
-        kept_back = [quote for quote in message.quotes if quote.kind == "memory" and quote.private]
-        self.state.withheld(quote.label for quote in kept_back)
-        return message.without(kept_back)
 
     def _checked(self, answer: Message, *, from_model: bool) -> Message:
         """The answer without secrets, which what models say is already, and private where it must be."""
@@ -312,7 +314,7 @@ class Run:
             raise StoreError("no_memory", "this run was started without a memory")
         text, here = redact(text), self.span("remember")
         author = Author(agent=self.who, model=model, run=self.id, host=self.state.host)
-        id_ = _digest(self.id, here.path)
+        id_ = _digest(self.id, here.path, text)
         source = more.pop("source", f"run:{self.id}")
         remembered = await self.state.memory.remember(
             text,

@@ -1,7 +1,6 @@
 """What all spans of one run share."""
 
 import itertools
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -68,12 +67,17 @@ class RunState:
     reused: int = 0
     """Replies that came from the cache."""
     notices: list[str] = field(default_factory=list)
-    _asked: Counter[str] = field(default_factory=Counter)
+    _samples: dict[str, set[int]] = field(default_factory=dict)
 
-    def asked_before(self, digest: str) -> int:
-        """How often this run has made a request of that digest before this one."""
-        self._asked[digest] += 1
-        return self._asked[digest] - 1
+    def sample(self, digest: str) -> int:
+        """A number that no other request of that digest has in this run, in any of its sittings."""
+        if (taken := self._samples.get(digest)) is None:
+            taken = self._samples[digest] = set(self.log.samples(digest) if self.log is not None else ())
+        number = len(taken)
+        while number in taken:
+            number += 1
+        taken.add(number)
+        return number
 
     def tell(self, event: ev.Event) -> None:
         """Show the event to every sink; one that fails stops nothing."""

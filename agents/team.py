@@ -61,7 +61,6 @@ class TeamBuilder:
             name=_called(words),
             instructions=f"You are {words}. Do what you are asked as that person would, and to the point.",
             models=models,
-            max_output=models.most_output,
             tools=self._tools(("read_file", "search_files", "recall"), words),
             role=words,
         )
@@ -94,7 +93,6 @@ class TeamBuilder:
             name=spec.name,
             instructions="\n\n".join(filter(None, [spec.instructions, said.brief])),
             models=models,
-            max_output=models.most_output,
             tools=self._tools(spec.tools, spec.name),
             role=spec.description,
             effort=spec.effort,

@@ -86,13 +86,18 @@ def run_id(number: int) -> str:
     return f"{number:032x}"
 
 
-def team(url: str, number: int) -> Member:
-    """Three members, each with a model of its own API first and the others behind it, and a synthesizer."""
-    models: list[Model] = [
+def models_of(url: str) -> tuple[AnthropicModel, OpenAIModel, OpenAICompatibleModel]:
+    """One of each API, all of the one server."""
+    return (
         AnthropicModel("fake", api_key="none", base_url=url),
         OpenAIModel("fake", api_key="none", base_url=f"{url}/v1"),
         OpenAICompatibleModel("fake", api_key="none", base_url=f"{url}/v1"),
-    ]
+    )
+
+
+def team(url: str, number: int) -> Member:
+    """Three members, each with a model of its own API first and the others behind it, and a synthesizer."""
+    models: list[Model] = [*models_of(url)]
 
     def agent(name: str, first: int) -> Agent:
         ranked = [*models[first:], *models[:first]]
@@ -201,7 +206,7 @@ def sums_agree(events: list[Event]) -> bool:
     )
 
 
-async def of_the_limits(home: Path) -> list[Row]:
+async def of_the_limits(home: Path, url: str) -> list[Row]:
     """Whether all places in flight can be had again, also those of the process that was killed."""
     liveness, db = Liveness(home / "locks"), Database(home / "guildhall.db")
     slots = Slots(Limits(db, liveness), lambda _: Limit(in_flight=IN_FLIGHT))
@@ -209,10 +214,10 @@ async def of_the_limits(home: Path) -> list[Row]:
     waits: list[str] = []
     with suppress(TimeoutError):
         async with asyncio.timeout(10):
-            for provider in PROVIDERS.values():
+            for model in models_of(url):
                 for _ in range(IN_FLIGHT):
-                    name = f"{provider}:fake"
-                    taken.append(await slots.take(name, tokens=0, on_wait=waits.append))
+                    place = slots.take(model.name, account=model.account, tokens=0, on_wait=waits.append)
+                    taken.append(await place)
     for slot in taken:
         slot.free()
     await asyncio.to_thread(db.close)
@@ -316,7 +321,7 @@ def main(runs: int) -> int:
                 raise SystemExit(f"a worker ended with code {process.returncode}:\n{said}")
         seconds = time.monotonic() - began
         rows, answered = asyncio.run(of_the_runs(home, runs))
-        rows += of_the_server(url, answered) + asyncio.run(of_the_limits(home))
+        rows += of_the_server(url, answered) + asyncio.run(of_the_limits(home, url))
     rows += [
         Row("runs that had ended when a process was killed", f"{ended} of its {runs - half}"),
         Row("seconds", f"{seconds:.0f}"),

@@ -172,9 +172,9 @@ async def test_a_model_that_hangs_leaves_time_for_the_next() -> None:
     limits = []
 
     async def call(model: str, tries: Tries) -> str:
-        limits.append((model, tries.limit))
+        limits.append((model, tries.patience))
         if model == "hangs":
-            tries.seconds += tries.limit
+            tries.seconds += tries.patience
             raise error("timeout")
         return "in time"
 
@@ -214,3 +214,11 @@ async def test_the_last_model_that_can_be_asked_is_waited_for_if_its_rest_is_sho
     else:
         with pytest.raises(ProviderError, match="a failure: auth"):  # it can be mended, and a rest cannot
             await asking
+
+
+async def test_a_model_that_rests_does_not_stand_for_its_provider() -> None:
+    async def call(model: ScriptedModel, _tries: Tries) -> ModelReply:
+        return await model.complete(REQUEST, lambda _: None)
+
+    models = (Named("a:1", error("auth")), Named("b:1", "never asked"), Named("b:2", "instead"))
+    assert (await guarded(models, call, QUICK, Resting(60.0))).text == "instead"

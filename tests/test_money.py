@@ -1,13 +1,17 @@
 """What a call may cost is reserved, what it did cost is settled, and a short budget is made the best of."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fake_models import FakeModels, Fault, Says, fake_models
+from fake_replies import Call
 from support import Books
 
 from guildhall import Budget, Hall
 from guildhall.agents import Agent, Parallel, tool
+from guildhall.agents.commission import limits_of
 from guildhall.agents.event import Decided, Lost, Replied
 from guildhall.agents.message import ModelReply, ModelRequest
 from guildhall.agents.models.base import OnText
@@ -287,3 +291,51 @@ async def test_members_that_a_budget_left_out_come_in_with_a_larger_one(priced: 
         assert len(server.requests) == 4
     assert [few.status, same.answer, all_.status] == ["done", few.answer, "done"]
     assert [said.status for said in all_.contributions] == ["answered"] * 4
+
+
+async def test_an_answer_stands_when_the_run_is_gone_on_with_in_vain(priced: Path) -> None:
+    broken = False
+
+    def says(body: dict[str, Any], api: str) -> Says | Fault:
+        return Fault("401") if broken else Says("the answer")
+
+    with fake_models(says) as server:
+        one, last = (member(name, asking(server, "cheap")) for name in ("one", "last"))
+        team = Parallel("many", [one, replace(one, name="long", max_output=90_000)], last)
+        async with Hall.open() as hall:
+            first = await hall.run_team(team, TASK, budget=Budget(tokens=20_000))
+            broken = True
+            vain = await hall.resume(first.run_id, team=team, budget=Budget(tokens=900_000))
+            stored, row = await hall.result(first.run_id), await hall.find(first.run_id)
+    assert [one.status for one in (first, vain, stored)] == ["done"] * 3
+    assert {first.answer, vain.answer, stored.answer, row.answer} == {"the answer"}
+    assert any("the earlier answer stands" in notice for notice in vain.notices)
+
+
+async def test_what_came_of_a_run_that_was_gone_on_with_is_remembered_in_place_of_the_first(
+    priced: Path,
+) -> None:
+    with fake_models(lambda body, api: f"opinion {len(server.requests)}") as server:
+        team = Parallel("many", [member(f"m{number}", asking(server, "cheap")) for number in range(2)])
+        async with Hall.open() as hall:
+            first = await hall.run_team(team, TASK, budget=Budget(calls=1))
+            await hall.resume(first.run_id, team=team, budget=Budget(calls=9))
+            outcomes = [
+                hit.record.text for hit in await hall.recall("outcome offers") if hit.record.author.run
+            ]
+    assert len(outcomes) == 1
+    assert "opinion 2" in outcomes[0]
+
+
+async def test_a_cut_off_answer_is_told_from_one_that_could_not_be_used(project: Path) -> None:
+    said = iter([Says("begun ", stop="max_tokens"), *[Says(calls=(Call("nobody", "{}"),))] * 2])
+    with fake_models(lambda body, api: next(said)) as server:
+        async with Hall.open() as hall:
+            result = await hall.run_team(member("only", asking(server, "fake")), TASK)
+    assert (result.status, result.answer) == ("failed", "")
+    assert "nobody" in result.error
+
+
+async def test_limits_that_a_larger_budget_does_not_name_stay(project: Path) -> None:
+    first, later = Budget(usd=1, depth=3), Budget(calls=20)
+    assert limits_of(later, first, 0) == Budget(usd=1, calls=20, depth=3)

@@ -16,7 +16,7 @@ from guildhall import Budget, Hall
 from guildhall.agents import Agent, Parallel
 from guildhall.agents.config import CacheMode
 from guildhall.agents.event import Asked, Decided, Replied
-from guildhall.agents.message import ModelReply, ModelRequest, Turn
+from guildhall.agents.message import ModelReply
 from guildhall.agents.models.guarded import Policy, Tries, guarded
 from guildhall.agents.models.openai_chat import OpenAICompatibleModel
 from guildhall.agents.models.replies import Replies
@@ -193,24 +193,6 @@ class Named(ScriptedModel):
     identity = "provider:model@somewhere"
 
 
-async def test_samples_of_one_question_stay_apart(tmp_path: Path) -> None:
-    first = ModelRequest(turns=(Turn(role="user", text=TASK),))
-    second = first.model_copy(update={"sample": 1})
-    assert first.digest() != second.digest()
-
-    async def work(replies: Replies, db: Database) -> None:
-        replies.keep(Named(), first.digest(), ModelReply(text="one", model="provider:model"))
-        await db.write(lambda _: None)  # what is kept is there with the next write
-
-        async def ask() -> ModelReply:
-            return ModelReply(text="two", model="provider:model")
-
-        assert (await replies.reply([Named()], first.digest(), "use", ask, Tries()))[0].text == "one"
-        assert (await replies.reply([Named()], second.digest(), "use", ask, Tries()))[0].text == "two"
-
-    await through(tmp_path, work)
-
-
 async def test_one_who_waits_goes_on_when_the_one_who_asks_is_cancelled(tmp_path: Path) -> None:
     async def work(replies: Replies, db: Database) -> None:
         begun = asyncio.Event()
@@ -320,3 +302,44 @@ async def test_one_who_waits_keeps_the_seconds_of_its_own_run(project: Path) -> 
             assert (await leading).answer == "late"
     assert [said.status for said in result.contributions] == ["failed", "answered"]
     assert "seconds are over" in result.contributions[0].error
+
+
+async def test_one_whose_other_models_were_not_asked_has_time_for_them(tmp_path: Path) -> None:
+    class Other(Named):
+        name = "provider:other"
+
+    async def work(replies: Replies, db: Database) -> None:
+        leading, waiting = Tries(), Tries()
+
+        async def fails() -> ModelReply:
+            leading.seconds = 300.0
+            raise ProviderError("timeout", "no reply came")
+
+        async def ask() -> ModelReply:
+            return ModelReply(text=f"{waiting.seconds:g}", model="provider:other")
+
+        first = asyncio.ensure_future(replies.reply([Named()], "digest", "use", fails, leading))
+        second = asyncio.ensure_future(replies.reply([Named(), Other()], "digest", "use", ask, waiting))
+        with pytest.raises(ProviderError, match="no reply came"):
+            await first
+        assert (await second)[0].text == "0"
+
+    await through(tmp_path, work)
+
+
+async def test_who_asks_the_same_in_a_resumed_run_gets_no_reply_of_another(project: Path) -> None:
+    """Whichever of them asks first, then and now."""
+    said, broken = itertools.count(1), True
+
+    def says(body: dict[str, object], api: str) -> Says | Fault:
+        return Fault("400") if broken and len(server.requests) == 1 else Says(f"opinion {next(said)}")
+
+    with fake_models(says) as server:
+        jury = Parallel("jury", [member(server, "ann"), member(server, "bob")], need=2)
+        async with Hall.open() as hall:
+            first = await hall.run_team(jury, TASK)
+            broken = False
+            again = await hall.resume(first.run_id, team=jury)
+        assert len(server.requests) == 3
+    assert first.status == "failed"
+    assert {said.text for said in again.contributions} == {"opinion 1", "opinion 2"}

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from fake_models import Fault, Says, fake_models
-from support import Books, Waiting
+from support import Books, Waiting, given
 
 from guildhall import Budget, Hall
 from guildhall.agents import Agent, Message, ModelReply, Parallel, Run, ToolCall, tool
@@ -19,7 +19,9 @@ from guildhall.agents.conduct import before
 from guildhall.agents.event import Asked, Decided, Lost, Replied, RunFinished, RunStarted
 from guildhall.agents.message import ModelRequest, Native
 from guildhall.agents.models.base import OnText
+from guildhall.agents.models.guarded import Policy
 from guildhall.agents.models.openai_chat import OpenAICompatibleModel
+from guildhall.agents.state import RunState
 from guildhall.agents.testing import ScriptedModel, StubMember
 from guildhall.errors import ProviderError, UserError
 from guildhall.memory.store import writer
@@ -346,3 +348,33 @@ async def test_what_is_left_of_a_cut_reply_and_what_goes_back_to_the_provider_ho
     assert key not in str(first.requests + second.requests)
     with closing(sqlite3.connect(home / "guildhall.db")) as db:
         assert key not in "\n".join(db.iterdump())
+
+
+async def test_a_reply_that_comes_slowly_is_not_cut_off_for_another_model(project: Path) -> None:
+    class Slow:
+        name = "mine:slow"
+
+        async def complete(self, request: ModelRequest, on_text: OnText) -> ModelReply:
+            for _ in range(8):
+                await asyncio.sleep(0.05)
+                on_text("")  # it thinks
+            return ModelReply(text="at last")
+
+    never = ScriptedModel("never asked")
+    state = RunState("r" * 32, policy=Policy(deadline=0.6))
+    asked = Agent("only", "You are.", [Slow(), never])
+    assert (await given(asked, "Go.", state=state)).text == "at last"
+
+
+async def test_a_model_that_says_nothing_is_left_for_the_next(project: Path) -> None:
+    class Silent:
+        name = "mine:silent"
+
+        async def complete(self, request: ModelRequest, on_text: OnText) -> ModelReply:
+            on_text("begun, and then")
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    state = RunState("r" * 32, policy=Policy(deadline=0.4))
+    asked = Agent("only", "You are.", [Silent(), ScriptedModel("instead")])
+    assert (await given(asked, "Go.", state=state)).text == "instead"

@@ -13,7 +13,7 @@ from .base import OnText
 from .exchange import ask
 from .failures import told
 from .receiving import Draft, End, count, fields, usage
-from .sending import PDF, check_files, encoded, in_words, system_text
+from .sending import PDF, at_most, check_files, encoded, in_words, system_text
 
 WORTH_CACHING = 4_000
 """Characters below which the API would not cache a prompt."""
@@ -32,6 +32,8 @@ class AnthropicModel:
     private: bool = field(default=False, kw_only=True)
     """Whether it may see what is private."""
     stream: bool = field(default=True, kw_only=True)
+    most_output: int | None = field(default=None, kw_only=True)
+    """Tokens of one reply that it has room for."""
 
     @property
     def name(self) -> str:
@@ -69,7 +71,7 @@ class AnthropicModel:
             {"name": tool.name, "description": tool.description, "input_schema": tool.parameters}
             for tool in request.tools
         ]
-        body: dict[str, Any] = {"model": self.model, "max_tokens": request.max_output}
+        body: dict[str, Any] = {"model": self.model, "max_tokens": at_most(request, self.most_output)}
         if self.stream:
             body["stream"] = True
         body["messages"] = _messages(request)
@@ -216,7 +218,7 @@ class _Messages(Draft):
                 self.call(index, arguments=delta["partial_json"])
                 block.pieces.append(delta["partial_json"])
             case "thinking_delta":
-                self.grow(delta["thinking"])
+                self.note(delta["thinking"])
                 block.pieces.append(delta["thinking"])
             case "signature_delta":
                 block.signature += delta["signature"]

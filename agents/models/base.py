@@ -6,7 +6,7 @@ from typing import Protocol
 from ..message import ModelReply, ModelRequest
 
 OnText = Callable[[str], None]
-"""Takes each piece of the reply's text as it streams in."""
+"""Takes each piece of the reply's text as it streams in, and an empty one for what comes beside the text."""
 
 
 class Model(Protocol):

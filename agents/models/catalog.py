@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Any
 
 from guildhall.errors import ProviderError, UserError
 from guildhall.memory.store.limits import Limit
@@ -261,22 +262,26 @@ class Catalog:
         full_name = f"{provider.name}:{name}"
         if not self._may_ask(provider):
             raise UserError(_forbidden(full_name))
-        key, url, row = provider.api_key, provider.base_url, self.table.row(full_name)
-        private = self.table.is_private(full_name, url)
-        takes = frozenset(row.takes if row and row.takes is not None else _TAKES[provider.name])
+        url, row = provider.base_url, self.table.row(full_name)
+        said: dict[str, Any] = {
+            "api_key": provider.api_key,
+            "takes": frozenset(row.takes if row and row.takes is not None else _TAKES[provider.name]),
+            "private": self.table.is_private(full_name, url),
+            "most_output": row.context // 2 if row and row.context else None,
+        }
         if provider.name == "anthropic":
             from .anthropic_api import AnthropicModel
 
-            return AnthropicModel(name, api_key=key, base_url=url, takes=takes, private=private)
+            return AnthropicModel(name, base_url=url, **said)
         if provider.name == "openai":
             from .openai_api import OpenAIModel
 
-            return OpenAIModel(name, api_key=key, base_url=url, takes=takes, private=private)
+            return OpenAIModel(name, base_url=url, **said)
         if url is None:
             raise UserError(f"{full_name} cannot be asked: set {KEYS[provider.name]}")
         from .openai_chat import OpenAICompatibleModel
 
-        return OpenAICompatibleModel(name, base_url=url, api_key=key, takes=takes, private=private)
+        return OpenAICompatibleModel(name, base_url=url, **said)
 
 
 _TAKES = {"anthropic": ("image", "pdf"), "openai": ("image", "pdf"), "openai-compatible": ("image",)}

@@ -58,8 +58,8 @@ class Tries:
     streamed: int = 0
     """Bytes of text that the current attempt has streamed."""
     answered: bool = False
-    limit: float = math.inf
-    """Seconds that the current attempt may take."""
+    patience: float = math.inf
+    """Seconds without a sign of the reply after which the current attempt is given up."""
 
 
 async def guarded(
@@ -89,20 +89,20 @@ async def guarded(
             try:
                 await _wait_for(model, breakers, tries, policy, last=not left)
                 time = policy.deadline - tries.seconds
-                tries.limit = time / 2 if left else time  # a model that hangs leaves time for the next
+                tries.patience = time / 2 if left else time  # a model that hangs leaves time for the next
                 return await _one(model, call, tries, breakers)
             except ProviderError as error:
-                if failure is None or error.kind != "circuit_open":  # what can be mended is worth more
-                    failure = error
-                pause = policy.pause(error, attempt) if error.kind != "timeout" or not left else None
+                last = error
+            if failure is None or last.kind != "circuit_open":  # what can be mended is worth more
+                failure = last
+            pause = policy.pause(last, attempt) if last.kind != "timeout" or not left else None
             if pause is None or tries.seconds + pause >= policy.deadline:
                 break
             tries.seconds += pause
             await asyncio.sleep(pause)
-        assert failure is not None
-        if failure.kind in _OF_THE_REPLY or tries.seconds >= policy.deadline:
+        if last.kind in _OF_THE_REPLY or tries.seconds >= policy.deadline:
             break
-        if failure.kind in _OF_THE_PROVIDER and (gone := _place(model)):
+        if last.kind in _OF_THE_PROVIDER and (gone := _place(model)):
             left = [model for model in left if _place(model) != gone]
     assert failure is not None
     raise failure

@@ -12,7 +12,7 @@ from .base import OnText
 from .exchange import ask
 from .failures import told
 from .receiving import Draft, End, fields, usage
-from .sending import PDF, check_files, data_url, named_schema, result_text, system_text
+from .sending import PDF, at_most, check_files, data_url, named_schema, result_text, system_text
 
 LEAST_OUTPUT = 16
 """The API rejects a lower limit of output tokens."""
@@ -29,6 +29,8 @@ class OpenAIModel:
     private: bool = field(default=False, kw_only=True)
     """Whether it may see what is private."""
     stream: bool = field(default=True, kw_only=True)
+    most_output: int | None = field(default=None, kw_only=True)
+    """Tokens of one reply that it has room for."""
 
     @property
     def name(self) -> str:
@@ -62,7 +64,7 @@ class OpenAIModel:
         body: dict[str, Any] = {
             "model": self.model,
             "input": [item for turn in turns for item in _items(turn)],
-            "max_output_tokens": max(request.max_output, LEAST_OUTPUT),
+            "max_output_tokens": max(at_most(request, self.most_output), LEAST_OUTPUT),
             "store": False,
         }
         if self.stream:
@@ -130,10 +132,10 @@ class _Response(Draft):
             case "response.output_text.delta":
                 self.say(event["delta"])
             case "response.refusal.delta":
-                self.grow(event["delta"])
+                self.note(event["delta"])
                 self.refusal += event["delta"]
             case "response.reasoning_text.delta" | "response.reasoning_summary_text.delta":
-                self.grow(event["delta"])
+                self.note(event["delta"])
             case "response.output_item.done":
                 self._finish(event["item"])
             case "response.completed" | "response.incomplete" | "response.failed":
@@ -157,7 +159,7 @@ class _Response(Draft):
         if item["type"] == "function_call":
             self.call(len(self._items), id=item["call_id"], name=item["name"], arguments=item["arguments"])
         else:
-            self.grow(item.get("encrypted_content") or "")
+            self.note(item.get("encrypted_content") or "")
 
     def _end(self, response: dict[str, Any]) -> None:
         counts = fields(response.get("usage"))

@@ -12,7 +12,7 @@ from .base import OnText
 from .exchange import ask
 from .failures import told
 from .receiving import Draft, End, count, fields, usage
-from .sending import PDF, check_files, data_url, in_words, named_schema, result_text, system_text
+from .sending import PDF, at_most, check_files, data_url, in_words, named_schema, result_text, system_text
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ class OpenAICompatibleModel:
     private: bool = field(default=False, kw_only=True)
     """Whether it may see what is private."""
     stream: bool = field(default=True, kw_only=True)
+    most_output: int | None = field(default=None, kw_only=True)
+    """Tokens of one reply that it has room for."""
 
     @property
     def name(self) -> str:
@@ -67,7 +69,7 @@ class OpenAICompatibleModel:
                 *messages,
                 *(_message(turn, self.provider) for turn in request.turns if turn.role != "system"),
             ],
-            "max_tokens": request.max_output,
+            "max_tokens": at_most(request, self.most_output),
         }
         if self.stream:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
@@ -169,10 +171,10 @@ class _Chat(Draft):
         elif content:
             self.say(content)
         if refusal := delta.get("refusal"):
-            self.grow(refusal)
+            self.note(refusal)
             self.refusal += refusal
         if reasoning := delta.get("reasoning_content") or delta.get("reasoning"):
-            self.grow(str(reasoning))
+            self.note(str(reasoning))
         for call in delta.get("tool_calls") or ():
             self._add(call)
 
@@ -180,7 +182,7 @@ class _Chat(Draft):
         """Some servers send reasoning as a part of the content, and then the text as another."""
         if isinstance(part, dict):
             if part.get("type") != "text":
-                self.grow(str(part))
+                self.note(str(part))
                 return
             part = part["text"]
         self.say(part)

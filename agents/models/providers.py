@@ -15,6 +15,7 @@ KEYS = {
 }
 """What is to be set for each provider."""
 FOREIGN = "OPENAI_BASE_URL names a server that is not OpenAI's own"
+_OWN = {"anthropic": "anthropic.com", "openai": "openai.com"}
 _NOT_FOR_CHAT = ("embed", "whisper", "tts", "rerank", "moderation", "image")
 
 
@@ -37,7 +38,7 @@ def providers_of(environ: Mapping[str, str]) -> list[Provider]:
         found.append(Provider("anthropic", reason, key, environ.get("ANTHROPIC_BASE_URL") or None))
     base = environ.get("OPENAI_BASE_URL") or None
     if key := environ.get("OPENAI_API_KEY", "").strip():
-        if base and not is_openai(base):
+        if base and not is_own("openai", base):
             found.append(Provider("openai-compatible", FOREIGN, key, base))
         else:
             found.append(Provider("openai", "OPENAI_API_KEY is set", key, base))
@@ -48,10 +49,12 @@ def providers_of(environ: Mapping[str, str]) -> list[Provider]:
     return found
 
 
-def is_openai(base_url: str) -> bool:
-    """Whether the address is OpenAI's own."""
+def is_own(provider: str, base_url: str) -> bool:
+    """Whether the address belongs to the provider itself."""
+    if (own := _OWN.get(provider)) is None:
+        return False
     host = urlsplit(base_url).hostname or ""
-    return host == "openai.com" or host.endswith(".openai.com")
+    return host == own or host.endswith(f".{own}")
 
 
 async def models_of(server: Provider) -> list[str]:

@@ -112,8 +112,14 @@ class Draft(ABC):
             pending = self._calls[key] = _Pending(id or f"call_{len(self._calls)}", name)
         pending.name = pending.name or name
         if arguments:
-            self.grow(arguments)
+            self.note(arguments)
             pending.arguments.append(arguments)
+
+    def note(self, beside: str) -> None:
+        """Count what comes beside the text, and show that something comes."""
+        if beside:
+            self.grow(beside)
+            self.on_text("")
 
     def grow(self, text: str) -> None:
         """Count what has come. Raises ProviderError if it is too much."""

@@ -24,8 +24,9 @@ Ask = Callable[[], Awaitable[ModelReply]]
 class _Flight:
     """A request that somebody is at work on."""
 
+    models: tuple[str, ...]
     tries: Tries
-    """Of the one who asks."""
+    """Of the one who asks, and whom."""
     landed: "asyncio.Future[ModelReply | None]" = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
@@ -53,19 +54,19 @@ class Replies:
         """The reply of one of the models to the request of that digest, and whether it was there already.
 
         Who asks the same while `ask` is at work waits for it. If it fails, the next one asks, with what
-        is left of the time for calls. Where the first model has no `identity`, it is always asked.
+        is left of the time for calls of these models. Where the first has no `identity`, it is always asked.
         """
-        key = _key(models[0], digest)
+        key, names = _key(models[0], digest), tuple(model.name for model in models)
         if mode == "off" or not key:
             return await ask(), False
         while (flight := self._flights.get(key)) is not None:
             await asyncio.wait([flight.landed])
             reply = flight.landed.result()
-            if reply is not None and _fits(reply, models) and (flight.new or mode == "use"):
+            if reply is not None and reply.model in names and (flight.new or mode == "use"):
                 return reply, True
-            if flight.failed:
+            if flight.failed and flight.models == names:  # else there may be time for others
                 tries.seconds = max(tries.seconds, flight.tries.seconds)
-        mine = self._flights[key] = _Flight(tries)
+        mine = self._flights[key] = _Flight(names, tries)
         reply = None
         try:
             if mode == "use" and (reply := await self._found(key)) is not None:
@@ -115,11 +116,6 @@ class Replies:
         except (StoreError, ValidationError):
             log.warning("the cache could not be read", exc_info=True)
             return None
-
-
-def _fits(reply: ModelReply, models: Sequence[Model]) -> bool:
-    """Whether who may ask these models may have the reply."""
-    return any(model.name == reply.model for model in models)
 
 
 def _key(model: object, digest: str) -> str:

@@ -25,8 +25,6 @@ FAVOURS = {
     "quality_priority": {"fit": 1.5},
 }
 """How much more a preference counts some parts of the score; thrift and haste come before taking turns."""
-MOST_OUTPUT = 8192
-"""Tokens of one reply, where the models have room for as many."""
 _READ = 4_000
 """Characters of the task that are compared with the models' strengths."""
 _FIT = {0: 1.0, 1: 0.65, 2: 0.4, -1: 0.3, -2: 0.0}
@@ -87,12 +85,6 @@ class Candidates(Sequence[Model]):
 
     def __len__(self) -> int:
         return len(self.candidates)
-
-    @property
-    def most_output(self) -> int:
-        """Tokens of one reply that each of them has room for, beside as much input."""
-        contexts = (candidate.row.context for candidate in self.candidates if candidate.row)
-        return min([MOST_OUTPUT, *(tokens // 2 for tokens in contexts if tokens)])
 
     def only(self, usable: Callable[[Model], bool]) -> "Candidates":
         """Those that are usable; all of them, if none is."""

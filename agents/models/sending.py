@@ -19,6 +19,11 @@ _STRICT = frozenset(
 """The keywords that OpenAI's strict mode knows."""
 
 
+def at_most(request: ModelRequest, room: int | None) -> int:
+    """Tokens of the reply that are asked for."""
+    return request.max_output if room is None else min(request.max_output, room)
+
+
 def check_files(request: ModelRequest, takes: AbstractSet[str], model: str) -> None:
     """Raise ProviderError if a file is of a kind that the model does not take."""
     for turn in request.turns:

@@ -14,7 +14,7 @@ from ..config import Config, PriceConfig, Tier
 from ..message import Frozen
 from ..prices import FREE, Price
 from .clients import is_local
-from .providers import is_openai
+from .providers import is_own
 
 _Count = Annotated[int, Field(gt=0)]
 
@@ -82,7 +82,7 @@ class Table:
         marked = row.private if (row := self.row(name)) else False
         if isinstance(marked, str):
             return marked.rstrip("/") == (base_url or "").rstrip("/")
-        return marked and (base_url is None or is_local(base_url) or is_openai(base_url))
+        return marked and (base_url is None or is_local(base_url) or is_own(name.partition(":")[0], base_url))
 
     def limit(self, name: str) -> Limit:
         """How much may be asked of the model, by all processes of the user together."""

@@ -61,10 +61,7 @@ async def _kept(answer: Coroutine[Any, Any, Message], who: str) -> Message:
 
 
 def _failed(who: str, error: BaseException) -> Message:
-    """What others are told: not the words of an error that may quote what is private."""
-    private = getattr(error, "private", False)
-    text = "it failed at work on private data; its own entry says why" if private else describe(error)
-    return Message(sender=who, type="error", text=text)
+    return Message(sender=who, type="error", text=describe(error), private=getattr(error, "private", False))
 
 
 def _reasons(failed: Sequence[Message]) -> str:

@@ -61,6 +61,11 @@ class RunLog:
     def known(self, path: str) -> Entry | None:
         return self._journal.get(path)
 
+    def samples(self, digest: str) -> list[int]:
+        """The numbers of the replies of the last time to requests of that digest."""
+        found = (entry.value for entry in self._journal.values() if entry.digest == digest)
+        return [value["sample"] for value in found if isinstance(value, dict) and "sample" in value]
+
     def drop(self, path: str) -> None:
         """Do without the entry of the last time at this path."""
         self._journal.pop(path, None)

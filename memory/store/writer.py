@@ -53,7 +53,7 @@ class Writer:
         self._batch: list[_Job] = []  # taken from the jobs, and not on disk
         self._failing = False
         self._refusal: tuple[str, str] | None = None
-        self._soon: asyncio.TimerHandle | None = None
+        self._soon: tuple[asyncio.AbstractEventLoop, asyncio.TimerHandle] | None = None
         self._some, self._urgent = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="guildhall-writer", daemon=True)
         self._thread.start()
@@ -64,7 +64,7 @@ class Writer:
         done: asyncio.Future[Any] = loop.create_future()
         self._add(_Job(work, done))
         if self._soon is not None:  # all goes along with this
-            self._soon.cancel()
+            self._soon[1].cancel()
             self._soon = None
         loop.call_soon(self._urgent.set)  # after this turn of the loop, with all it hands in
         return done
@@ -81,8 +81,9 @@ class Writer:
 
     def hurry(self) -> None:
         """Have all that was handed in committed almost at once, though nobody waits for it."""
-        if self._soon is None:
-            self._soon = asyncio.get_running_loop().call_later(SOON, self._hurried)
+        loop = asyncio.get_running_loop()
+        if self._soon is None or self._soon[0] is not loop:  # one that has ended calls nobody
+            self._soon = loop, loop.call_later(SOON, self._hurried)
 
     def close(self) -> None:
         """Return when all is on disk, or the database has once more not taken it."""
