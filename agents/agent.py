@@ -9,6 +9,7 @@ from typing import get_args
 from pydantic import BaseModel, ValidationError
 
 from guildhall.errors import Failure, ProviderError, UserError
+from guildhall.redact import redact
 
 from .message import Effort, Message, ModelReply, ModelRequest, ToolCall, Turn
 from .models.base import Model
@@ -86,15 +87,15 @@ class Agent:
                 more = self._mended(error, run)
                 cut += error.kind == "max_tokens"
                 if more and invalid >= self.tries and error.kind == "max_tokens":
-                    return self._cut_off(message, begun + error.partial, cut, sources, run)
+                    return self._cut_off(message, redact(begun + error.partial), cut, sources, run)
                 if not more or invalid >= self.tries:
                     raise
                 turns += more
                 begun += error.partial
                 continue
-            if begun:
-                reply, begun = reply.model_copy(update={"text": begun + reply.text}), ""
             turns.append(Turn(role="assistant", text=reply.text, calls=reply.calls, native=reply.native))
+            if begun:  # a secret may stand across the seam
+                reply, begun = reply.model_copy(update={"text": redact(begun + reply.text)}), ""
             inputs = tuple(dict.fromkeys(sources))
             sources.append(reply.source)
             if reply.calls:

@@ -3,7 +3,6 @@
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -77,8 +76,11 @@ async def _affordable(call: Call, models: Sequence[Model]) -> tuple[ModelReply, 
         cheaper = _cheaper(call, models) if refused.unit == "usd" else []
         for at, model in enumerate(cheaper):
             run.decided("budget", model.name, f"a cheaper model of this team, since there is {refused}")
-            with suppress(BudgetRefused):  # others were quicker: a cheaper one may fit still
+            try:
                 return await _asked(call, cheaper[at:])
+            except BudgetRefused as again:  # others were quicker: a cheaper one may fit still
+                if again.unit == "seconds":
+                    raise
         if (reply := await _earlier(call)) is None:
             raise
         why = f"{reply.model} answered the same before, and there is {refused}"

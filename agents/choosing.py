@@ -61,9 +61,10 @@ def workers(member: object, above: tuple[object, ...] = ()) -> Iterator[Any]:
 
 
 def may_see_private(member: object, *, unknown: bool = True) -> bool:
-    """Whether anybody of the member may see private data; `unknown` if nobody knows whom it asks."""
+    """Whether all of the member may see private data, or else what one has seen could not be used by
+    another; `unknown` for those of whom nobody knows whom they ask."""
     known = [getattr(worker, "models", None) for worker in workers(member)]
-    return any(unknown if models is None else any(map(is_private, models)) for models in known)
+    return all(unknown if models is None else any(map(is_private, models)) for models in known)
 
 
 def kept_back(member: object, message: Message, *, trusted: bool) -> list[Quote]:

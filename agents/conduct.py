@@ -241,11 +241,15 @@ def forget_refusals(log: RunLog) -> None:
 
 
 def forget_failures(log: RunLog, events: Sequence[ev.Event]) -> None:
-    """Have calls that had failed asked anew, but for failures after which the member went on."""
+    """Have calls that had failed asked anew, but for failures after which the member went on or answered."""
     asked = {event.path for event in events if isinstance(event, ev.Asked)}
-    log.forget(
-        lambda path, entry: _is_failure(entry) and not (_next(path) in asked or log.known(_next(path)))
-    )
+    ended = {event.path: event.outcome for event in events if isinstance(event, ev.Finished)}
+
+    def is_final(path: str) -> bool:
+        went_on = _next(path) in asked or log.known(_next(path)) is not None
+        return not went_on and ended.get(path.rpartition("/")[0]) != "answered"
+
+    log.forget(lambda path, entry: _is_failure(entry) and is_final(path))
 
 
 def _next(path: str) -> str:

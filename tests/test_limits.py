@@ -7,6 +7,8 @@ import pytest
 from limiting import Process, until
 from limits_child import MODEL
 
+from guildhall.agents.models.slots import Slot
+from guildhall.errors import ProviderError
 from guildhall.memory.store.limits import Claim, Limit, Refusal
 
 
@@ -268,3 +270,19 @@ async def test_a_clock_that_is_put_right_by_a_little_ends_no_pause(here: Process
     here.clock.now -= 0.5
     await here.waiting("next")
     assert here.reasons == ["the provider asked to wait"]
+
+
+async def test_a_limit_holds_for_a_model_and_a_pause_for_an_account(here: Process) -> None:
+    async def take(account: str) -> Slot:
+        return await here.slots.take(MODEL, account=account, tokens=0, on_wait=here.reasons.append)
+
+    first = await take("one")
+    waiting = asyncio.create_task(take("two"))
+    await until(lambda: bool(here.reasons))
+    assert here.reasons == ["1 of 1 calls are in flight"]
+    first.free()
+    (await waiting).free()
+    here.slots.pause("one", 1000)
+    (await take("two")).free()
+    with pytest.raises(ProviderError, match="asked to be left alone"):
+        await take("one")

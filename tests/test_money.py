@@ -1,5 +1,6 @@
 """What a call may cost is reserved, what it did cost is settled, and a short budget is made the best of."""
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -339,3 +340,36 @@ async def test_a_cut_off_answer_is_told_from_one_that_could_not_be_used(project:
 async def test_limits_that_a_larger_budget_does_not_name_stay(project: Path) -> None:
     first, later = Budget(usd=1, depth=3), Budget(calls=20)
     assert limits_of(later, first, 0) == Budget(usd=1, calls=20, depth=3)
+
+
+async def test_a_secret_across_the_seam_of_a_reply_that_was_gone_on_with_is_found(project: Path) -> None:
+    key = "ghp_" + "aB3dE5fG7h" * 4
+    said = iter([Says(f"It is {key[:9]}", stop="max_tokens"), Says(f"{key[9:]}, so.")])
+    with fake_models(lambda body, api: next(said)) as server:
+        async with Hall.open() as hall:
+            result = await hall.run_team(member("only", asking(server, "fake")), TASK)
+    assert result.answer == "It is [redacted: github], so."
+
+
+async def test_an_answer_that_was_cut_off_is_not_paid_again_in_a_run_that_is_gone_on_with(
+    priced: Path,
+) -> None:
+    with fake_models(lambda body, api: Says("more and ", stop="max_tokens")) as server:
+        one = member("one", asking(server, "cheap"))
+        team = Parallel("many", [one, replace(one, name="long", max_output=90_000)])
+        async with Hall.open() as hall:
+            first = await hall.run_team(team, TASK, budget=Budget(tokens=20_000))
+            before = len(server.requests)
+            await hall.resume(first.run_id, team=team, budget=Budget(tokens=900_000))
+    assert first.status == "done"
+    assert (before, len(server.requests)) == (3, 6)
+
+
+async def test_the_end_of_the_seconds_is_said_also_where_cheaper_models_wait(priced: Path) -> None:
+    let_go = threading.Event()
+    with fake_models(lambda body, api: Says(body["model"], after=let_go)) as server:
+        models = asking(server, "dear", "cheap")
+        async with Hall.open() as hall:
+            result = await hall.run_team(member("only", models), TASK, budget=Budget(usd=0.05, seconds=0.3))
+            let_go.set()
+    assert "seconds are over" in result.error

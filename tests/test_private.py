@@ -16,14 +16,15 @@ from guildhall.agents import (
     Attachment,
     Message,
     Parallel,
+    Pipeline,
     Run,
     ToolContext,
     tool,
 )
 from guildhall.agents.event import Decided
 from guildhall.agents.models.openai_chat import OpenAICompatibleModel
+from guildhall.agents.patterns.together import all_answers
 from guildhall.agents.testing import ScriptedModel
-from guildhall.agents.tools.memory import recall
 from guildhall.errors import ProviderError, UserError
 from guildhall.mcp_server.server import build
 
@@ -158,33 +159,49 @@ async def test_a_failed_member_names_what_was_kept_back_and_the_others_answer(pr
     assert ProviderError("private", "").billed is False
 
 
-def declining_readers(server: FakeModels) -> Parallel:
-    """A marked reader that recalls and then declines, quoting; another one, and a synthesizer, unmarked."""
-
-    def asked(name: str, *, private: bool = False) -> OpenAICompatibleModel:
-        return OpenAICompatibleModel(name, base_url=f"{server.url}/v1", api_key="none", private=private)
-
-    reader = Agent("reader", "Read.", [asked("local", private=True)], tools=[recall])
-    other, last = Agent("other", "Read.", [asked("remote")]), Agent("last", "Sum up.", [asked("remote")])
-    return Parallel("two", [reader, other], synthesizer=last)
-
-
 async def test_the_words_of_an_error_about_it_stay_with_it(project: Path) -> None:
     def says(body: dict[str, Any], api: str) -> Says:
         if body["model"] == "remote":
             return Says("fine")
-        if any(message["role"] == "tool" for message in body["messages"]):
-            return Says("I will not say that the house is sold.", stop="refused")
-        return Says(calls=(Call("recall", '{"query": "house letter"}'),))
+        return Says("I will not say that the house is sold.", stop="refused")
 
     with fake_models(says) as server:
+
+        def asked(name: str) -> OpenAICompatibleModel:
+            url = f"{server.url}/v1"
+            return OpenAICompatibleModel(name, base_url=url, api_key="none", private=name == "local")
+
+        reader, last = Agent("reader", "Read.", [asked("local")]), Agent("last", "Sum up.", [asked("remote")])
+
+        class Line:
+            """Only the reader is given the letter."""
+
+            name = "line"
+
+            async def run(self, message: Message, run: Run) -> Message:
+                [failed] = await all_answers([run.give(reader, message)], ["reader"])
+                return await run.give(last, Message(text=message.text, quotes=(failed.as_quote(),)))
+
         async with Hall.open() as hall:
-            await hall.remember("The letter says that the house is sold.", private=True)
-            result = await hall.run_team(declining_readers(server), "Which zebra?")
+            result = await hall.run_team(Line(), TASK, files=[LETTER])
         remote = [request.body for request in server.requests if request.body["model"] == "remote"]
-    assert (result.status, len(remote)) == ("done", 2)
+    assert (result.status, len(remote)) == ("done", 1)
     assert "house is sold" not in str(remote)
     assert "house is sold" in result.contributions[0].error  # the user may know
+
+
+async def test_a_team_in_which_one_may_not_see_it_does_without_a_private_memory(project: Path) -> None:
+    with fake_models() as server:
+        models = [
+            OpenAICompatibleModel(name, base_url=f"{server.url}/v1", api_key="none", private=name == "local")
+            for name in ("local", "remote")
+        ]
+        team = Pipeline("line", [Agent(model.model, "Read.", [model]) for model in models])
+        async with Hall.open() as hall:
+            await hall.remember("The letter says that the house is sold.", private=True)
+            result = await hall.run_team(team, TASK)
+        assert "house is sold" not in str([request.body for request in server.requests])
+    assert result.status == "done"
 
 
 async def test_a_team_that_may_not_see_a_private_memory_does_its_work_without_it(project: Path) -> None:

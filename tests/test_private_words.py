@@ -72,10 +72,16 @@ async def test_a_cheaper_model_of_the_team_gets_none_of_it(home: Path, project: 
                 reply = await run.ask(self.models, ModelRequest(turns=turns, max_output=1000))
                 return run.answer(message, reply.text)
 
-        team = Parallel("two", [Agent("other", "Read.", [cheap], max_output=100), Recalls()])
+        class Pair:
+            name = "pair"
+
+            async def run(self, message: Message, run: Run) -> Message:
+                await run.give(Agent("other", "Read.", [cheap], max_output=100), message)
+                return await run.give(Recalls(), message)
+
         async with Hall.open() as hall:
             await hall.remember("The letter says that the house is sold.", private=True)
-            result = await hall.run_team(team, "Which zebra?", budget=Budget(usd=0.05))
+            result = await hall.run_team(Pair(), "Which zebra?", budget=Budget(usd=0.05))
         assert "sold" not in str([request.body for request in server.requests])
     assert [said.status for said in result.contributions] == ["answered", "failed"]
 

@@ -79,14 +79,14 @@ class Slots:
     ) -> Slot:
         """The right to one call that may use so many tokens; higher priority first, then who came first.
 
-        Those of one `account` keep to the limits of the model together; it is the model's name if not given.
+        A pause that the provider asks for holds for one `account`, which is the model's name if not given.
         `on_wait` is told why the call has to wait, each reason once. Raises ProviderError where the
         provider asked for a pause of more than `longest` seconds.
         """
         limit, account = self._of(model), account or model
         if not limit.given() and not await self._limits.is_paused(account):
             return Slot()
-        claim = Claim(account, limit, tokens, priority)
+        claim = Claim(model, limit, tokens, priority, account)
         waiter = _Waiter(model, (-priority, next(self._numbers)), on_wait)
         try:
             refilled = await self._admitted(claim, waiter, longest)
@@ -110,7 +110,7 @@ class Slots:
 
     async def _admitted(self, claim: Claim, waiter: _Waiter, longest: float) -> float:
         """When the tokens it takes will be refilled."""
-        line = self._lines[claim.model]
+        line = self._lines[claim.account]
         while True:
             pause = None
             if not line or waiter.place <= line[0].place:

@@ -58,6 +58,8 @@ class Claim:
     limit: Limit
     tokens: int
     priority: int = 0
+    account: str = ""
+    """Whose calls a pause stops; the model's name if not given."""
     since: float = field(default_factory=time.time)
     lease: int = field(default_factory=lambda: secrets.randbits(62))
 
@@ -127,30 +129,30 @@ class Limits:
 
         self._write_later(work)
 
-    def pause(self, model: str, seconds: float) -> None:
-        """Have all processes leave the model alone for so long. Never waits, never fails."""
+    def pause(self, account: str, seconds: float) -> None:
+        """Have all processes leave the account alone for so long. Never waits, never fails."""
         if not seconds > 0:
             return
         since = self._clock()
-        pause = self._own_pauses[model] = _Pause(since + min(seconds, LONGEST_PAUSE), since)
+        pause = self._own_pauses[account] = _Pause(since + min(seconds, LONGEST_PAUSE), since)
 
         def work(db: sqlite3.Connection) -> None:
             if pause.holds(now := self._clock()):
-                state = self._state(db, model, now)
-                self._keep(db, model, state._replace(paused=max(pause.until, state.paused)), now)
+                state = self._state(db, account, now)
+                self._keep(db, account, state._replace(paused=max(pause.until, state.paused)), now)
 
         self._write_later(work)
 
-    async def is_paused(self, model: str) -> bool:
-        """Whether the model is to be left alone; cheap: what others were told is known within `FRESH`."""
+    async def is_paused(self, account: str) -> bool:
+        """Whether the account is to be left alone; cheap: what others were told is known within `FRESH`."""
         if time.monotonic() - self._read_at > FRESH:
             async with self._reading:
                 if time.monotonic() - self._read_at > FRESH:
                     sql, now = "SELECT model, paused, at FROM limits WHERE paused > ?", self._clock()
                     rows = await self._db.read(lambda db: db.execute(sql, (now,)).fetchall())
-                    self._pauses = {model: _Pause(until, since) for model, until, since in rows}
+                    self._pauses = {name: _Pause(until, since) for name, until, since in rows}
                     self._read_at = time.monotonic()
-        now, known = self._clock(), (self._pauses.get(model), self._own_pauses.get(model))
+        now, known = self._clock(), (self._pauses.get(account), self._own_pauses.get(account))
         return any(pause.holds(now) for pause in known if pause)
 
     def _decide(self, db: sqlite3.Connection, claim: Claim) -> float | Refusal:
@@ -179,8 +181,10 @@ class Limits:
         return state.tokens
 
     def _refusal(self, db: sqlite3.Connection, claim: Claim, state: _State, now: float) -> Refusal | None:
-        if now < state.paused:
-            return Refusal(state.paused - now, "the provider asked to wait", paused=True)
+        other = claim.account not in ("", claim.model)
+        paused = self._state(db, claim.account, now).paused if other else state.paused
+        if now < paused:
+            return Refusal(paused - now, "the provider asked to wait", paused=True)
         sql = "SELECT count(*) FROM leases WHERE model = ?"
         in_flight = db.execute(sql, (claim.model,)).fetchone()[0] if claim.limit.in_flight else 0
         if refusal := _obstacle(claim, state, now, in_flight):

@@ -64,8 +64,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             model TEXT PRIMARY KEY,
             requests REAL NOT NULL DEFAULT 0,
             tokens REAL NOT NULL DEFAULT 0,
-            paused REAL NOT NULL DEFAULT 0,
-            at REAL NOT NULL
+            paused REAL NOT NULL DEFAULT 0
         ) WITHOUT ROWID""",
         """CREATE TABLE leases (
             id INTEGER PRIMARY KEY,
@@ -103,6 +102,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE chores (name TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID",
         "ALTER TABLE records ADD COLUMN private INTEGER NOT NULL DEFAULT 0",
     ),
+    ("ALTER TABLE limits ADD COLUMN at REAL NOT NULL DEFAULT 0",),
 )
 
 
