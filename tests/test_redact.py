@@ -107,6 +107,7 @@ def test_what_is_redacted_once_is_redacted_for_good(text: str) -> None:
     assert json.loads(redact_json(document))["b"] == once
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "unit",
     [
@@ -122,11 +123,11 @@ def test_what_is_redacted_once_is_redacted_for_good(text: str) -> None:
 )  # fmt: skip
 def test_a_long_text_of_one_mark_is_done_in_moments(unit: str) -> None:
     """A pattern that tries again from every mark would take hours over this."""
-    for text in (unit * (40_000 // len(unit)), f"x://{KEY}\npassword='" + unit * (40_000 // len(unit))):
+    for text in (unit * (100_000 // len(unit)), f"x://{KEY}\npassword='" + unit * (100_000 // len(unit))):
         said = redact(text)
         assert len(said) <= len(text) * 3
         assert KEY not in said
-    assert redact_json(json.dumps(unit * 4_000)).startswith('"')
+    assert redact_json(json.dumps(unit * 10_000)).startswith('"')
 
 
 def test_values_of_variables_that_are_named_for_secrets_are_known() -> None:
