@@ -149,6 +149,7 @@ class Reader:
 
 
 @pytest.mark.deadline(60)
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 async def test_what_a_page_says_can_be_done(
     page: Path, project: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
