@@ -68,7 +68,7 @@ async def attempt(call: Call, model: Model, tries: Tries) -> ModelReply:
 
     with await run.state.meter.reserve(most, model.name, on_wait=waits_for_budget) as reservation:
         slot = await _slot(call, model)
-        spent, before = most, tries.seconds
+        spent, used, before = most, None, tries.seconds
         try:
             asked = run.emit(ev.Asked, model=model.name, attempt=tries.number, reserved=most)
             if run.state.log is not None:
@@ -77,16 +77,19 @@ async def attempt(call: Call, model: Model, tries: Tries) -> ModelReply:
                 reply = await _replied(run, request, model, tries)
             except BaseException as error:
                 spent = _lost(call, model, error)
+                used = spent.tokens
                 reservation.settle(spent)
                 kind = error.kind if isinstance(error, Failure) else "cancelled"
                 run.emit(ev.Lost, asked=asked, error=kind, text=describe(error), spent=spent)
                 if isinstance(error, ProviderError) and (error.retryable or error.partial):
                     _count(run, model, tries.seconds - before, spent, lost=error.retryable)
                 raise
-            spent = prices.of(model, reply.usage) if reply.usage is not None else most
+            if reply.usage is not None:
+                spent = prices.of(model, reply.usage)
+                used = min(spent.tokens, most.tokens)
             _count(run, model, tries.seconds - before, spent)
         finally:
-            slot.free(tokens=min(spent.tokens, most.tokens))
+            slot.free(tokens=used)
         tries.answered = True
         run.state.models.add(model.name)
         try:
