@@ -1,6 +1,7 @@
 """Where models are asked: addresses, proxies, and which of them is this machine."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,7 @@ from fake_models import Fault, fake_models
 
 from guildhall.agents.models import clients
 from guildhall.agents.models.anthropic_api import AnthropicModel
+from guildhall.agents.models.base import Model
 from guildhall.agents.models.clients import close_clients, is_local
 from guildhall.agents.models.openai_api import OpenAIModel
 from guildhall.agents.models.openai_chat import OpenAICompatibleModel
@@ -67,8 +69,10 @@ async def test_a_wrong_key_or_address_is_explained(key: str, address: str, kind:
 )  # fmt: skip
 @all_apis
 async def test_an_address_that_cannot_be_asked_is_explained_and_not_asked(api: str, address: str) -> None:
-    make = {"messages": AnthropicModel, "responses": OpenAIModel, "chat": OpenAICompatibleModel}[api]
-    error = await failed(make("fake", api_key=KEY, base_url=address))
+    make: dict[str, Callable[..., Model]] = {
+        "messages": AnthropicModel, "responses": OpenAIModel, "chat": OpenAICompatibleModel,
+    }  # fmt: skip
+    error = await failed(make[api]("fake", api_key=KEY, base_url=address))
     assert (error.kind, error.sent, error.retryable) == ("not_found", False, False)
     assert "_BASE_URL" in str(error)
     assert "hidden1pass" not in str(error)

@@ -13,6 +13,7 @@ from .base import OnText
 from .exchange import ask
 from .failures import told
 from .receiving import Draft, End, count, fields, usage
+from .remote import RemoteModel
 from .sending import PDF, at_most, check_files, encoded, in_words, system_text
 
 WORTH_CACHING = 4_000
@@ -22,45 +23,18 @@ _REASONING = ("thinking", "redacted_thinking")
 
 
 @dataclass(frozen=True)
-class AnthropicModel:
+class AnthropicModel(RemoteModel):
     """A model of Anthropic. Key and address are ANTHROPIC_API_KEY and ANTHROPIC_BASE_URL if not given."""
 
-    model: str
-    api_key: str | None = field(default=None, repr=False, kw_only=True)
-    base_url: str | None = field(default=None, kw_only=True)
-    takes: frozenset[str] = field(default=frozenset({"image", "pdf"}), kw_only=True)
-    private: bool = field(default=False, kw_only=True)
-    """Whether it may see what is private."""
-    stream: bool = field(default=True, kw_only=True)
-    most_output: int | None = field(default=None, kw_only=True)
-    """Tokens of one reply that it has room for."""
-
-    @property
-    def name(self) -> str:
-        return f"anthropic:{self.model}"
-
-    @property
-    def identity(self) -> str:
-        """What its replies are kept under."""
-        return f"{self.name}@{self._service.base_url}"
-
-    @property
-    def account(self) -> str:
-        """What its provider's limits hold for."""
-        return f"{self.name} at {self._service.account}"
-
-    async def ready(self) -> None:
-        """Import the SDK, before the first call and apart from it."""
-        await clients.ready(self._service)
+    provider: str = field(default="anthropic", kw_only=True)
 
     async def complete(self, request: ModelRequest, on_text: OnText) -> ModelReply:
         check_files(request, self.takes, self.name)
-        service = self._service
-        draft = partial(_Messages, request, self.name, service, on_text)
+        draft = partial(_Messages, request, self.name, self.service, on_text)
         return await ask("/v1/messages", self._body(request), draft)
 
     @property
-    def _service(self) -> clients.Service:
+    def service(self) -> clients.Service:
         return clients.anthropic(self.api_key, self.base_url)
 
     def _body(self, request: ModelRequest) -> dict[str, Any]:

@@ -5,12 +5,13 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from guildhall.errors import ProviderError
 from guildhall.redact import redact
 
 from ..message import ModelReply
-from .clients import client, ready
+from .clients import Service, client, ready
 from .failures import complains_of, failure
 from .receiving import Draft, fields, loaded
 
@@ -34,8 +35,9 @@ _OPTIONS = {"headers": {"X-Stainless-Raw-Response": "stream", "Accept-Encoding":
 _BOM = b"\xef\xbb\xbf"
 _BLANK = _BOM + b" \t\r\n"
 _JSON = (b"{", b"[")
-_REJECTED: dict[tuple[str, str], set[tuple[str, str]]] = {}
-"""By address and model, the optional parts that it has rejected, with the values they had."""
+_REJECTED: WeakKeyDictionary[Any, dict[str, set[tuple[str, str]]]] = WeakKeyDictionary()
+"""By client and model, the optional parts that were rejected, with the values they had: known as long as
+the client is kept, since another server may stand at the address one day."""
 
 
 async def ask(path: str, body: dict[str, Any], draft: Callable[[], Draft]) -> ModelReply:
@@ -46,13 +48,14 @@ async def ask(path: str, body: dict[str, Any], draft: Callable[[], Draft]) -> Mo
     """
     begun = draft()
     renamed = begun.RENAMED
-    rejected = _REJECTED.setdefault((begun.service.base_url, begun.model), set())
+    sdk = await _client(begun.service)
+    rejected = _REJECTED.setdefault(sdk, {}).setdefault(begun.model, set())
     has = _optional(body, renamed)
     parts = {part for part, value in has.items() if (part, value) in rejected}
     while True:
         sent = _without(body, parts, renamed)
         try:
-            reply = await _asked(path, sent, draft())
+            reply = await _asked(sdk, path, sent, draft())
         except ProviderError as error:
             named = complains_of(error, _optional(sent, renamed))
             if not named:
@@ -87,11 +90,20 @@ def _without(body: dict[str, Any], parts: Iterable[str], renamed: Mapping[str, s
     return left
 
 
-async def _asked(path: str, body: dict[str, Any], draft: Draft) -> ModelReply:
-    service = draft.service
+async def _client(service: Service) -> Any:
     try:
         await ready(service)
-        response = await client(service).post(
+        return client(service)
+    except ProviderError:
+        raise
+    except Exception as error:
+        raise failure(error, service) from error
+
+
+async def _asked(sdk: Any, path: str, body: dict[str, Any], draft: Draft) -> ModelReply:
+    service = draft.service
+    try:
+        response = await sdk.post(
             path, cast_to=object, body=body, options=_OPTIONS, stream=True, stream_cls=object
         )
         try:

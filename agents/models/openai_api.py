@@ -12,6 +12,7 @@ from .base import OnText
 from .exchange import ask
 from .failures import told
 from .receiving import Draft, End, fields, usage
+from .remote import RemoteModel
 from .sending import PDF, at_most, check_files, data_url, named_schema, result_text, system_text
 
 LEAST_OUTPUT = 16
@@ -19,44 +20,18 @@ LEAST_OUTPUT = 16
 
 
 @dataclass(frozen=True)
-class OpenAIModel:
+class OpenAIModel(RemoteModel):
     """A model of OpenAI. Key and address are OPENAI_API_KEY and OPENAI_BASE_URL if not given."""
 
-    model: str
-    api_key: str | None = field(default=None, repr=False, kw_only=True)
-    base_url: str | None = field(default=None, kw_only=True)
-    takes: frozenset[str] = field(default=frozenset({"image", "pdf"}), kw_only=True)
-    private: bool = field(default=False, kw_only=True)
-    """Whether it may see what is private."""
-    stream: bool = field(default=True, kw_only=True)
-    most_output: int | None = field(default=None, kw_only=True)
-    """Tokens of one reply that it has room for."""
-
-    @property
-    def name(self) -> str:
-        return f"openai:{self.model}"
-
-    @property
-    def identity(self) -> str:
-        """What its replies are kept under."""
-        return f"{self.name}@{self._service.base_url}"
-
-    @property
-    def account(self) -> str:
-        """What its provider's limits hold for."""
-        return f"{self.name} at {self._service.account}"
-
-    async def ready(self) -> None:
-        """Import the SDK, before the first call and apart from it."""
-        await clients.ready(self._service)
+    provider: str = field(default="openai", kw_only=True)
 
     async def complete(self, request: ModelRequest, on_text: OnText) -> ModelReply:
         check_files(request, self.takes, self.name)
-        draft = partial(_Response, request, self.name, self._service, on_text)
+        draft = partial(_Response, request, self.name, self.service, on_text)
         return await ask("/responses", self._body(request), draft)
 
     @property
-    def _service(self) -> clients.Service:
+    def service(self) -> clients.Service:
         return clients.openai(self.api_key, self.base_url)
 
     def _body(self, request: ModelRequest) -> dict[str, Any]:

@@ -12,50 +12,25 @@ from .base import OnText
 from .exchange import ask
 from .failures import told
 from .receiving import Draft, End, count, fields, usage
+from .remote import RemoteModel
 from .sending import PDF, at_most, check_files, data_url, in_words, named_schema, result_text, system_text
 
 
 @dataclass(frozen=True)
-class OpenAICompatibleModel:
+class OpenAICompatibleModel(RemoteModel):
     """A model on the server at `base_url`, as `<provider>:<model>`."""
 
-    model: str
     base_url: str = field(kw_only=True)
-    api_key: str | None = field(default=None, repr=False, kw_only=True)
     takes: frozenset[str] = field(default=frozenset({"image"}), kw_only=True)
     provider: str = field(default="openai-compatible", kw_only=True)
 
-    private: bool = field(default=False, kw_only=True)
-    """Whether it may see what is private."""
-    stream: bool = field(default=True, kw_only=True)
-    most_output: int | None = field(default=None, kw_only=True)
-    """Tokens of one reply that it has room for."""
-
-    @property
-    def name(self) -> str:
-        return f"{self.provider}:{self.model}"
-
-    @property
-    def identity(self) -> str:
-        """What its replies are kept under."""
-        return f"{self.name}@{self.base_url}"
-
-    @property
-    def account(self) -> str:
-        """What its provider's limits hold for."""
-        return f"{self.name} at {self._service.account}"
-
-    async def ready(self) -> None:
-        """Import the SDK, before the first call and apart from it."""
-        await clients.ready(self._service)
-
     async def complete(self, request: ModelRequest, on_text: OnText) -> ModelReply:
         check_files(request, self.takes, self.name)
-        draft = partial(_Chat, request, self.name, self._service, on_text, provider=self.provider)
+        draft = partial(_Chat, request, self.name, self.service, on_text, provider=self.provider)
         return await ask("/chat/completions", self._body(request), draft)
 
     @property
-    def _service(self) -> clients.Service:
+    def service(self) -> clients.Service:
         return clients.compatible(self.api_key, self.base_url)
 
     def _body(self, request: ModelRequest) -> dict[str, Any]:
