@@ -14,7 +14,7 @@ from guildhall.redact import Redactor, redact, redact_json
 from . import event as ev
 from .budget import Amount
 from .message import ModelReply, ModelRequest, ToolCall
-from .models.base import Model
+from .models.base import Model, account_of
 from .models.guarded import Tries
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ async def _slot(call: Call, model: Model) -> "Slot | _NoSlot":
     try:
         return await run.state.slots.take(
             model.name,
-            account=getattr(model, "account", ""),
+            account=account_of(model),
             tokens=call.most_tokens // 3 + request.max_output,
             priority=call.priority,
             longest=run.state.policy.longest_retry_after,
@@ -196,7 +196,7 @@ async def _replied(run: "Run", request: ModelRequest, model: Model, tries: Tries
     except ProviderError as error:
         error.partial = redact(error.partial)
         if error.retry_after and run.state.slots is not None:
-            run.state.slots.pause(getattr(model, "account", model.name), error.retry_after)
+            run.state.slots.pause(account_of(model), error.retry_after)
         raise
     finally:
         tries.seconds += time.monotonic() - began

@@ -64,10 +64,10 @@ async def conduct(
         if not isinstance(error, GuildhallError):
             log.debug("a member raised", exc_info=True)
         text = describe(error)
-    stands = None if answer else _answered_before(resumed or ())
-    if stands is not None:
+    sources = sources_of(text, state) if answer else ()
+    if answer is None and (stands := _answered_before(resumed or ())) is not None:
         state.notice(f"the run was gone on with, and {outcome} ({text}): the earlier answer stands")
-        text, outcome = stands.text, "answered"
+        text, outcome, sources = stands.text, "answered", stands.cited
     if state.reused:
         replies = f"{state.reused} repl{'ies' if state.reused > 1 else 'y'}"
         state.notice(
@@ -79,7 +79,7 @@ async def conduct(
         text=text,
         spent=state.meter.spent,
         seconds=state.meter.seconds,
-        cited=sources_of(text, state) if answer else stands.cited if stands else (),
+        cited=sources,
         notices=tuple(state.notices),
     )
     if state.log is not None:
@@ -105,9 +105,8 @@ async def wait_out(task: "asyncio.Future[Any]") -> None:
 
 async def _worked_on(run: Run, member: Member, message: Message) -> Message:
     hits = await run.recall(message.text)
-    echo = outcome_subject(
-        member.name, message.text
-    )  # else no request of the same run would ever be the same
+    # What came of the same task before would make each of its requests another one.
+    echo = outcome_subject(member.name, message.text)
     memories = (memory_quote(hit) for hit in hits if hit.record.subject != echo)
     answer = await run.give(member, message.with_quotes(*memories))
     await remember_outcome(run, member.name, message.text, answer)

@@ -24,7 +24,6 @@ from .models.breaker import Breakers
 from .models.catalog import Catalog
 from .models.replies import Replies
 from .models.slots import Slots
-from .prices import Prices
 from .state import OnDelta, RunState, Sink
 
 log = logger(__name__)
@@ -48,7 +47,7 @@ class Shared:
         recalls_private: bool,
     ) -> None:
         self.config, self.memory = config, Memory(db)
-        self.prices = Prices(catalog.table.prices())
+        self.prices = catalog.prices
         self._scope, self._host, self._recalls_private = scope, host, recalls_private
         self._slots = Slots(Limits(db, liveness), catalog.limit)
         self._cache = Cache(db)

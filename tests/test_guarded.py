@@ -121,6 +121,11 @@ def test_pauses_double_up_to_a_limit_and_are_spread() -> None:
     assert 10 <= pause <= 11
 
 
+def test_a_policy_without_an_attempt_is_a_mistake_of_the_program() -> None:
+    with pytest.raises(ValueError, match="attempts is 0"):
+        Policy(attempts=0)
+
+
 async def test_guarding_no_model_at_all_is_a_mistake_of_the_program() -> None:
     with pytest.raises(ValueError, match="at least one"):
         await ask([])

@@ -1,7 +1,6 @@
 """What is made of private data is private, by whatever way it is passed on."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from fake_models import Fault, fake_models
@@ -25,8 +24,8 @@ TASK = "What does the letter say?"
 LETTER = Attachment(name="letter.md", media_type="text/markdown", data=b"The house is sold.", private=True)
 
 
-@pytest.mark.parametrize("how", ["told", "asked"])
-async def test_words_that_a_program_makes_of_it_go_no_further_than_it(project: Path, how: str) -> None:
+@pytest.mark.parametrize("how", ["text", "quote", "file", "request"])
+async def test_what_a_program_makes_of_it_goes_no_further_than_it(project: Path, how: str) -> None:
     reader = Agent("reader", "Read.", [ScriptedModel("The house is sold, says the letter.")])
     with fake_models() as server:
         remote = OpenAICompatibleModel("fake", base_url=f"{server.url}/v1", api_key="none")
@@ -36,12 +35,18 @@ async def test_words_that_a_program_makes_of_it_go_no_further_than_it(project: P
             name = "line"
 
             async def run(self, message: Message, run: Run) -> Message:
-                read = await run.give(reader, message)
-                text = f"Translate: {read.text}"
-                if how == "told":
-                    return await run.give(translator, Message(text=text))
-                reply = await run.ask([remote], ModelRequest(turns=(Turn(role="user", text=text),)))
-                return run.answer(message, reply.text)
+                said = (await run.give(reader, message)).text
+                if how == "request":
+                    reply = await run.ask([remote], ModelRequest(turns=(Turn(role="user", text=said),)))
+                    return run.answer(message, reply.text)
+                file = Attachment(name="draft.png", media_type="image/png", data=said.encode())
+                quote = Quote(label="draft", kind="answer", text=said)
+                made = {
+                    "text": Message(text=f"Translate: {said}"),
+                    "quote": Message(text=message.text, quotes=(quote,)),
+                    "file": Message(text=message.text, attachments=(file,)),
+                }
+                return await run.give(translator, made[how])
 
         async with Hall.open() as hall:
             result = await hall.run_team(Line(), TASK, files=[LETTER])
@@ -84,31 +89,6 @@ async def test_a_cheaper_model_of_the_team_gets_none_of_it(home: Path, project: 
             result = await hall.run_team(Pair(), "Which zebra?", budget=Budget(usd=0.05))
         assert "sold" not in str([request.body for request in server.requests])
     assert [said.status for said in result.contributions] == ["answered", "failed"]
-
-
-@pytest.mark.parametrize("how", ["quote", "file"])
-async def test_a_quote_or_a_file_that_a_program_makes_of_it_goes_no_further_either(
-    project: Path, how: str
-) -> None:
-    reader = Agent("reader", "Read.", [ScriptedModel("The house is sold, says the letter.")])
-    with fake_models() as server:
-        remote = OpenAICompatibleModel("fake", base_url=f"{server.url}/v1", api_key="none")
-        translator = Agent("translator", "Translate.", [remote])
-
-        class Line:
-            name = "line"
-
-            async def run(self, message: Message, run: Run) -> Message:
-                said = await run.give(reader, message)
-                quote = Quote(label="draft", kind="answer", text=said.text)
-                file = Attachment(name="draft.png", media_type="image/png", data=said.text.encode())
-                made: dict[str, Any] = {"quotes": (quote,)} if how == "quote" else {"attachments": (file,)}
-                return await run.give(translator, Message(text=message.text, **made))
-
-        async with Hall.open() as hall:
-            result = await hall.run_team(Line(), TASK, files=[LETTER])
-        assert server.requests == []
-    assert (result.status, "not marked private" in result.error) == ("failed", True)
 
 
 async def test_the_user_is_told_why_members_failed_at_it(project: Path) -> None:

@@ -60,19 +60,12 @@ async def test_refresh_asks_anew_and_keeps_that_and_off_keeps_nothing(project: P
     assert answers == ["one", "two", "three", "two"]
 
 
-async def test_the_configuration_can_turn_the_cache_off(home: Path, project: Path) -> None:
+@pytest.mark.parametrize("config", ['mode = "off"', "hours = 0.0000001"], ids=["off", "too old"])
+async def test_the_configuration_says_whether_and_how_long_replies_are_used(
+    home: Path, project: Path, config: str
+) -> None:
     home.mkdir()
-    (home / "config.toml").write_text('[cache]\nmode = "off"\n')
-    with fake_models() as server:
-        async with Hall.open() as hall:
-            for _ in range(2):
-                await hall.run_team(member(server), TASK)
-        assert len(server.requests) == 2
-
-
-async def test_a_reply_that_is_too_old_is_asked_for_again(home: Path, project: Path) -> None:
-    home.mkdir()
-    (home / "config.toml").write_text("[cache]\nhours = 0.0000001\n")
+    (home / "config.toml").write_text(f"[cache]\n{config}\n")
     with fake_models() as server:
         async with Hall.open() as hall:
             for _ in range(2):

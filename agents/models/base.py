@@ -10,7 +10,11 @@ OnText = Callable[[str], None]
 
 
 class Model(Protocol):
-    """One way to get a reply. `complete` makes one attempt; failures that it knows are ProviderErrors."""
+    """One way to get a reply. `complete` makes one attempt; failures that it knows are ProviderErrors.
+
+    It may also have a `price` (see Price), be `private` (it may see what is), have an `identity` (what its
+    replies are kept under), an `account` (whose limits it shares), and an async `ready` (called first).
+    """
 
     @property
     def name(self) -> str:
@@ -18,3 +22,8 @@ class Model(Protocol):
         ...
 
     async def complete(self, request: ModelRequest, on_text: OnText) -> ModelReply: ...
+
+
+def account_of(model: object) -> str:
+    """What its limits and its failures are noted under."""
+    return str(getattr(model, "account", "") or getattr(model, "name", model))

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from guildhall.errors import ProviderError, ProviderErrorKind
 
+from .base import account_of
 from .breaker import Breakers
 
 T = TypeVar("T")
@@ -32,6 +33,10 @@ class Policy:
     longest_wait: float = 8.0
     longest_retry_after: float = 60.0
     """A provider that wants a longer pause is left for the next model."""
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1:
+            raise ValueError(f"attempts is {self.attempts}; it must be 1 or more")
 
     def pause(self, error: ProviderError, attempt: int) -> float | None:
         """Seconds until the next attempt on the same model; None to leave it.
@@ -58,6 +63,7 @@ class Tries:
     streamed: int = 0
     """Bytes of text that the current attempt has streamed."""
     answered: bool = False
+    """Whether a reply came, so that it is in the journal or on its way there."""
     patience: float = math.inf
     """Seconds without a sign of the reply after which the current attempt is given up."""
 
@@ -110,7 +116,7 @@ async def guarded(
 
 async def _one(model: M, call: Callable[[M, Tries], Awaitable[T]], tries: Tries, breakers: Breakers) -> T:
     tries.number, tries.streamed = tries.number + 1, 0
-    account = _account(model)
+    account = account_of(model)
     try:
         value = await call(model, tries)
     except ProviderError as error:
@@ -126,7 +132,7 @@ async def _one(model: M, call: Callable[[M, Tries], Awaitable[T]], tries: Tries,
 
 async def _wait_for(model: object, breakers: Breakers, tries: Tries, policy: Policy, *, last: bool) -> None:
     """Return when the model may be asked. Raises ProviderError if it rests, and there is another one."""
-    account, name = _account(model), getattr(model, "name", model)
+    account, name = account_of(model), getattr(model, "name", model)
     while rest := breakers.rest(account):
         if not last or rest > policy.longest_wait or tries.seconds + rest >= policy.deadline:
             raise ProviderError(
@@ -137,11 +143,6 @@ async def _wait_for(model: object, breakers: Breakers, tries: Tries, policy: Pol
         rest = min(rest, 0.5)  # a trial may end sooner
         tries.seconds += rest
         await asyncio.sleep(rest)
-
-
-def _account(model: object) -> str:
-    """What its limits and its failures are noted under."""
-    return str(getattr(model, "account", None) or getattr(model, "name", model))
 
 
 def _place(model: object) -> str:
