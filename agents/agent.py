@@ -1,7 +1,6 @@
 """An agent: instructions, models, tools, and the loop that joins them."""
 
 import asyncio
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
@@ -11,10 +10,12 @@ from pydantic import BaseModel, ValidationError
 from guildhall.errors import Failure, ProviderError, UserError
 from guildhall.redact import redact
 
+from .calling import ToolResult
+from .kinds import Kind, Wanted
 from .message import Effort, Message, ModelReply, ModelRequest, ToolCall, Turn
 from .models.base import Model
 from .prices import stated_price
-from .run import Run, ToolResult
+from .run import Run
 from .tool import Tool, missing
 
 HOUSE_RULES = """\
@@ -24,7 +25,6 @@ _GO_ON = (
     "Your reply was cut at the limit of its length. Go on exactly where it stopped: repeat nothing, and "
     "bring it to an end."
 )
-_FENCED = re.compile(r"\A\s*```(?:json)?\s*\n(.*?)\n?```\s*\Z", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class Agent:
     """What the answer must be; one that is not goes back to the model with the validator's words."""
     role: str = ""
     """What it is for, in a line."""
+    capabilities: Sequence[str] = ()
+    """Words and phrases by which work is matched to it."""
     turns: int = 12
     tries: int = 3
     """Answers that may be invalid, and the last of them fails."""
@@ -70,21 +72,22 @@ class Agent:
             raise UserError(f"{self.name} has several tools called {', '.join(double)}; rename one")
 
     async def run(self, message: Message, run: Run) -> Message:
-        """The answer, in text and, where `output` is set, as data.
+        """The answer, in text and, where the span wants one or `output` is set, as data.
 
         Raises Failure: `turns` when it has called tools too often, `bad_response` when `tries` are over.
         """
         models = run.choose(self.models, message)
+        wanted = run.wanted or (Wanted(self.output) if self.output else None)
         run.show(message.quotes)
         turns = self._turns(message, run.mark if message.quotes else "")
         sources = list(message.sources)
         invalid, cut, begun = 0, 0, ""
         for _ in range(self.turns):
             try:
-                reply = await run.ask(models, self._request(turns), priority=message.priority)
+                reply = await run.ask(models, self._request(turns, wanted), priority=message.priority)
             except ProviderError as error:
                 invalid += 1
-                more = self._mended(error, run)
+                more = self._mended(error, run, wanted)
                 cut += error.kind == "max_tokens"
                 if more and invalid >= self.tries and error.kind == "max_tokens":
                     return self._cut_off(message, redact(begun + error.partial), cut, sources, run)
@@ -102,7 +105,7 @@ class Agent:
                 turns += await self._results(reply, inputs, run)
                 continue
             try:
-                data = self._parsed(reply.text)
+                data = wanted.parsed(reply.text) if wanted else None
             except ValidationError as error:
                 invalid += 1
                 if invalid >= self.tries:
@@ -110,7 +113,8 @@ class Agent:
                     raise Failure(text, kind="bad_response") from None
                 turns.append(Turn(role="user", text=_sent_back(error)))
                 continue
-            return run.answer(message, reply.text, data=data, sources=tuple(dict.fromkeys(sources)))
+            text = data.said() if isinstance(data, Kind) else reply.text
+            return run.answer(message, text, data=data, sources=tuple(dict.fromkeys(sources)))
         raise Failure(f"{self.name} has used its {self.turns} turns without an answer", kind="turns")
 
     def _cut_off(self, message: Message, text: str, cut: int, sources: list[int], run: Run) -> Message:
@@ -121,7 +125,7 @@ class Agent:
 
     def first_request(self, message: Message) -> ModelRequest:
         """What the first call would ask, but for the marks around what is quoted."""
-        return self._request(self._turns(message, ""))
+        return self._request(self._turns(message, ""), Wanted(self.output) if self.output else None)
 
     def _turns(self, message: Message, mark: str) -> list[Turn]:
         return [
@@ -129,6 +133,7 @@ class Agent:
             Turn(
                 role="user",
                 text=message.text,
+                brief=message.brief,
                 quotes=message.quotes,
                 mark=mark,
                 attachments=message.attachments,
@@ -136,22 +141,22 @@ class Agent:
             ),
         ]
 
-    def _mended(self, error: ProviderError, run: Run) -> list[Turn]:
+    def _mended(self, error: ProviderError, run: Run, wanted: Wanted | None) -> list[Turn]:
         """The turns that have the model go on after a reply that was paid for; none where nothing can."""
         if error.kind == "bad_tool_call":
             offered = ", ".join(tool.name for tool in self.tools) or "none"
             text = f"That reply could not be used: {error}. The tools are: {offered}. Answer once more."
             return [Turn(role="user", text=text)]
-        if error.kind == "max_tokens" and error.partial and self.output is None:
+        if error.kind == "max_tokens" and error.partial and wanted is None:
             said = Turn(role="assistant", text=error.partial, private=run.private)
             return [said, Turn(role="user", text=_GO_ON)]
         return []
 
-    def _request(self, turns: Sequence[Turn]) -> ModelRequest:
+    def _request(self, turns: Sequence[Turn], wanted: Wanted | None) -> ModelRequest:
         return ModelRequest(
             turns=tuple(turns),
             tools=tuple(tool.spec for tool in self.tools),
-            output=self.output.model_json_schema() if self.output else None,
+            output=wanted.kind.model_json_schema() if wanted else None,
             max_output=self.max_output,
             effort=self.effort,
         )
@@ -174,13 +179,6 @@ class Agent:
             Turn(role="tool", text=done.text, call_id=call.id, failed=done.failed, private=done.private)
             for call, done in results
         ]
-
-    def _parsed(self, text: str) -> BaseModel | None:
-        if self.output is None:
-            return None
-        if fenced := _FENCED.match(text):
-            text = fenced[1]
-        return self.output.model_validate_json(text)
 
 
 def _sent_back(error: ValidationError) -> str:

@@ -49,15 +49,21 @@ def is_private(model: Model) -> bool:
 
 def workers(member: object, above: tuple[object, ...] = ()) -> Iterator[Any]:
     """Those in a team, and in its teams, who are no teams themselves; a member alone is its own."""
-    members = getattr(member, "members", ())
-    parts = [*members] if isinstance(members, list | tuple) else []
-    parts += [getattr(member, "synthesizer", None)]
-    parts = [part for part in parts if hasattr(part, "run")]
+    parts = [part for part, _ in parts_of(member)]
     if not parts or any(member is one for one in above):  # who knows itself is a team of another kind
         yield member
         return
     for part in parts:
         yield from workers(part, (*above, member))
+
+
+def parts_of(member: object) -> list[tuple[Any, int]]:
+    """Who takes part in a team, and how often each is given something at most; nobody where it is none."""
+    if (parts := getattr(member, "parts", None)) is not None:
+        return [(part.member, part.times) for part in parts]
+    members = getattr(member, "members", ())  # a pattern of somebody's own
+    named = [*members] if isinstance(members, list | tuple) else []
+    return [(one, 1) for one in (*named, getattr(member, "synthesizer", None)) if hasattr(one, "run")]
 
 
 def may_see_private(member: object, *, unknown: bool = True) -> bool:

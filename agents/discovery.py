@@ -10,7 +10,8 @@ from typing import Generic, Literal, NamedTuple, TypeVar
 from guildhall.errors import FileError, NameUnknown
 
 from .frontmatter import contents, read
-from .specs import NAME, SpecialistSpec, TeamSpec, read_specialist, read_team
+from .spec_types import NAME, SpecialistSpec, TeamSpec
+from .specs import read_specialist, read_team
 
 Origin = Literal["project", "user", "built-in"]
 Kind = Literal["specialist", "team"]
@@ -127,7 +128,7 @@ class Library:
         return self.team(name)
 
     def _wrong_member(self, team: TeamSpec, name: str, problem: str) -> FileError:
-        roles = (key for key, value in team if value == name)
+        roles = (key for key, value in team.roles.items() if value == name)
         key = "members" if name in team.members else next(roles, "members")
         return self._wrong(team, key, f"{key}: {problem}")
 

@@ -1,5 +1,6 @@
 """What a run would do, and what it could cost at most, before anything is spent."""
 
+from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -8,11 +9,13 @@ from guildhall.memory.store.track import Tally
 
 from .agent import Agent
 from .budget import NOTHING, Amount, Budget
-from .choosing import Chosen, chosen
+from .choosing import Chosen, chosen, parts_of
 from .commission import Built
 from .message import Frozen, Message
 from .prices import Prices
 from .tool import LONGEST_RESULT
+
+MOST_LEVELS = 64
 
 
 class MemberEstimate(Frozen):
@@ -53,9 +56,13 @@ def estimated(
     built: Built, message: Message, budget: Budget, prices: Prices, track: Mapping[str, Tally]
 ) -> Estimate:
     """The worst case, with every member given the message and the answers of all others."""
-    answers = sum(agent.max_output for agent in built.agents)
+    times = turns_of(built.member)
+    answers = sum(agent.max_output * max(1, times[id(agent)]) for agent in built.agents)
     choose = partial(chosen, message=message, prices=prices, track=track, priced=budget.strict)
-    pairs = [_member(agent, choose(agent.models), message, answers, prices) for agent in built.agents]
+    pairs = [
+        _member(agent, choose(agent.models), message, prices, answers=answers, times=max(1, times[id(agent)]))
+        for agent in built.agents
+    ]
     members = tuple(member for member, _ in pairs)
     most = sum((Amount(member.calls, member.tokens, usd=member.usd or 0.0) for member in members), NOTHING)
     tokens, usd = most.input, most.usd if all(member.usd is not None for member in members) else None
@@ -72,10 +79,18 @@ def estimated(
     )  # fmt: skip
 
 
+def turns_of(member: object, times: int = 1, depth: int = 0) -> Counter[int]:
+    """How often each who works in the team is given something at most, by its `id()`."""
+    parts = parts_of(member) if depth < MOST_LEVELS else []
+    if not parts:
+        return Counter({id(member): times})
+    return sum((turns_of(part, times * more, depth + 1) for part, more in parts), Counter[int]())
+
+
 def _member(
-    agent: Agent, choice: Chosen, message: Message, answers: int, prices: Prices
+    agent: Agent, choice: Chosen, message: Message, prices: Prices, *, answers: int, times: int
 ) -> tuple[MemberEstimate, Amount]:
-    """The member, and the dearest of its calls: its last one."""
+    """The member, `times` given something with the `answers` of all, and the dearest call: its last one."""
     models, ranking = choice
     request = agent.first_request(message)
     calls = agent.turns if agent.tools else min(agent.turns, agent.tries)
@@ -84,13 +99,14 @@ def _member(
         taken = request.input_bound() + answers + turn * (agent.max_output + LONGEST_RESULT)
         dearest = prices.amount(models[0], taken, agent.max_output)
         most += dearest
+    most = sum([most] * times, NOTHING)
     member = MemberEstimate(
         name=agent.name,
         role=agent.role,
         model=models[0].name,
         why=ranking.reason if ranking else "",
         fallback=tuple(model.name for model in models[1:]),
-        calls=calls,
+        calls=calls * times,
         tokens=most.tokens,
         usd=None if most.unpriced else round(most.usd, 6),
         scores=ranking.data if ranking else None,

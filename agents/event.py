@@ -8,10 +8,12 @@ from pydantic import Field, TypeAdapter
 from .budget import Amount, Budget
 from .message import Frozen, MessageType, QuoteKind, Usage, plain
 
-Outcome = Literal["answered", "failed", "cancelled", "skipped"]
+Outcome = Literal["answered", "failed", "cancelled", "skipped", "waiting"]
+"""`waiting` is a pause until a human has answered."""
 Choice = Literal[
-    "plan", "route", "model", "journal", "cache", "budget", "limit", "vote", "verdict", "gate", "conflict",
-    "check", "memory", "watchdog",
+    "pattern", "plan", "route", "speaker", "handoff", "model", "journal", "cache", "budget", "limit",
+    "vote", "verdict", "gate", "challenge", "conflict", "check", "score", "step", "handover", "memory",
+    "watchdog",
 ]  # fmt: skip
 """What is decided."""
 

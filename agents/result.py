@@ -21,7 +21,7 @@ class Contribution(Frozen):
     member: str
     model: str = ""
     text: str = ""
-    status: Literal["working", "answered", "failed", "cancelled", "skipped"]
+    status: Literal["working", "answered", "failed", "cancelled", "skipped", "waiting"]
     error: str = ""
 
 

@@ -7,31 +7,25 @@ import asyncio
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
-from guildhall.errors import BudgetRefused, Failure, GuildhallError, StoreError, describe
+from guildhall.errors import BudgetRefused, Failure, GuildhallError, NeedsInput, StoreError, describe
 from guildhall.memory.records import Author, Hit, Kind, Remembered
 from guildhall.redact import logger, redact
 
-from . import asking, choosing
+from . import asking, calling, choosing
 from . import event as ev
-from .message import UNTOLD, Attachment, Message, ModelReply, ModelRequest, Quote, ToolCall, plain
+from .kinds import Wanted
+from .message import UNTOLD, Attachment, Message, ModelReply, ModelRequest, Quote, ToolCall
 from .models.base import Model
+from .rules import PLAIN
 from .state import RunState
-from .tool import Tool, ToolContext
+from .tool import Tool
 
 log = logger(__name__)
 _NOT_IN_NAMES = str.maketrans({"/": "-", ".": "-"})
-
-
-class ToolResult(NamedTuple):
-    """What a tool answered, and whether that shows private data."""
-
-    text: str
-    failed: bool
-    private: bool = False
 
 
 class Member(Protocol):
@@ -46,7 +40,10 @@ class Member(Protocol):
 class Run:
     """A span of a run. A team opens its members' spans with `give`, in an order free of timing."""
 
-    __slots__ = ("_children", "_files", "_public", "_shown", "path", "private", "state", "trusted", "who")
+    __slots__ = (
+        "_children", "_files", "_public", "path", "private", "rules", "shown", "state", "trusted", "wanted",
+        "who",
+    )  # fmt: skip
 
     def __init__(self, state: RunState, path: str = "", who: str = "user") -> None:
         self.state, self.path, self.who = state, path, who
@@ -57,7 +54,11 @@ class Run:
         self._public: set[str] = {UNTOLD}
         self._files: tuple[Attachment, ...] = ()
         self._children: Counter[str] = Counter()
-        self._shown: list[Quote] = []
+        self.shown: list[Quote] = []
+        """What was shown here."""
+        self.wanted: Wanted | None = None
+        """What the answer must be, where it must be more than text."""
+        self.rules = PLAIN
 
     @property
     def id(self) -> str:
@@ -66,7 +67,7 @@ class Run:
     @property
     def mark(self) -> str:
         """What stands around text quoted in this span; no text can foresee it."""
-        return f"quoted-{_digest(self.id, self.path)[:8]}"
+        return f"quoted-{self.digest(self.id, self.path)[:8]}"
 
     def span(self, name: str, who: str = "") -> "Run":
         """The next child of this name: `ask`, `ask.2`. `/` and `.` are for paths and give way."""
@@ -105,11 +106,17 @@ class Run:
 
     # -- members
 
-    def give(self, member: Member, message: Message, *, name: str = "") -> Coroutine[Any, Any, Message]:
-        """The member's answer. It is started here and now, before anything is awaited."""
+    def give(
+        self, member: Member, message: Message, *, name: str = "", wanted: Wanted | None = None
+    ) -> Coroutine[Any, Any, Message]:
+        """The member's answer, which must be as `wanted`. It is started now, before anything is awaited.
+
+        A member that is a team passes what is wanted on to whoever has the last word in it.
+        """
         if self.private:
             message = choosing.marked(message, self._public, self._files)
         span = self.span(name or member.name, member.name)
+        span.wanted = wanted
         models = {model.name: model for model in getattr(member, "models", ())}
         self.state.team_models |= models
         span.emit(ev.Started, task=message.text, role=getattr(member, "role", ""), models=tuple(models))
@@ -149,8 +156,7 @@ class Run:
                 raise Failure(f"{member.name} answered with {answer!r:.80}, which is no Message")
             answer = self._checked(answer, from_model=hasattr(member, "models"))
         except BaseException as error:
-            outcome = "cancelled" if isinstance(error, asyncio.CancelledError) else "failed"
-            self.emit(ev.Finished, outcome=outcome, text=describe(error))
+            self.emit(ev.Finished, outcome=_outcome(error), text=describe(error))
             vars(error)["private"] = self.private  # it may quote what was seen here
             raise
         self.emit(ev.Finished, outcome="answered", text=answer.text, sources=answer.sources)
@@ -191,6 +197,21 @@ class Run:
             sources=answer.sources,
         )
 
+    async def first(self, running: "Mapping[str, asyncio.Task[Any]]") -> str:
+        """The name of the task that ends first; on a resumed run, the same name again.
+
+        Where members work side by side, nothing but this may depend on who is quicker.
+        """
+        here, digest = self.span("first"), self.digest(*sorted(running))
+        known = here.recorded(digest)
+        if known in running:
+            await asyncio.wait([running[known]])
+            return str(known)
+        done, _ = await asyncio.wait(running.values(), return_when=asyncio.FIRST_COMPLETED)
+        name = next(name for name, task in running.items() if task in done)
+        await here.record(digest, name, wait=False)
+        return name
+
     # -- models
 
     def choose(self, models: Sequence[Model], message: Message) -> Sequence[Model]:
@@ -212,7 +233,7 @@ class Run:
 
     def show(self, quotes: Sequence[Quote]) -> None:
         """Note what a member is shown, so that what it cites can be traced."""
-        self._shown += quotes
+        self.shown += quotes
         self.private |= any(quote.private for quote in quotes)
         for quote in quotes:
             parts = self.state.shown.setdefault(quote.label, [])
@@ -223,51 +244,18 @@ class Run:
 
     def call(
         self, tool: Tool, call: ToolCall, *, reply: ModelReply, inputs: tuple[int, ...] = ()
-    ) -> "Coroutine[Any, Any, ToolResult]":
+    ) -> "Coroutine[Any, Any, calling.ToolResult]":
         """What the tool answers; from the journal if it was called before.
 
         `reply` is the one that asked for it, `inputs` the events that it worked from. The span is
         opened here and now.
         """
-        span = self.span(f"tool:{tool.name}")
-        return self._used(span, tool, call, reply, inputs)
+        return self._used(self.span(f"tool:{tool.name}"), tool, call, reply, inputs)
 
-    async def _used(self, span: "Run", *about: Any) -> "ToolResult":
-        result = await span._use(*about)  # noqa: SLF001  a span of ours
+    async def _used(self, span: "Run", *about: Any) -> calling.ToolResult:
+        result = await calling.used(span, *about)
         self.private |= result.private
         return result
-
-    async def _use(
-        self, tool: Tool, call: ToolCall, reply: ModelReply, inputs: tuple[int, ...]
-    ) -> "ToolResult":
-        digest = _digest(tool.name, repr(sorted(call.arguments.items())))
-        if not tool.idempotent and self._was_cut_short():
-            raise Failure(
-                f"{tool.name} was at work when the run stopped, and doing it twice may do harm: see "
-                "whether it was done, then start a new run",
-                kind="doubt",
-            )
-        known = self.recorded(digest)
-        if known is not None and known["ended"]:
-            self.show([Quote.model_validate(quote) for quote in known["shown"]])
-            return ToolResult(str(known["text"]), bool(known["error"]), bool(known["private"]))
-        if not tool.idempotent:
-            await self.record(digest, {"ended": False})
-        called = self.emit(
-            ev.Called, tool=tool.name, arguments=call.arguments, reply=reply.source, why=reply.text[:500],
-            inputs=inputs,
-        )  # fmt: skip
-        text, failed = "the call was cut short", True
-        try:
-            text, failed = await tool.call(call.arguments, ToolContext(self)), False
-        except Exception as error:  # noqa: BLE001  the model is told, and goes on from there
-            text = redact(plain(describe(error)))
-        finally:
-            self.emit(ev.Returned, called=called, text=text, failed=failed)
-        shown = [quote.model_dump(exclude_defaults=True) for quote in self._shown]
-        kept = {"ended": True, "text": text, "error": failed, "shown": shown, "private": self.private}
-        await self.record(digest, kept)
-        return ToolResult(text, failed, self.private)
 
     # -- memory
 
@@ -276,7 +264,7 @@ class Run:
         if self.state.memory is None:
             return []
         query = redact(query)
-        here, digest = self.span("recall"), _digest(query, str(limit))
+        here, digest = self.span("recall"), self.digest(query, str(limit))
         if (known := here.recorded(digest)) is not None:
             return self._recalled([Hit.model_validate(hit) for hit in known])
         try:
@@ -314,7 +302,7 @@ class Run:
             raise StoreError("no_memory", "this run was started without a memory")
         text, here = redact(text), self.span("remember")
         author = Author(agent=self.who, model=model, run=self.id, host=self.state.host)
-        id_ = _digest(self.id, here.path, text)
+        id_ = self.digest(self.id, here.path, text)
         source = more.pop("source", f"run:{self.id}")
         remembered = await self.state.memory.remember(
             text,
@@ -332,10 +320,10 @@ class Run:
 
     # -- the journal
 
-    def _was_cut_short(self) -> bool:
-        """Whether a tool was at work here when the run stopped, whatever its arguments were."""
-        entry = self.state.log.known(self.path) if self.state.log is not None else None
-        return entry is not None and entry.value == {"ended": False}
+    @staticmethod
+    def digest(*parts: str) -> str:
+        """Stands for what is asked in the journal."""
+        return hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
     def recorded(self, digest: str) -> Any:
         """What the journal knows of this path; an answer to another question is not used, and said."""
@@ -363,5 +351,7 @@ class Run:
             self.state.notice(f"part of this run could not be kept, so it cannot be resumed: {error}")
 
 
-def _digest(*parts: str) -> str:
-    return hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+def _outcome(error: BaseException) -> ev.Outcome:
+    if isinstance(error, asyncio.CancelledError):
+        return "cancelled"
+    return "waiting" if isinstance(error, NeedsInput) else "failed"

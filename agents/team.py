@@ -5,20 +5,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from guildhall.errors import UserError
+from pydantic import ValidationError
+
+from guildhall.errors import NameUnknown, UserError
 
 from .agent import Agent
 from .config import Preference, Tier
 from .discovery import Library
 from .models.catalog import Catalog
 from .models.router import Candidates
-from .patterns import Parallel, Pipeline
+from .pattern_specs import PATTERNS
 from .run import Member
-from .specs import PATTERNS, ParallelSpec, SpecialistSpec, TeamSpec
+from .spec_types import SpecialistSpec, TeamSpec
 from .tool import Tool
 
-SYNTHESIZER = "synthesizer"
-"""The built-in specialist that makes one answer of many."""
 _Specs = Mapping[str, SpecialistSpec | TeamSpec]
 
 
@@ -68,14 +68,10 @@ class TeamBuilder:
 
     def _team(self, spec: TeamSpec, specs: _Specs, outer: _Outer) -> Member:
         brief = "\n\n".join(filter(None, [outer.brief, spec.brief]))
-        said = _Outer(brief, spec.preference or outer.preference)
-        members = [self._member(name, spec, specs, said, "balanced") for name in spec.members]
-        if isinstance(spec, ParallelSpec):
-            last = spec.synthesizer and self._member(spec.synthesizer, spec, specs, said, "strong")
-            return Parallel(spec.name, members, last or None, spec.need)
-        return Pipeline(spec.name, members)
+        return spec.made(_Cast(self, spec, specs, _Outer(brief, spec.preference or outer.preference)))
 
-    def _member(self, name: str, team: TeamSpec, specs: _Specs, said: _Outer, tier: Tier) -> Member:
+    def member(self, name: str, team: TeamSpec, specs: _Specs, said: _Outer, tier: Tier) -> Member:
+        """The member of that name as it takes part in the team."""
         spec = specs.get(name) or self.library.specialist(name)
         if isinstance(spec, TeamSpec):
             return self._team(spec, specs, said)
@@ -95,6 +91,7 @@ class TeamBuilder:
             models=models,
             tools=self._tools(spec.tools, spec.name),
             role=spec.description,
+            capabilities=spec.capabilities,
             effort=spec.effort,
             memory=spec.memory,
         )
@@ -120,17 +117,38 @@ class TeamBuilder:
         return tuple(self.tools[name] for name in names)
 
     def _in_pattern(self, spec: TeamSpec, pattern: str | None) -> TeamSpec:
-        """The same members in another pattern; a synthesizer is the team's own, or the built-in one."""
+        """The same members in another pattern, with the team's own roles or else the built-in ones."""
         if pattern is None or pattern == spec.pattern:
             return spec
         if pattern not in PATTERNS:
-            raise UserError(f"there is no pattern {pattern!r}; there are: {', '.join(sorted(PATTERNS))}")
-        shared = {key: getattr(spec, key) for key in TeamSpec.model_fields if key != "pattern"}
-        if pattern == "parallel":
-            shared["synthesizer"] = SYNTHESIZER if SYNTHESIZER not in spec.members else None
-        elif isinstance(spec, ParallelSpec) and spec.synthesizer:
-            shared["members"] = spec.everyone  # who made one answer of all has the last word
-        return PATTERNS[pattern](**shared)
+            raise NameUnknown("pattern", pattern, PATTERNS)
+        try:
+            return PATTERNS[pattern].of(spec)
+        except ValidationError as error:
+            problem = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+            raise UserError(f"{spec.name} cannot work in the pattern {pattern}: {problem}") from None
+
+
+class _Cast:
+    """Those who take part in one team, each made once, when it is first asked for."""
+
+    def __init__(self, builder: TeamBuilder, spec: TeamSpec, specs: _Specs, said: _Outer) -> None:
+        self._builder, self._spec, self._specs, self._said = builder, spec, specs, said
+        self._made: dict[str, Member] = {}
+
+    def members(self, tier: Tier = "balanced") -> list[Member]:
+        return [self._member(name, tier) for name in self._spec.members]
+
+    def role(self, key: str, tier: Tier = "strong") -> Member | None:
+        return self.filled(key, tier) if self._spec.roles.get(key) else None
+
+    def filled(self, key: str, tier: Tier = "strong") -> Member:
+        return self._member(self._spec.roles[key], tier)
+
+    def _member(self, name: str, tier: Tier) -> Member:
+        if name not in self._made:
+            self._made[name] = self._builder.member(name, self._spec, self._specs, self._said, tier)
+        return self._made[name]
 
 
 def _called(words: str) -> str:

@@ -7,10 +7,11 @@ GuildhallError
 │   ├── PathRefused      a path that a file tool must not open
 │   └── RunRefused       the run is at work elsewhere, has ended, or its team has changed
 ├── StoreError           the disk: read-only, full, damaged, or written by a newer version
-└── Failure              one member could not answer; its team goes on without it
-    ├── BudgetRefused    the budget has no room for another call
-    ├── ProviderError    a model's provider failed, by kind
-    └── TooFew           a team has fewer answers than it needs
+├── Failure              one member could not answer; its team goes on without it
+│   ├── BudgetRefused    the budget has no room for another call
+│   ├── ProviderError    a model's provider failed, by kind
+│   └── TooFew           a team has fewer answers than it needs
+└── NeedsInput           a human is asked, and nobody is there: the run pauses until it is answered
 
 Messages say what was given, what is allowed, and what to do next.
 """
@@ -167,6 +168,16 @@ class ProviderError(Failure):
 class TooFew(Failure):
     def __init__(self, text: str) -> None:
         super().__init__(text, kind="too_few")
+
+
+class NeedsInput(GuildhallError):
+    """`question` is the id under which it is answered."""
+
+    code = "needs_input"
+
+    def __init__(self, text: str, question: str) -> None:
+        super().__init__(text)
+        self.question = question
 
 
 def describe(error: BaseException) -> str:

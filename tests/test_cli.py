@@ -92,7 +92,7 @@ def test_options_of_a_run_reach_it(server: FakeModels) -> None:
         (["run", "dou", TASK], "unknown_name", "did you mean duo?"),
         (["ask", "raeder", TASK], "unknown_name", "did you mean reader?"),
         (["run", "duo", "  "], "invalid_input", "task is empty"),
-        (["run", "duo", TASK, "--pattern", "circle"], "invalid_input", "parallel, pipeline"),
+        (["run", "duo", TASK, "--pattern", "circle"], "unknown_name", "parallel, "),
         (["run", "duo", TASK, "--budget-usd", "nan"], "invalid_input", "--budget-usd is nan"),
         (["run", "duo", TASK, "--budget-usd", "inf"], "invalid_input", "a number above 0"),
         (["ask", "reader", TASK, "--max-calls", "0"], "invalid_input", "--max-calls is 0"),

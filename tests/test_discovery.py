@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from guildhall.agents.discovery import BUILT_IN, Library, Listed
-from guildhall.agents.specs import SpecialistSpec, TeamSpec
+from guildhall.agents.spec_types import SpecialistSpec, TeamSpec
 from guildhall.errors import FileError, NameUnknown
 
 KNOWN_TOOLS = {"read_file", "search_files", "recall", "remember"}

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from guildhall.agents.discovery import Library
-from guildhall.agents.specs import ParallelSpec, PipelineSpec, read_specialist, read_team
+from guildhall.agents.patterns.parallel import ParallelSpec
+from guildhall.agents.patterns.pipeline import PipelineSpec
+from guildhall.agents.specs import read_specialist, read_team
 from guildhall.errors import FileError
 
 CASES = json.loads((Path(__file__).parent / "data" / "bad_inputs.json").read_text("utf-8"))
@@ -70,9 +72,9 @@ TEAM = "---\nname: t\ndescription: d\n{}\n---\n"
         ("members: [critic]\nbudget: {dollars: 1}", "allowed are usd, tokens, calls, seconds"),
         (
             "members: [critic]\npattern: committee",
-            ":5: pattern: 'committee' is not one; allowed are parallel",
+            ":5: pattern: 'committee' is not one; allowed are ",
         ),
-        ("members: [critic]\nneed: 1", "need is a key of the pattern parallel, not of pipeline"),
+        ("members: [critic]\nneed: 1", ":5: need is no key of the pattern pipeline, but of "),
         ("pattern: pipeline", ":1: the key members is missing; required are name, description, members"),
         ("members: critic", ":4: members: write a list such as [one, two]; given is 'critic'"),
         ("members: [critic]\nmodels: {critic: big}", "fast, balanced, strong, extractive, or provider:name"),

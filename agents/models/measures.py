@@ -27,10 +27,13 @@ def plan(task: str, quotes: Sequence[Quote]) -> Plan:
     matches = _matches(task, quotes)
     workers = [one.label for one, shared in matches if shared] or [one.label for one, _ in matches]
     steps = (
-        PlanStep(id=f"step-{number}", worker=worker, task=task, needs=())
+        PlanStep(
+            id=f"step-{number}", worker=worker, task=task, needs=(), priority=0, model="", expected="",
+            acceptance="",
+        )
         for number, worker in enumerate(workers, 1)
-    )
-    return Plan(steps=tuple(steps))
+    )  # fmt: skip
+    return Plan(steps=tuple(steps), engage=())
 
 
 def route(task: str, quotes: Sequence[Quote]) -> Route:
@@ -40,7 +43,8 @@ def route(task: str, quotes: Sequence[Quote]) -> Route:
         reason = "no description shares a word with the task; this is the first who was offered"
     else:
         reason = f"its description shares most words with the task: {', '.join(shared)}"
-    return Route(worker=worker.label, reason=reason)
+    share = len(shared) / max(1, len(_subject(task)))
+    return Route(worker=worker.label, confidence=round(share, 3), reason=reason)
 
 
 def verdict(task: str, quotes: Sequence[Quote]) -> Verdict:
@@ -62,6 +66,7 @@ def verdict(task: str, quotes: Sequence[Quote]) -> Verdict:
     against = [other for other, count in support[winner].items() if not count]
     return Verdict(
         winner=winner,
+        answer="",
         reason=f"{total} sentence{'' if total == 1 else 's'} of the other proposals support"
         f"{'s' if total == 1 else ''} it, and it has {near[winner]:.0%} of the task's words",
         dissent=f"{', '.join(against)}: no sentence in common with it" if against else "",

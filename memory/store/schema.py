@@ -103,6 +103,38 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE records ADD COLUMN private INTEGER NOT NULL DEFAULT 0",
     ),
     ("ALTER TABLE limits ADD COLUMN at REAL NOT NULL DEFAULT 0",),
+    (
+        """CREATE TABLE questions (
+            id TEXT PRIMARY KEY,
+            run TEXT NOT NULL,
+            path TEXT NOT NULL,
+            who TEXT NOT NULL,
+            text TEXT NOT NULL,
+            options TEXT NOT NULL,
+            asked REAL NOT NULL,
+            deadline REAL,
+            answer TEXT,
+            answered REAL
+        ) WITHOUT ROWID""",
+        "CREATE INDEX questions_run ON questions (run)",
+        """CREATE TABLE notebook (
+            run TEXT NOT NULL,
+            number INTEGER NOT NULL,
+            task TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            author TEXT NOT NULL,
+            text TEXT NOT NULL,
+            at REAL NOT NULL,
+            PRIMARY KEY (run, number)
+        ) WITHOUT ROWID""",
+        """CREATE TABLE standing (
+            scope TEXT NOT NULL,
+            member TEXT NOT NULL,
+            matters INTEGER NOT NULL,
+            held INTEGER NOT NULL,
+            PRIMARY KEY (scope, member)
+        ) WITHOUT ROWID""",
+    ),
 )
 
 

@@ -1,0 +1,174 @@
+"""Conditions on what earlier steps answered: `review.score < 0.8 and triage.choice == "bug"`.
+
+    condition   test [or test]... , with `and` binding closer, and `not` before a test or parentheses
+    test        value, or value == != < <= > >= in value
+    value       "text", 'text', a number, true, false, or STEP.FIELD
+
+Nothing else can be written, so that a file can do no more than compare. Fields are those of the step's typed
+output, and of every step `text`, `answered` and `failed`.
+"""
+
+import operator
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from guildhall.errors import UserError
+
+from ..message import Message
+
+Place: TypeAlias = tuple[str, str]
+"""A step and a field of its answer."""
+Values: TypeAlias = Callable[[Place], Any]
+Test: TypeAlias = Callable[[Values], Any]
+
+OF_EVERY_STEP = ("text", "answered", "failed")
+_TOKEN = re.compile(
+    r"\s*(?:(?P<text>\"[^\"]*\"|'[^']*')|(?P<number>-?(?:\d+\.?\d*|\.\d+))|(?P<sign>[=!<>]=|[<>()])"
+    r"|(?P<word>[a-zA-Z][\w-]*(?:\.[a-z_]+)?))"
+)
+_SIGNS: dict[str, Callable[[Any, Any], Any]] = {
+    "==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt,
+    ">=": operator.ge, "in": lambda one, other: one in other,
+}  # fmt: skip
+_TRUTHS = {"true": True, "false": False}
+LONGEST = 1_000
+"""Characters of a condition."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Holds or does not, given what steps have answered; made by `condition`."""
+
+    text: str
+    places: tuple[Place, ...]
+    """What it looks at."""
+    _test: Test
+
+    def holds(self, done: Mapping[str, Message]) -> bool:
+        """Whether it holds; what compares with an answer that is not there does not."""
+        try:
+            return bool(self._test(lambda place: _value(place, done)))
+        except TypeError:  # nothing is larger than nothing
+            return False
+
+
+def condition(text: str) -> Condition:
+    """The condition that the text says. Raises UserError with what is allowed."""
+    if len(text) > LONGEST:
+        raise UserError(f"a condition has at most {LONGEST} characters; this one has {len(text)}")
+    reader = _Reader(text)
+    test = reader.either()
+    reader.end()
+    return Condition(text, tuple(dict.fromkeys(reader.places)), test)
+
+
+def _constant(value: object) -> Test:
+    return lambda _: value
+
+
+def _value(place: Place, done: Mapping[str, Message]) -> Any:
+    step, name = place
+    answer = done.get(step)
+    if name == "answered":
+        return answer is not None and answer.type == "response"
+    if name == "failed":
+        return answer is not None and answer.failed
+    if answer is None or answer.type != "response":
+        return None
+    return answer.text if name == "text" else getattr(answer.data, name, None)
+
+
+class _Reader:
+    """Reads a condition from left to right, each rule of its grammar a method."""
+
+    def __init__(self, text: str) -> None:
+        self._text, self._depth = text, 0
+        self.places: list[Place] = []
+        self._tokens = list(self._split())
+
+    def either(self) -> Test:
+        return self._joined(self._both, "or", any)
+
+    def _both(self) -> Test:
+        return self._joined(self._one, "and", all)
+
+    def _joined(self, part: Callable[[], Test], word: str, join: Callable[[Iterator[Any]], Any]) -> Test:
+        tests = [part()]
+        while self._next_is(word):
+            tests.append(part())
+        return tests[0] if len(tests) == 1 else lambda values: join(test(values) for test in tests)
+
+    def _one(self) -> Test:
+        if self._next_is("not"):
+            denied = self._one()
+            return lambda values: not denied(values)
+        if self._next_is("("):
+            self._depth += 1
+            if self._depth > 20:
+                raise self._wrong("has too many parentheses within each other")
+            inner = self.either()
+            if not self._next_is(")"):
+                raise self._wrong("lacks a )")
+            return inner
+        return self._comparison()
+
+    def _comparison(self) -> Test:
+        left = self._operand()
+        if self._tokens and (compare := _SIGNS.get(self._tokens[0])):
+            self._tokens.pop(0)
+            right = self._operand()
+            return lambda values: compare(left(values), right(values))
+        return left
+
+    def _operand(self) -> Test:
+        if not self._tokens:
+            raise self._wrong("ends too early")
+        token = self._tokens.pop(0)
+        if token[0] in "\"'":
+            return _constant(token[1:-1])
+        if token[0] in "-.0123456789":
+            return _constant(float(token))
+        if token in _TRUTHS:
+            return _constant(_TRUTHS[token])
+        step, dot, name = token.partition(".")
+        if not dot or step in ("and", "or", "not", "in"):
+            raise self._wrong(f"has {token!r}, which is no value: write STEP.FIELD, or text in quotes")
+        self.places.append((step, name))
+        return lambda values: values((step, name))
+
+    def _next_is(self, token: str) -> bool:
+        if self._tokens[:1] != [token]:
+            return False
+        self._tokens.pop(0)
+        return True
+
+    def end(self) -> None:
+        if self._tokens:
+            raise self._wrong(f"goes on with {self._tokens[0]!r} where and, or, or its end is expected")
+
+    def _split(self) -> Iterator[str]:
+        at, text = 0, self._text.strip()
+        while at < len(text):
+            if (match := _TOKEN.match(text, at)) is None:
+                raise self._wrong(f"cannot be read at {text[at : at + 20]!r}")
+            yield match[match.lastgroup or 0]
+            at = match.end()
+
+    def _wrong(self, what: str) -> UserError:
+        return UserError(
+            f"the condition {self._text!r:.200} {what}; a condition compares values, such as "
+            'review.score < 0.8 and triage.choice == "bug"'
+        )
+
+
+def check_places(condition: Condition, fields: Mapping[str, Sequence[str]]) -> None:
+    """Raise UserError where it looks at what is not there; `fields` are those of each step."""
+    for step, name in condition.places:
+        if step not in fields:
+            raise UserError(f"{condition.text!r} names the step {step!r}; there are: {', '.join(fields)}")
+        if name not in fields[step]:
+            raise UserError(
+                f"{condition.text!r}: {step} has no {name!r}; there are: {', '.join(fields[step])}"
+            )

@@ -1,0 +1,228 @@
+"""Steps that a user laid out: who does what, after what, under which condition."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from guildhall.errors import Failure, UserError
+
+from .. import event as ev
+from ..kinds import Choice, Kind, Wanted
+from ..message import Message
+from ..run import Member, Run
+from .condition import OF_EVERY_STEP, Condition, check_places, condition
+from .schedule import between, carried_out, check_needs, skipped
+from .together import (
+    Part,
+    check_count,
+    check_members,
+    check_names,
+    concluded,
+    kept,
+    quoted,
+    reasons,
+    unless_waiting,
+)
+
+MOST_STEPS, MOST_ROUNDS = 500, 20
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """A bounded way back: while `when` holds after the step, all from `to` up to it is done again."""
+
+    to: str
+    when: str
+    most: int = 3
+    """How many times all of it is done, the first one included."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A piece of work for one member."""
+
+    id: str
+    member: str
+    task: str
+    needs: tuple[str, ...] = ()
+    """The steps whose answers it is shown; it starts when they have ended."""
+    when: str = ""
+    """It is left out unless this holds; see condition.py."""
+    repeat: Repeat | None = None
+    output: type[Kind] | None = None
+    """What its answer must be, so that conditions can look into it."""
+    choices: tuple[str, ...] = ()
+    """Its answer is one of these, as `STEP.choice`."""
+    priority: int = 0
+
+    @property
+    def kind(self) -> type[Kind] | None:
+        return Choice if self.choices else self.output
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Each step starts the moment its own needs are met; the answers of the last ones are the answer.
+
+    A step whose needs have failed is not taken, and the team fails where fewer than `need` of the last
+    steps have answered.
+    """
+
+    name: str
+    members: Sequence[Member]
+    steps: Sequence[Step]
+    synthesizer: Member | None = None
+    need: int = 1
+    _conditions: Mapping[str, Condition] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        check_members(self.name, self.members)
+        check_steps(self.name, list(check_names(self.name, self.members)), self.steps)
+        check_count(self.name, "need", self.need, len(self.last))
+        texts = {
+            text for step in self.steps for text in (step.when, step.repeat and step.repeat.when) if text
+        }
+        object.__setattr__(self, "_conditions", {text: condition(text) for text in texts})
+
+    @cached_property
+    def needs(self) -> dict[str, tuple[str, ...]]:
+        return {step.id: step.needs for step in self.steps}
+
+    @property
+    def last(self) -> list[str]:
+        """The steps that no other one needs."""
+        needed = {need for step in self.steps for need in step.needs}
+        return [step.id for step in self.steps if step.id not in needed]
+
+    @property
+    def parts(self) -> Sequence[Part]:
+        times = Counter[str]()
+        for step in self.steps:
+            times[step.member] += _times(step, self.steps, self.needs)
+        parts = [Part(member, times=times[member.name]) for member in self.members]
+        return [*parts, *([Part(self.synthesizer, "synthesizer")] if self.synthesizer else [])]
+
+    async def run(self, message: Message, run: Run) -> Message:
+        plan = [{"id": s.id, "who": s.member, "task": s.task, "needs": list(s.needs)} for s in self.steps]
+        run.decided("plan", f"{len(self.steps)} steps", "as the team is laid out", data=plan)
+        steps, members = {step.id: step for step in self.steps}, check_names(self.name, self.members)
+        rounds, before = Counter[str](), dict[str, list[Message]]()
+
+        async def take(id_: str, done: Mapping[str, Message]) -> Message:
+            step = steps[id_]
+            if step.when and not self._conditions[step.when].holds(done):
+                return _left_out(step, run)
+            shown = [done[need] for need in step.needs if done[need].type == "response"]
+            shown += before.pop(id_, [])
+            work = run.give(
+                members[step.member],
+                _given(step, message, run, shown),
+                name=step.id,
+                wanted=_wanted(step, shown),
+            )
+            answer = await kept(work, step.id)
+            return answer if answer.failed else answer.model_copy(update={"sender": step.id})
+
+        def back(id_: str, done: Mapping[str, Message]) -> str | None:
+            repeat = steps[id_].repeat
+            if repeat is None or done[id_].failed or not self._conditions[repeat.when].holds(done):
+                return None
+            rounds[id_] += 1
+            again = rounds[id_] < repeat.most
+            reason = f"{repeat.when}, after round {rounds[id_]} of {repeat.most}"
+            run.decided("step", repeat.to if again else "goes on", reason, evidence=done[id_].sources[-1:])
+            if not again:
+                return None
+            before[repeat.to] = [done[one] for one in dict.fromkeys([repeat.to, id_])]  # what is to be better
+            return repeat.to
+
+        done = await carried_out(self.needs, take, back)
+        unless_waiting([*done.values()])
+        return await self._answer(message, done, run)
+
+    async def _answer(self, message: Message, done: Mapping[str, Message], run: Run) -> Message:
+        """What the last steps have come to, or the synthesizer makes of all."""
+        there = [answer for answer in done.values() if answer.type != "info"]
+        if self.synthesizer is not None:
+            return await concluded(message, there, run, synthesizer=self.synthesizer, need=self.need)
+        last = [done[id_] for id_ in self.last if done[id_].type != "info"]
+        if not last:
+            raise Failure(f"{self.name}: every last step was left out, so there is no answer")
+        if not (good := [answer for answer in last if not answer.failed]):
+            raise Failure(f"{self.name}: {reasons([one for one in there if one.failed])}")
+        if len(last) == 1:
+            return run.answer(message, good[0].text, data=good[0].data, sources=good[0].sources)
+        return await concluded(message, last, run, synthesizer=None, need=self.need)
+
+
+def check_steps(name: str, members: Sequence[str], steps: Sequence[Step]) -> None:
+    """Raise UserError where the steps cannot be carried out, whatever is answered."""
+    if not 1 <= len(steps) <= MOST_STEPS:
+        raise UserError(f"{name} has {len(steps)} steps; give 1 to {MOST_STEPS}")
+    ids = [step.id for step in steps]
+    if double := sorted({id_ for id_ in ids if ids.count(id_) > 1}):
+        raise UserError(f"{name}: several steps are called {', '.join(double)}; rename one")
+    for step in steps:
+        if step.member not in members:
+            raise UserError(
+                f"{name}: step {step.id!r} is for {step.member!r}; the members are {', '.join(members)}"
+            )
+    needs = {step.id: step.needs for step in steps}
+    check_needs(name, needs)
+    fields = {step.id: (*(step.kind.model_fields if step.kind else ()), *OF_EVERY_STEP) for step in steps}
+    for step in steps:
+        for text in filter(None, (step.when, step.repeat.when if step.repeat else "")):
+            check_places(looked := condition(text), fields)
+            for other, _ in looked.places:
+                if not between(needs, other, step.id) or (text == step.when and other == step.id):
+                    raise UserError(
+                        f"{name}: step {step.id!r} looks at {other!r}, which need not have ended by then; "
+                        f"put {other!r} into its needs"
+                    )
+        if step.repeat is not None:
+            _check_repeat(name, step, step.repeat, needs)
+
+
+def _check_repeat(name: str, step: Step, repeat: Repeat, needs: Mapping[str, Sequence[str]]) -> None:
+    check_count(name, f"repeat.most of step {step.id!r}", repeat.most, MOST_ROUNDS, least=2)
+    again = between(needs, repeat.to, step.id) if repeat.to in needs else set()
+    if not again:
+        raise UserError(f"{name}: step {step.id!r} goes back to {repeat.to!r}, which is not before it")
+    for other, needed in needs.items():
+        if other not in again and (inner := again.intersection(needed) - {step.id}):
+            raise UserError(
+                f"{name}: step {other!r} needs {', '.join(sorted(inner))}, which may be done again; let it "
+                f"need {step.id!r}, where that ends"
+            )
+
+
+def _times(step: Step, steps: Sequence[Step], needs: Mapping[str, Sequence[str]]) -> int:
+    """How often the step is taken at most."""
+    times = 1
+    for other in steps:
+        if other.repeat and step.id in between(needs, other.repeat.to, other.id):
+            times *= other.repeat.most
+    return times
+
+
+def _given(step: Step, message: Message, run: Run, shown: Sequence[Message]) -> Message:
+    """The team's task with the step's part of it, and what it works from."""
+    text = f"{message.text}\n\nYour part: {step.task}"
+    part = message.model_copy(update={"text": text, "priority": message.priority + step.priority})
+    if step.choices:
+        part = part.briefed(f"Choose one of these: {', '.join(step.choices)}")
+    return part.with_quotes(*quoted(shown, run))
+
+
+def _wanted(step: Step, shown: Sequence[Message]) -> Wanted | None:
+    if step.kind is None:
+        return None
+    return Wanted(step.kind, step.choices or [answer.sender for answer in shown])
+
+
+def _left_out(step: Step, run: Run) -> Message:
+    """Have it known that the step is not taken."""
+    why = f"left out, since this does not hold: {step.when}"
+    run.span(step.id, step.member).emit(ev.Finished, outcome="skipped", text=why)
+    return skipped(step.id, why)

@@ -1,0 +1,119 @@
+"""Steps that wait for each other: each starts the moment its own needs are met, beside all others."""
+
+import asyncio
+import graphlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from guildhall.errors import UserError
+
+from ..message import Message
+
+Needs = Mapping[str, Sequence[str]]
+"""The ids of steps, each with those of the steps whose answers it needs."""
+Take = Callable[[str, Mapping[str, Message]], Awaitable[Message]]
+"""Takes a step, given what all before it have answered; what goes wrong is a message, too."""
+Back = Callable[[str, Mapping[str, Message]], str | None]
+"""The step from which all up to this one is to be done again; None to go on."""
+
+
+def check_needs(name: str, needs: Needs) -> None:
+    """Raise UserError where a step needs one that is not there, or steps wait for each other."""
+    for step, needed in needs.items():
+        if missing := [need for need in needed if need not in needs]:
+            there = ", ".join(list(needs)[:20])
+            raise UserError(f"{name}: step {step!r} needs {', '.join(missing)}; there are: {there}")
+    try:
+        graphlib.TopologicalSorter(needs).prepare()
+    except graphlib.CycleError as error:
+        circle = " -> ".join(error.args[1][:12]) + (" ..." if len(error.args[1]) > 12 else "")
+        raise UserError(f"{name}: steps wait for each other: {circle}") from None
+
+
+def between(needs: Needs, first: str, last: str) -> set[str]:
+    """The steps on the ways from one to another, with both; nothing if there is no way."""
+    after = {first}
+    for step in graphlib.TopologicalSorter(needs).static_order():
+        if after.intersection(needs[step]):
+            after.add(step)
+    if last not in after:
+        return set()
+    found, rest = {last}, [last]
+    while rest:
+        for need in needs[rest.pop()]:
+            if need in after and need not in found:
+                found.add(need)
+                rest.append(need)
+    return found
+
+
+def skipped(step: str, why: str) -> Message:
+    """What stands for the answer of a step that had not to be taken."""
+    return Message(sender=step, type="info", text=why)
+
+
+async def carried_out(needs: Needs, take: Take, back: Back = lambda _, __: None) -> dict[str, Message]:
+    """What each step has come to, in the order of the ids.
+
+    A step whose needs have failed is not taken; nor is one whose needs were all skipped. Whoever leaves out
+    a step answers with `skipped`.
+    """
+    return await _Schedule(needs, take, back).carried_out()
+
+
+class _Schedule:
+    def __init__(self, needs: Needs, take: Take, back: Back) -> None:
+        self._needs, self._take, self._back = needs, take, back
+        self._done: dict[str, Message] = {}
+        self._waits = {step: set(needed) for step, needed in needs.items()}
+        self._followers: dict[str, list[str]] = {step: [] for step in needs}
+        for step, needed in needs.items():
+            for need in needed:
+                self._followers[need].append(step)
+
+    async def carried_out(self) -> dict[str, Message]:
+        async with asyncio.TaskGroup() as group:
+            self._start([step for step, needed in self._needs.items() if not needed], group)
+        return {step: self._done[step] for step in self._needs}
+
+    def _start(self, ready: Sequence[str], group: asyncio.TaskGroup) -> None:
+        """Start the steps, and those behind the ones that are not taken."""
+        rest = [*ready]
+        while rest:
+            step = rest.pop(0)
+            if (untaken := self._untaken(step)) is None:
+                group.create_task(self._taken(step, group))
+            else:
+                self._done[step] = untaken
+                rest += self._ended(step)
+
+    async def _taken(self, step: str, group: asyncio.TaskGroup) -> None:
+        self._done[step] = await self._take(step, self._done)
+        if (first := self._back(step, self._done)) is None:
+            self._start(self._ended(step), group)
+            return
+        again = between(self._needs, first, step)
+        for one in again:
+            del self._done[one]
+            self._waits[one] = again.intersection(self._needs[one]) if one != first else set()
+        self._start([first], group)
+
+    def _ended(self, step: str) -> list[str]:
+        """The steps that waited for nothing but this one."""
+        ready = []
+        for follower in self._followers[step]:
+            if step in (waits := self._waits[follower]):
+                waits.remove(step)
+                if not waits:
+                    ready.append(follower)
+        return ready
+
+    def _untaken(self, step: str) -> Message | None:
+        """What stands for the step's answer where it is not taken."""
+        needed = [self._done[need] for need in self._needs[step]]
+        if bad := [answer for answer in needed if answer.failed]:
+            names = ", ".join(answer.sender for answer in bad)
+            text = f"not taken, because {names} has failed"
+            return Message(sender=step, type="error", text=text, data=bad[0].data)
+        if needed and all(answer.type == "info" for answer in needed):
+            return skipped(step, "all that it needs was skipped")
+        return None

@@ -1,0 +1,201 @@
+"""What specialist and team files have in common, and what each kind of value in them can be."""
+
+import re
+import reprlib
+import unicodedata
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Annotated, Any, ClassVar, Protocol, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from .budget import Budget
+from .config import TIERS, Preference, Tier
+from .hidden import find_hidden
+from .message import Effort
+from .run import Member
+
+SYNTHESIZER = "synthesizer"
+"""The built-in specialist that makes one answer of many."""
+NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
+_MODEL = re.compile(r"[a-z][a-z0-9-]{0,39}:[A-Za-z0-9][A-Za-z0-9._:/@-]{0,99}")
+
+
+class Cast(Protocol):
+    """Gives a pattern those who take part, once they are made."""
+
+    def members(self, tier: Tier = "balanced") -> list[Member]:
+        """The team's members in order; those that name no model are of that tier."""
+        ...
+
+    def role(self, key: str, tier: Tier = "strong") -> Member | None:
+        """Whoever the team names under that key, or nobody."""
+        ...
+
+    def filled(self, key: str, tier: Tier = "strong") -> Member:
+        """Whoever the team names under that key, which always names somebody."""
+        ...
+
+
+class Wrong(ValueError):
+    """A problem of one key that shows only beside the others."""
+
+    def __init__(self, key: str, problem: str) -> None:
+        super().__init__(problem)
+        self.key = key
+
+
+def _name(text: str) -> str:
+    if not NAME.fullmatch(text):
+        raise ValueError("a name has 1 to 64 of the characters a-z, 0-9, - and _, and begins with a letter")
+    return text
+
+
+def _model(text: str) -> str:
+    if text not in (*TIERS, "extractive") and not _MODEL.fullmatch(text):
+        raise ValueError(f"a model is {', '.join(TIERS)}, extractive, or provider:name")
+    return text
+
+
+def visible(text: str) -> str:
+    if found := find_hidden(text):
+        raise ValueError(f"the hidden character {found.what} is not allowed; delete it")
+    if not (text := unicodedata.normalize("NFC", text).strip()):
+        raise ValueError("it is empty; write at least a word")
+    return text
+
+
+Name = Annotated[str, AfterValidator(_name)]
+ModelName = Annotated[str, AfterValidator(_model)]
+Line = Annotated[str, Field(max_length=2_000), AfterValidator(visible)]
+Names = Annotated[tuple[Name, ...], Field(strict=False, max_length=100)]
+Lines = Annotated[tuple[Line, ...], Field(strict=False, max_length=100)]
+
+
+class Spec(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, data: Any) -> Any:
+        """Refuses an unknown key in our words, however deep it stands."""
+        if isinstance(data, Mapping):
+            for key in data:
+                if key not in cls.model_fields:
+                    raise ValueError(f"there is no key {key!r:.80}; {allowed(key, cls.model_fields)}")
+        return data
+
+
+class FileSpec(Spec):
+    BODY: ClassVar[str]
+    """The field that holds the text below the front matter."""
+
+    name: Name
+    description: Line
+
+
+class SpecialistSpec(FileSpec):
+    """One specialist; the text below the front matter is its instructions."""
+
+    BODY: ClassVar[str] = "instructions"
+
+    capabilities: Lines = ()
+    """Words and phrases by which work is matched to it."""
+    model: ModelName | None = None
+    preference: Preference | None = None
+    """What counts most where its model is chosen."""
+    tools: Names = ()
+    knowledge: Lines = ()
+    """Files and folders that it recalls from."""
+    effort: Effort | None = None
+    max_turns: Annotated[int, Field(ge=1, le=100)] | None = None
+    memory: bool = True
+    """Whether it is shown what memory knows of its task."""
+    instructions: Annotated[str, AfterValidator(visible)]
+
+
+class BudgetSpec(Spec):
+    """Limits of one run, as a file states them."""
+
+    usd: Annotated[float, Field(gt=0, le=100_000)] | None = None
+    tokens: Annotated[int, Field(gt=0, le=10**10)] | None = None
+    calls: Annotated[int, Field(gt=0, le=1_000_000)] | None = None
+    seconds: Annotated[float, Field(gt=0, le=30 * 86_400)] | None = None
+
+    def to_budget(self) -> Budget:
+        return Budget(**self.model_dump())
+
+
+class TeamSpec(FileSpec):
+    """What every team has; each pattern adds its own keys. The text below the front matter is the brief."""
+
+    BODY: ClassVar[str] = "brief"
+    LEAST: ClassVar[int] = 1
+    """Members that the pattern needs."""
+    ROLES: ClassVar[tuple[str, ...]] = ()
+    """The keys that name somebody for a role; their defaults are built-in specialists."""
+
+    pattern: str
+    members: Annotated[Names, Field(min_length=1)]
+    """Specialists or teams, by name."""
+    models: dict[Name, ModelName] = Field(default={}, max_length=100)
+    """The model that a member uses, whatever its own file says."""
+    preference: Preference | None = None
+    """What counts most where its members' models are chosen; a member's own file wins."""
+    budget: BudgetSpec = BudgetSpec()
+    brief: str = ""
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """Who has a role, by the key that names it."""
+        return {key: name for key in self.ROLES if (name := getattr(self, key))}
+
+    @property
+    def everyone(self) -> tuple[str, ...]:
+        """The names of all who take part, each once: the members and those with a role of their own."""
+        return tuple(dict.fromkeys([*self.members, *self.roles.values()]))
+
+    @classmethod
+    def of(cls, team: "TeamSpec") -> Self:
+        """The same members in this pattern, with those of the team's roles that it has.
+
+        Whoever has a role in it is no member besides, if enough others are.
+        """
+        given: dict[str, Any] = {key: getattr(team, key) for key in TeamSpec.model_fields if key != "pattern"}
+        given |= {key: name for key, name in team.roles.items() if key in cls.ROLES}
+        roles = {given.get(key, cls.model_fields[key].default) for key in cls.ROLES}
+        others = tuple(name for name in team.members if name not in roles)
+        if len(others) >= cls.LEAST:
+            given["members"] = others
+        return cls(**given)
+
+    def made(self, cast: Cast) -> Member:
+        """The pattern with these members in it."""
+        raise NotImplementedError
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        for member in self.members:
+            if self.members.count(member) > 1:
+                raise Wrong("members", f"{member!r} stands here twice; name each member once")
+        if len(self.members) < self.LEAST:
+            there = f"{len(self.members)} member{'s' * (len(self.members) > 1)}"
+            raise Wrong("members", f"{there} in a {self.pattern}; it needs {self.LEAST} or more")
+        for key, name in (*(("members", one) for one in self.members), *self.roles.items()):
+            if name == self.name:
+                raise Wrong(key, f"{name!r} is the team itself; name specialists or other teams")
+        for member in self.models:
+            if member not in self.everyone:
+                raise Wrong("models", f"{member!r} is no member; {allowed(member, self.everyone)}")
+        return self
+
+
+def allowed(given: Any, names: Iterable[str]) -> str:
+    """What to write instead, as the end of a sentence."""
+    names = list(names)
+    near = get_close_matches(str(given), names, n=1)
+    return (f"did you mean {near[0]}? " if near else "") + f"allowed are {', '.join(names)}"
+
+
+def short(value: Any) -> str:
+    return reprlib.repr(value)
