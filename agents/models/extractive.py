@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 from guildhall.errors import ProviderError
@@ -68,14 +69,15 @@ def _reply(request: ModelRequest) -> str:
     if request.output is None:
         return _answer(task, role, quotes)
     kind = kind_of(request.output)
-    if kind is None:
+    answer = measured(kind, task, quotes, partial(_answer, task, role, quotes)) if kind else None
+    if answer is None:
         title = request.output.get("title", "JSON")
         raise ProviderError(
             "unsupported",
-            f"an answer of the form {title!r} needs an LLM: the built-in extractive model computes only "
-            f"plans, routes, verdicts and scores; {SET_A_KEY}",
+            f"an answer of the form {title!r} needs an LLM: the built-in extractive model measures plans, "
+            f"routes, votes, verdicts, scores and the like; {SET_A_KEY}",
         )
-    return measured(kind, task, quotes).model_dump_json()
+    return answer.model_dump_json()
 
 
 def _answer(task: str, role: str, quotes: Sequence[Quote]) -> str:

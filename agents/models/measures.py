@@ -1,25 +1,53 @@
 """Typed answers without an LLM: each is computed by a measure that its reason states."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from guildhall.errors import ProviderError
 
-from ..kinds import Kind, Plan, PlanStep, Route, Score, Verdict
+from ..kinds import (
+    Ballot,
+    Challenge,
+    Contribution,
+    Kind,
+    Passing,
+    Plan,
+    PlanStep,
+    Post,
+    Review,
+    Route,
+    Score,
+    Speaker,
+    Verdict,
+)  # fmt: skip
 from ..message import Quote
-from .material import Said, answers, said
-from .ranking import ALIKE, alike, coverage
+from .material import Said, answers, candidates, said
+from .ranking import ALIKE, NEARLY, alike, coverage, numbers
 from .words import ASKING, GIVEN, stems, without
 
+Extract = Callable[[], str]
+"""What the model answers where free text is asked for."""
 
-def measured(kind: type[Kind], task: str, quotes: Sequence[Quote]) -> Kind:
-    """The answer of that kind. Raises ProviderError where there is nothing to choose from."""
-    if kind is Plan:
-        return plan(task, quotes)
-    if kind is Route:
-        return route(task, quotes)
-    if kind is Verdict:
-        return verdict(task, quotes)
-    return score(task, quotes)
+
+def measured(kind: type[Kind], task: str, quotes: Sequence[Quote], extract: Extract) -> Kind | None:
+    """The answer of that kind, None for kinds that cannot be measured.
+
+    Raises ProviderError where there is nothing to choose from.
+    """
+    ways: dict[type[Kind], Callable[[], Kind]] = {
+        Plan: partial(plan, task, quotes),
+        Route: partial(route, task, quotes),
+        Verdict: partial(verdict, task, quotes),
+        Score: partial(score, task, quotes),
+        Review: partial(review, quotes),
+        Ballot: partial(ballot, task, quotes),
+        Challenge: partial(challenge, quotes),
+        Speaker: partial(speaker, quotes),
+        Passing: lambda: Passing(answer=extract(), to="", reason="no colleague was needed for an extract"),
+        Post: lambda: Post(answer=extract(), letters=()),
+        Contribution: partial(contribution, task, extract),
+    }
+    return ways[kind]() if kind in ways else None
 
 
 def plan(task: str, quotes: Sequence[Quote]) -> Plan:
@@ -49,9 +77,34 @@ def route(task: str, quotes: Sequence[Quote]) -> Route:
 
 def verdict(task: str, quotes: Sequence[Quote]) -> Verdict:
     """The proposal whose sentences the other proposals support most, then the one nearest the task."""
+    ranked = _ranked("a verdict", task, quotes)
+    winner, (support, near) = next(iter(ranked.items()))
+    total = sum(support.values())
+    against = [other for other, count in support.items() if not count]
+    return Verdict(
+        winner=winner,
+        answer="",
+        reason=f"{total} sentence{'' if total == 1 else 's'} of the other proposals support"
+        f"{'s' if total == 1 else ''} it, and it has {near:.0%} of the task's words",
+        dissent=f"{', '.join(against)}: no sentence in common with it" if against else "",
+    )
+
+
+def ballot(task: str, quotes: Sequence[Quote]) -> Ballot:
+    """The proposals in the order in which a verdict would take them; an abstention where there are none."""
+    if not answers(quotes):
+        return Ballot(ranking=(), confidence=0.0, reason="there is no text of the options to compare")
+    ranked = _ranked("a vote", task, quotes)
+    near = next(iter(ranked.values()))[1]
+    reason = "in the order of the sentences in which other proposals support them"
+    return Ballot(ranking=tuple(ranked), confidence=round(near, 3), reason=reason)
+
+
+def _ranked(what: str, task: str, quotes: Sequence[Quote]) -> dict[str, tuple[dict[str, int], float]]:
+    """The proposals, the best first, each with its support by the others and its nearness to the task."""
     proposals = answers(quotes)
     if not proposals:
-        raise _nothing("a verdict", "proposals")
+        raise _nothing(what, "proposals")
     parts = {one.label: list(said(one.text)) for one in proposals}
     support = {
         name: {
@@ -61,15 +114,49 @@ def verdict(task: str, quotes: Sequence[Quote]) -> Verdict:
     }
     subject = _subject(task)
     near = {one.label: coverage(subject, stems(one.text)) for one in proposals}
-    winner = max(parts, key=lambda name: (sum(support[name].values()), near[name]))
-    total = sum(support[winner].values())
-    against = [other for other, count in support[winner].items() if not count]
-    return Verdict(
-        winner=winner,
-        answer="",
-        reason=f"{total} sentence{'' if total == 1 else 's'} of the other proposals support"
-        f"{'s' if total == 1 else ''} it, and it has {near[winner]:.0%} of the task's words",
-        dissent=f"{', '.join(against)}: no sentence in common with it" if against else "",
+    order = sorted(parts, key=lambda name: (sum(support[name].values()), near[name]), reverse=True)
+    return {name: (support[name], near[name]) for name in order}
+
+
+def review(quotes: Sequence[Quote]) -> Review:
+    """Whether the answer that is quoted last says anything at all."""
+    if not (given := answers(quotes)):
+        raise _nothing("a review", "answers")
+    found = len(list(said(given[-1].text)))
+    reason = f"it says {found} thing{'' if found == 1 else 's'} that can be quoted; more is not measured"
+    return Review(accepted=found > 0, reason=reason)
+
+
+def challenge(quotes: Sequence[Quote]) -> Challenge:
+    """Whether the material has a sentence that says nearly the same with other numbers."""
+    shared = [one for quote in answers(quotes) for one in said(quote.text)]
+    material = [one.sentence for one in candidates([quote for quote in quotes if quote.kind == "document"])]
+    for one in shared:
+        words, there = list(stems(one.text)), numbers(one.text)
+        for sentence in material:
+            other = there and sentence.text != one.text and numbers(sentence.text) != there
+            if other and alike(words, list(stems(sentence.text))) >= NEARLY:
+                return Challenge(refuted=True, reason=f"{sentence.text} [{sentence.label}]")
+    return Challenge(refuted=False, reason="nothing in the material says the same with other numbers")
+
+
+def speaker(quotes: Sequence[Quote]) -> Speaker:
+    """The first who has not spoken; nobody, once all have."""
+    spoken = {quote.label for quote in answers(quotes)}
+    for quote in quotes:
+        if quote.kind == "specialist" and quote.label not in spoken:
+            return Speaker(speaker=quote.label, reason="has not spoken yet")
+    return Speaker(speaker="", reason="everyone has spoken")
+
+
+def contribution(task: str, extract: Extract) -> Contribution:
+    """What was extracted, with its sources; the confidence is the share of the task's words in it."""
+    text = extract()
+    lines = list(said(text))
+    found = coverage(_subject(task), (word for line in lines for word in stems(line.text)))
+    sources = dict.fromkeys(label for line in lines for label in line.cites)
+    return Contribution(
+        answer=text, reasons=(), sources=tuple(sources), open_points=(), confidence=round(found, 3), claims=()
     )
 
 
