@@ -1,13 +1,13 @@
 """An agent: instructions, models, tools, and the loop that joins them."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
-from typing import get_args
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from guildhall.errors import Failure, ProviderError, UserError
+from guildhall.errors import Failure, NeedsInput, ProviderError, UserError
 from guildhall.redact import redact
 
 from .calling import ToolResult
@@ -162,23 +162,36 @@ class Agent:
         )
 
     async def _results(self, reply: ModelReply, inputs: tuple[int, ...], run: Run) -> list[Turn]:
-        """What the tools answer, all called at once, in the order of the calls."""
+        """What the tools answer, all called at once, in the order of the calls.
+
+        Where one asks a human and nobody is there, the others come to their end first.
+        """
         tools = {tool.name: tool for tool in self.tools}
 
-        def start(call: ToolCall) -> "asyncio.Task[ToolResult]":
+        def start(call: ToolCall) -> "asyncio.Task[ToolResult | NeedsInput]":
             tool = tools.get(call.name) or missing(call.name, sorted(tools))
-            return group.create_task(run.call(tool, call, reply=reply, inputs=inputs))
+            return group.create_task(_or_waiting(run.call(tool, call, reply=reply, inputs=inputs)))
 
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [start(call) for call in reply.calls]
         except ExceptionGroup as error:
             raise error.exceptions[0] from None
-        results = zip(reply.calls, (task.result() for task in tasks), strict=True)
-        return [
-            Turn(role="tool", text=done.text, call_id=call.id, failed=done.failed, private=done.private)
-            for call, done in results
-        ]
+        turns = []
+        for call, task in zip(reply.calls, tasks, strict=True):
+            if isinstance(done := task.result(), NeedsInput):
+                raise done
+            turns.append(
+                Turn(role="tool", text=done.text, call_id=call.id, failed=done.failed, private=done.private)
+            )
+        return turns
+
+
+async def _or_waiting(called: Coroutine[Any, Any, ToolResult]) -> ToolResult | NeedsInput:
+    try:
+        return await called
+    except NeedsInput as waits:
+        return waits
 
 
 def _sent_back(error: ValidationError) -> str:

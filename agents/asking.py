@@ -1,16 +1,14 @@
 """How a model is asked: what was paid for is not asked again, and what is private goes to few."""
 
-import asyncio
-import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from guildhall.errors import BudgetRefused, Failure
 
 from . import event as ev
 from .attempt import Call, attempt, kept_failure, kept_reply, replayed
-from .budget import NOTHING, Meter
+from .budget import NOTHING
 from .choosing import allowed, is_private, priced, private_parts
 from .message import ModelReply, ModelRequest
 from .models.base import Model
@@ -19,7 +17,6 @@ from .models.guarded import guarded
 if TYPE_CHECKING:
     from .run import Run
 
-T = TypeVar("T")
 _WAY_OUT = 0.1
 """Seconds after the end of a run's seconds in which its calls in flight end by themselves."""
 
@@ -38,26 +35,13 @@ async def ask(run: "Run", models: Sequence[Model], request: ModelRequest, priori
     call = Call(run, request, digest, state.sample(digest) if digest else 0, priority)
     try:
         usable = priced(run, allowed(run, models, request))
-        reply, cached = await _in_time(state.meter, partial(_affordable, call, usable))
+        async with state.meter.in_time(_WAY_OUT):  # waiting of any kind ends with the run's seconds, too
+            reply, cached = await _affordable(call, usable)
     except Failure as failure:
         if not call.tries.answered:  # a reply that was paid for is in the journal
             await run.record(digest, kept_failure(failure))
         raise
     return await _reused(call, reply) if cached else reply
-
-
-async def _in_time(meter: Meter, asking: Callable[[], Awaitable[T]]) -> T:
-    """What is asked for, within the run's seconds: waiting of any kind ends with them, too."""
-    left = meter.seconds_left
-    if math.isinf(left):
-        return await asking()
-    try:
-        async with asyncio.timeout(max(left, 0) + _WAY_OUT) as limit:
-            return await asking()
-    except TimeoutError as error:
-        if not limit.expired():
-            raise
-        raise meter.out_of_time() from error
 
 
 async def _affordable(call: Call, models: Sequence[Model]) -> tuple[ModelReply, bool]:

@@ -3,7 +3,8 @@
 import asyncio
 import math
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -45,6 +46,16 @@ class Amount:
             self.cached - other.cached,
             self.usd - other.usd,
             self.unpriced - other.unpriced,
+        )
+
+    def times(self, many: int) -> "Amount":
+        return Amount(
+            self.calls * many,
+            self.input * many,
+            self.output * many,
+            self.cached * many,
+            self.usd * many,
+            self.unpriced * many,
         )
 
 
@@ -92,10 +103,14 @@ class Meter:
         self.held = NOTHING
         self._began = time.monotonic() - seconds
         self._waiting: list[asyncio.Future[None]] = []
+        self._questions = 0
+        self._stands: float | None = None  # since when the clock does
+        self._limits: dict[asyncio.Timeout, float] = {}
 
     @property
     def seconds(self) -> float:
-        return time.monotonic() - self._began
+        """Working time. While a human is asked and no call is in flight, the clock stands."""
+        return (time.monotonic() if self._stands is None else self._stands) - self._began
 
     @property
     def seconds_left(self) -> float:
@@ -123,7 +138,54 @@ class Meter:
             self._waiting.append(waiter)
             await waiter
         self.held += most
+        self._see_whether_the_clock_stands()
         return Reservation(self, most)
+
+    @contextmanager
+    def asking_a_human(self) -> Iterator[None]:
+        """Around the wait for an answer, which is no time of the run."""
+        self._questions += 1
+        self._see_whether_the_clock_stands()
+        try:
+            yield
+        finally:
+            self._questions -= 1
+            self._see_whether_the_clock_stands()
+
+    @asynccontextmanager
+    async def in_time(self, grace: float) -> AsyncIterator[None]:
+        """Cut short what takes until `grace` after the end of the run's seconds. Raises BudgetRefused."""
+        if self.budget.seconds is None:
+            yield
+            return
+        limit = asyncio.timeout(None)
+        try:
+            async with limit:
+                self._limits[limit] = grace
+                self._reschedule(limit)
+                yield
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise self.out_of_time() from error
+        finally:
+            self._limits.pop(limit, None)
+
+    def _see_whether_the_clock_stands(self) -> None:
+        stands = bool(self._questions) and not self.held.calls
+        if stands == (self._stands is not None):
+            return
+        now = time.monotonic()
+        if self._stands is not None:
+            self._began += now - self._stands
+        self._stands = now if stands else None
+        for limit in self._limits:
+            self._reschedule(limit)
+
+    def _reschedule(self, limit: asyncio.Timeout) -> None:
+        if not limit.expired():
+            left = None if self._stands is not None else max(self.seconds_left, 0) + self._limits[limit]
+            limit.reschedule(left and asyncio.get_running_loop().time() + left)
 
     def _refuse_what_cannot_fit(self, most: Amount, model: str) -> None:
         if most.unpriced and self.budget.strict:
@@ -168,6 +230,7 @@ class Meter:
         held = self.held - most
         self.held = held if held.calls else NOTHING  # or rounding of dollars would add up
         self.spent += actual
+        self._see_whether_the_clock_stands()
         waiting, self._waiting = self._waiting, []
         for waiter in waiting:
             if not waiter.done():

@@ -58,6 +58,11 @@ async def used(
 
 
 def _was_cut_short(run: "Run") -> bool:
-    """Whether a tool was at work here when the run stopped, whatever its arguments were."""
+    """Whether a tool was at work here when the run stopped, whatever its arguments were.
+
+    One that waited for a human is called again: it asks before it acts.
+    """
+    if any(question.path.startswith(f"{run.path}/") for question in run.state.unanswered):
+        return False
     entry = run.state.log.known(run.path) if run.state.log is not None else None
     return entry is not None and entry.value == {"ended": False}

@@ -68,9 +68,11 @@ def parts_of(member: object) -> list[tuple[Any, int]]:
 
 def may_see_private(member: object, *, unknown: bool = True) -> bool:
     """Whether all of the member may see private data, or else what one has seen could not be used by
-    another; `unknown` for those of whom nobody knows whom they ask."""
-    known = [getattr(worker, "models", None) for worker in workers(member)]
-    return all(unknown if models is None else any(map(is_private, models)) for models in known)
+    another; `unknown` for those of whom nobody knows whom they ask and who do not say it themselves."""
+    known = [
+        (getattr(worker, "models", None), getattr(worker, "private", unknown)) for worker in workers(member)
+    ]
+    return all(own if models is None else any(map(is_private, models)) for models, own in known)
 
 
 def kept_back(member: object, message: Message, *, trusted: bool) -> list[Quote]:

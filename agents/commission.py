@@ -17,10 +17,10 @@ from .budget import Budget
 from .choosing import how_to_mark, is_private, workers
 from .config import CacheMode, Preference, how_to_price
 from .documents import as_attachments, as_quotes
-from .message import Attachment, Frozen, Message, Quote, plain
+from .message import CONTEXT, Attachment, Frozen, Message, Quote, plain
 from .prices import Prices
 from .run import Member
-from .state import OnDelta, Sink
+from .state import Channel, OnDelta, Sink
 from .team import TeamBuilder
 
 PRIORITIES = range(-1000, 1001)
@@ -34,6 +34,7 @@ _KINDS: dict[str, tuple[type | UnionType, str]] = {
     "model": (str | None, "provider:name or a tier"),
     "pattern": (str | None, "the name of a pattern"),
     "private": (bool, "True or False"),
+    "continue_from": (str | None, "the id of a run"),
 }
 """What an option must be, and how that is said."""
 
@@ -44,6 +45,14 @@ class KeptFile(Frozen):
     name: str
     media_type: str
     digest: str
+    private: bool = False
+
+
+class Earlier(Frozen):
+    """What was said in the run that this one continues."""
+
+    run: str
+    text: str
     private: bool = False
 
 
@@ -65,6 +74,7 @@ class RunSpec(Frozen):
     """Whether the task, the context and all files may be seen only by models that are marked private."""
     cache: CacheMode | None = None
     priority: int = 0
+    earlier: Earlier | None = None
 
 
 class RunOptions(TypedDict, total=False):
@@ -78,6 +88,8 @@ class RunOptions(TypedDict, total=False):
     """Of everybody: `provider:name` or a tier."""
     pattern: str | None
     """Of a team: another way of working together than its own."""
+    continue_from: str | None
+    """A run that is done: what was asked and answered there is known in this one."""
     preference: Preference | None
     """What counts most where models are chosen: cost_sensitive, speed_priority or quality_priority."""
     private: bool
@@ -88,6 +100,8 @@ class RunOptions(TypedDict, total=False):
     """Where limits make calls wait, those of a higher priority go first; from -1000 to 1000."""
     sinks: Sequence[Sink]
     on_text: OnDelta | None
+    human: Channel | None
+    """Who is asked where the team has a question for the user; without it, the run pauses there."""
     run_id: str | None
 
 
@@ -147,10 +161,14 @@ def opening(spec: RunSpec, files: Sequence[Attachment]) -> Message:
         files = [file.model_copy(update={"private": True}) for file in files]
     context = []
     if spec.context.strip():
-        context = [Quote(label="context", kind="document", text=spec.context, private=spec.private)]
+        context = [Quote(label=CONTEXT, kind="document", text=spec.context, private=spec.private)]
+    before = []
+    if earlier := spec.earlier:
+        label = f"run:{earlier.run[:8]}"
+        before = [Quote(label=label, kind="conversation", text=earlier.text, private=earlier.private)]
     return Message(
         text=spec.task,
-        quotes=(*context, *as_quotes(files)),
+        quotes=(*before, *context, *as_quotes(files)),
         attachments=as_attachments(files),
         priority=spec.priority,
         private=spec.private,

@@ -1,19 +1,19 @@
 """A run from its start to its end, and what a resumed run takes over from the events of the last time."""
 
 import asyncio
-import math
-from collections.abc import Coroutine, Mapping, Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from guildhall.errors import BudgetRefused, GuildhallError, describe
-from guildhall.memory.store.runs import Entry, RunLog
+from guildhall.errors import GuildhallError, NeedsInput, describe
+from guildhall.memory.store.runs import Entry, RunLog, RunRow
 from guildhall.redact import logger
 
 from . import event as ev
 from .attempt import AMOUNT
-from .budget import NOTHING, Amount
+from .budget import NOTHING, Amount, Meter
 from .event import Source
 from .message import Message, Paragraph, Quote, cited, memory_quote
 from .reflect import outcome_subject, remember_outcome
@@ -24,7 +24,9 @@ from .state import RunState
 GRACE = 0.5
 """Seconds for what can still be made of the answers there are, when the run's seconds are over."""
 log = logger(__name__)
-_STATUS: dict[ev.Outcome, Status] = {"answered": "done", "failed": "failed", "cancelled": "cancelled"}
+_STATUS: dict[ev.Outcome, Status] = {
+    "answered": "done", "failed": "failed", "cancelled": "cancelled", "waiting": "needs_input",
+}  # fmt: skip
 
 
 async def conduct(
@@ -54,18 +56,22 @@ async def conduct(
     answer: Message | None = None
     outcome: ev.Outcome = "failed"
     try:
-        answer = await _in_time(_worked_on(run, member, message), state)
+        async with state.meter.in_time(GRACE):  # calls of models have ended a moment before
+            answer = await _worked_on(run, member, message)
         text, outcome = answer.text, "answered"
     except asyncio.CancelledError:
         text = "a member ended with a cancellation of its own"
         if (task := asyncio.current_task()) is None or task.cancelling():
             text, outcome = "the run was cancelled", "cancelled"
+    except NeedsInput as question:
+        text, outcome = describe(question), "waiting"
     except Exception as error:  # whatever a member raises, the run ends and says why
         if not isinstance(error, GuildhallError):
             log.debug("a member raised", exc_info=True)
         text = describe(error)
     sources = sources_of(text, state) if answer else ()
-    if answer is None and (stands := _answered_before(resumed or ())) is not None:
+    stands = None if answer or outcome == "waiting" else _answered_before(resumed or ())
+    if stands is not None:
         state.notice(f"the run was gone on with, and {outcome} ({text}): the earlier answer stands")
         text, outcome, sources = stands.text, "answered", stands.cited
     if state.reused:
@@ -81,6 +87,7 @@ async def conduct(
         seconds=state.meter.seconds,
         cited=sources,
         notices=tuple(state.notices),
+        private=run.private,
     )
     if state.log is not None:
         ending = asyncio.ensure_future(state.log.end(_STATUS[outcome], text if outcome == "answered" else ""))
@@ -92,7 +99,7 @@ async def conduct(
 
 def _answered_before(events: Sequence[ev.Event]) -> ev.RunFinished | None:
     """The end of a run that had come to an answer before it was gone on with."""
-    ends = [event for event in events if isinstance(event, ev.RunFinished)]
+    ends = [event for event in events if isinstance(event, ev.RunFinished) and event.outcome != "waiting"]
     return ends[-1] if ends and ends[-1].outcome == "answered" else None
 
 
@@ -113,20 +120,6 @@ async def _worked_on(run: Run, member: Member, message: Message) -> Message:
     return answer
 
 
-async def _in_time(work: Coroutine[Any, Any, Message], state: RunState) -> Message:
-    """What the work gives within the run's seconds; calls of models have ended a moment before."""
-    left = state.meter.seconds_left
-    try:
-        async with asyncio.timeout(None if math.isinf(left) else max(left, 0) + GRACE) as limit:
-            return await work
-    except TimeoutError as error:
-        if not limit.expired():
-            raise
-        raise BudgetRefused(
-            f"the run's {state.meter.budget.seconds:g} seconds are over; resume it with a larger budget"
-        ) from error
-
-
 def sources_of(text: str, state: RunState) -> tuple[Source, ...]:
     """What the text cites of what was shown; if it cites nothing, the documents shown, whole.
 
@@ -144,8 +137,9 @@ def _source(label: str, shown: Mapping[str, Sequence[Quote]], answer: str) -> So
     name, _, place = label.rpartition(":")
     line = place.partition("-")[0]
     for quote in shown.get(name, ()) if line.isdecimal() else ():
-        parts = [part for part in quote.paragraphs() if _line(part) <= int(line)]
-        if parts and int(line) <= quote.text.count("\n") + 1:
+        if not quote.first_line <= int(line) <= quote.last_line:
+            continue
+        if parts := [part for part in quote.paragraphs() if _line(part) <= int(line)]:
             return Source(label=label, kind=quote.kind, text=_telling(parts[-1].text, label, answer))
     for quote in shown.get(label, ()):
         return Source(label=label, kind=quote.kind, text=_telling(quote.text, label, answer))
@@ -178,19 +172,46 @@ class Before:
     """The event of the reply at each path, and the model that gave it."""
 
 
+def take_over(state: RunState, row: RunRow, events: Sequence[ev.Event], *, larger_budget: bool) -> None:
+    """Have the run go on from what it had come to; what had failed is tried again where it had ended so."""
+    assert state.log is not None, "the run was claimed"
+    if row.status not in ("interrupted", "needs_input"):
+        forget_failures(state.log, events)
+    elif larger_budget:
+        forget_refusals(state.log)
+    was = before(events)
+    state.replied, state.scope = was.replied, row.scope
+    state.meter = Meter(state.meter.budget, spent=was.spent, seconds=was.seconds)
+    state.ids = itertools.count(was.last_id + 1)
+
+
 def before(events: Sequence[ev.Event]) -> Before:
     """What the events of a run add up to; a call that was not closed counts in `settle_open`."""
     state = Before()
-    began = 0.0
+    began = last = 0.0
+    questions, calls = set[int](), set[int]()
     for event in events:
         state.last_id = event.id
         if isinstance(event, ev.RunStarted):
             began = event.at - state.seconds
-        state.seconds = event.at - began
-        if isinstance(event, ev.Replied | ev.Lost):
-            state.spent += event.spent
-        if isinstance(event, ev.Replied):
-            state.replied[event.path] = (event.id, event.model)
+            questions, calls = set(), set()
+        elif questions and not calls:  # a human was waited for
+            began += event.at - last
+        last, state.seconds = event.at, event.at - began
+        match event:
+            case ev.Replied() | ev.Lost():
+                state.spent += event.spent
+                calls.discard(event.asked)
+                if isinstance(event, ev.Replied):
+                    state.replied[event.path] = (event.id, event.model)
+            case ev.Asked():
+                calls.add(event.id)
+            case ev.Question():
+                questions.add(event.id)
+            case ev.Answered():
+                questions.discard(event.question)
+            case ev.RunFinished():
+                state.seconds = event.seconds or state.seconds
     return state
 
 

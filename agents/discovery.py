@@ -110,9 +110,17 @@ class Library:
                 member = found[name] = self._member(team, name)
                 if isinstance(member, TeamSpec):
                     self._resolve(member, (*chain, name), found)
-            if name in team.models and isinstance(found[name], TeamSpec):
-                problem = f"models: {name!r} is a team; name the models of its members in its own file"
-                raise self._wrong(team, "models", problem)
+            if name in team.models:
+                self._check_model(team, name, found[name])
+
+    def _check_model(self, team: TeamSpec, name: str, spec: SpecialistSpec | TeamSpec) -> None:
+        problem = ""
+        if isinstance(spec, TeamSpec):
+            problem = f"models: {name!r} is a team; name the models of its members in its own file"
+        elif spec.human:
+            problem = f"models: {name!r} is a human, who has no model; delete it there"
+        if problem:
+            raise self._wrong(team, "models", problem)
 
     def _member(self, team: TeamSpec, name: str) -> SpecialistSpec | TeamSpec:
         places = [*self._places("specialist", name)[:1], *self._places("team", name)[:1]]

@@ -1,7 +1,7 @@
 """What a run would do, and what it could cost at most, before anything is spent."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -9,9 +9,10 @@ from guildhall.memory.store.track import Tally
 
 from .agent import Agent
 from .budget import NOTHING, Amount, Budget
-from .choosing import Chosen, chosen, parts_of
+from .choosing import Chosen, chosen, parts_of, workers
 from .commission import Built
 from .message import Frozen, Message
+from .patterns.human import Human
 from .prices import Prices
 from .tool import LONGEST_RESULT
 
@@ -56,35 +57,57 @@ def estimated(
     built: Built, message: Message, budget: Budget, prices: Prices, track: Mapping[str, Tally]
 ) -> Estimate:
     """The worst case, with every member given the message and the answers of all others."""
-    times = turns_of(built.member)
+    times, given = Counter[int](), dict[int, Message]()
+    for worker, often, most_given in turns_of(built.member, message):
+        times[id(worker)] += often
+        given[id(worker)] = most_given
     answers = sum(agent.max_output * max(1, times[id(agent)]) for agent in built.agents)
     choose = partial(chosen, message=message, prices=prices, track=track, priced=budget.strict)
     pairs = [
-        _member(agent, choose(agent.models), message, prices, answers=answers, times=max(1, times[id(agent)]))
+        _member(
+            agent, choose(agent.models), given.get(id(agent), message), prices,
+            answers=answers, times=max(1, times[id(agent)]),
+        )
         for agent in built.agents
-    ]
+    ]  # fmt: skip
     members = tuple(member for member, _ in pairs)
     most = sum((Amount(member.calls, member.tokens, usd=member.usd or 0.0) for member in members), NOTHING)
     tokens, usd = most.input, most.usd if all(member.usd is not None for member in members) else None
     if budget.calls is not None:
-        tokens = min(tokens, budget.calls * max(dearest.tokens for _, dearest in pairs))
-        usd = None if usd is None else min(usd, budget.calls * max(dearest.usd for _, dearest in pairs))
+        tokens = min(tokens, budget.calls * max((dearest.tokens for _, dearest in pairs), default=0))
+        dollars = max((dearest.usd for _, dearest in pairs), default=0.0)
+        usd = None if usd is None else min(usd, budget.calls * dollars)
     if budget.tokens is not None:
         tokens = min(tokens, budget.tokens)
     if budget.usd is not None and not (budget.by_default and usd is None):
         usd = budget.usd if usd is None else min(usd, budget.usd)
     return Estimate(
         team=built.member.name, pattern=built.pattern, members=members, budget=budget, tokens=tokens, usd=usd,
-        notices=tuple(dict.fromkeys(built.notices)),
+        notices=tuple(dict.fromkeys((*built.notices, *_asks_the_user(built.member)))),
     )  # fmt: skip
 
 
-def turns_of(member: object, times: int = 1, depth: int = 0) -> Counter[int]:
-    """How often each who works in the team is given something at most, by its `id()`."""
-    parts = parts_of(member) if depth < MOST_LEVELS else []
+def _asks_the_user(member: object) -> list[str]:
+    """That the run waits for people, who take no tokens."""
+    names = dict.fromkeys(worker.name for worker in workers(member) if isinstance(worker, Human))
+    return [f"{name} is you: the run asks you, and waits for your answer" for name in names]
+
+
+def turns_of(
+    member: object, message: Message, times: int = 1, depth: int = 0
+) -> Iterator[tuple[object, int, Message]]:
+    """Who works in the team on this message, how often each is given something at most, and what."""
+    parts = _parts(member, message) if depth < MOST_LEVELS else []
+    for part, more, given in parts:
+        yield from turns_of(part, given, times * more, depth + 1)
     if not parts:
-        return Counter({id(member): times})
-    return sum((turns_of(part, times * more, depth + 1) for part, more in parts), Counter[int]())
+        yield member, times, message
+
+
+def _parts(member: Any, message: Message) -> list[tuple[Any, int, Message]]:
+    if (for_message := getattr(member, "parts_for", None)) is None:
+        return [(part, times, message) for part, times in parts_of(member)]
+    return [(part.member, part.times, part.given or message) for part in for_message(message)]
 
 
 def _member(
@@ -99,7 +122,7 @@ def _member(
         taken = request.input_bound() + answers + turn * (agent.max_output + LONGEST_RESULT)
         dearest = prices.amount(models[0], taken, agent.max_output)
         most += dearest
-    most = sum([most] * times, NOTHING)
+    most = most.times(times)
     member = MemberEstimate(
         name=agent.name,
         role=agent.role,

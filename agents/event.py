@@ -58,6 +58,8 @@ class RunFinished(_Event):
     cited: tuple[Source, ...] = ()
     notices: tuple[str, ...] = ()
     """What a reader of the answer should know, in sentences."""
+    private: bool = False
+    """Whether private data was seen."""
 
 
 class Started(_Event):
@@ -65,8 +67,12 @@ class Started(_Event):
 
     kind: Literal["started"] = "started"
     task: str
+    brief: str = ""
+    """What it was to do about the task."""
     role: str = ""
     models: tuple[str, ...] = ()
+    sources: tuple[int, ...] = ()
+    """The events that what it was given rests on."""
 
 
 class Finished(_Event):
@@ -151,17 +157,25 @@ class Remembered(_Event):
 
 
 class Question(_Event):
-    """A human is asked; `options` are the answers offered."""
+    """A human is asked, in a resumed run once more; `options` are the answers offered."""
 
     kind: Literal["question"] = "question"
+    name: str = ""
+    """The id under which it is answered."""
     text: str
     options: tuple[str, ...] = ()
+    deadline: float | None = None
 
 
 class Answered(_Event):
+    """What became of the question of that event: a human answered, or nobody did by the deadline, or nobody
+    wants to know any more."""
+
     kind: Literal["answered"] = "answered"
     question: int
     text: str
+    """Empty where there is no answer."""
+    by: Literal["user", "deadline", "nobody"] = "user"
 
 
 class Decided(_Event):

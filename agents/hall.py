@@ -1,25 +1,25 @@
 """Where runs begin, and begin again: the face that all other faces use."""
 
 import asyncio
-import itertools
 import os
 import secrets
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, Self, Unpack
 
-from guildhall.errors import StoreError, UserError
+from guildhall.errors import RunRefused, UserError
 from guildhall.home import data_folder, project_folder, scope_of
 from guildhall.memory.records import Hit, Kind, Remembered
 from guildhall.memory.store.database import Database
 from guildhall.memory.store.liveness import Liveness
 from guildhall.memory.store.retention import Pruned
-from guildhall.memory.store.runs import RunLog, RunRow, Runs, digest_of
-from guildhall.redact import know, logger
+from guildhall.memory.store.runs import RunRow, Runs, digest_of
+from guildhall.redact import know
 
 from . import event as ev
-from .budget import Budget, Meter
+from .at_work import AtWork, taken
+from .budget import Budget
 from .commission import (
     Built,
     KeptFile,
@@ -32,26 +32,25 @@ from .commission import (
     refuse_if_changed,
     refuse_unusable,
 )  # fmt: skip
-from .conduct import before, conduct, forget_failures, forget_refusals, wait_out
+from .conduct import conduct, take_over
 from .config import Config, Preference, read_config
 from .discovery import Library
 from .documents import read_files
 from .estimate import Estimate, estimated
+from .follow_up import continued
 from .message import Attachment, Message
 from .models.catalog import Catalog, Choice
 from .models.clients import hold_clients, release_clients
 from .patterns.together import check_members
-from .result import Collector, Result, Status, collect
+from .questions import OpenQuestion, answer, refuse_unanswered
+from .result import Result, Status, collect
 from .run import Member
 from .shared import Shared
-from .state import OnDelta, RunState, Sink
+from .spec_types import TeamSpec
+from .state import Channel, OnDelta, RunState, Sink
 from .team import TeamBuilder
 from .tool import Tool
 from .tools import project_tools
-
-log = logger(__name__)
-CANCEL_CHECK = 0.5
-"""Seconds between looks at whether another process wants a run of this one ended."""
 
 
 class Hall:
@@ -70,8 +69,7 @@ class Hall:
         )  # fmt: skip
         self.memory = self._shared.memory
         self._runs = Runs(db, liveness)
-        self._active: dict[str, asyncio.Task[Message | None]] = {}
-        self._watcher: asyncio.Task[None] | None = None
+        self._at_work = AtWork(self._runs)
         self._tidying: asyncio.Task[None] | None = None
 
     @classmethod
@@ -135,7 +133,7 @@ class Hall:
         self, name: str, task: str, *, kind: Literal["team", "ask"] = "team", **options: Unpack[RunOptions]
     ) -> Estimate:
         """What such a run would do and could cost at most, without a call of any model."""
-        spec = self._asked(kind, name, task, options)
+        spec = await continued(self, self._asked(kind, name, task, options), options.get("continue_from"))
         read = await asyncio.to_thread(read_files, _listed(options))
         built = await self._built(spec, None)
         budget = self._limits(spec, built)
@@ -152,12 +150,14 @@ class Hall:
         team: Member | None = None,
         sinks: Sequence[Sink] = (),
         on_text: OnDelta | None = None,
+        human: Channel | None = None,
     ) -> Result:
         """The result of a run that was cut short: what was paid for is answered from its journal.
 
         What had failed is tried again, unless the process died; in a run that is done, with a new `budget`.
         That counts where it names a limit, and elsewhere the one that the run was given. `team` is the
-        member itself, where a program made it. A team that has changed since is refused, unless `force`.
+        member itself, where a program made it. A team that has changed since is refused, unless `force`,
+        and so is a run that waits for the user, where no `human` can be asked.
         """
         row = await self._runs.find(run_id)
         if row.status == "done" and budget is None:
@@ -166,35 +166,44 @@ class Hall:
         built = await self._built(spec, team)
         if not force:
             refuse_if_changed(row, built)
-        events = await self.events(row.id)
-        kept = [
-            Attachment(data=await self._runs.file(f.digest), **f.model_dump(exclude={"digest"}))
-            for f in spec.files
-        ]
-        was = before(events)
+        if human is None:
+            refuse_unanswered(row, await self._shared.questions.pending(row.id))
         if budget is not None:
             spec = spec.model_copy(update={"budget": limits_of(budget, spec.budget, 0)})
         limits = self._limits(spec, built)
-        state = await self._shared.state(row.id, spec, limits, built.agents, sinks=sinks, on_text=on_text)
-        state.log = await self._taken(self._runs.claim(row, spec=spec.model_dump_json()))
-        if row.status != "interrupted":
-            forget_failures(state.log, events)
-        elif budget is not None:
-            forget_refusals(state.log)
-        state.replied, state.scope = was.replied, row.scope
-        state.meter = Meter(state.meter.budget, spent=was.spent, seconds=was.seconds)
-        state.ids = itertools.count(was.last_id + 1)
-        return await self._carry_out(state, built, opening(spec, kept), resumed=events)
+        state = await self._shared.state(
+            row.id, spec, limits, built.agents, sinks=sinks, on_text=on_text, human=human
+        )
+        return await self._go_on(state, row, spec, built, larger_budget=budget is not None)
+
+    async def answer(
+        self, run_id: str, text: str, *, question: str = "", team: Member | None = None, **shown: Any
+    ) -> Result:
+        """The result of the run, which goes on from its journal with this answer of the user.
+
+        No run named is the last that asked; `question` is an id or the beginning of one, and needed where
+        several are open. A run at work elsewhere goes on there, and is `running` here. `team` and what is
+        `shown` are as of `resume`. Raises RunRefused where nothing is asked or somebody was first.
+        """
+        questions = self._shared.questions
+        if not run_id and not (run_id := await questions.newest_run()):
+            raise RunRefused("no run waits for an answer")
+        row = await self._runs.find(run_id)
+        await answer(questions, row, text, question)
+        if (await self._runs.find(row.id)).status not in ("needs_input", "interrupted"):
+            return await self.result(row.id)
+        try:
+            return await self.resume(row.id, team=team, **shown)
+        except RunRefused as refused:
+            raise RunRefused(f"the answer is kept, but the run does not go on here: {refused}") from None
 
     async def cancel(self, run_id: str = "") -> RunRow:
         """The run as it is after it was asked to end; the process that works on it sees that at once."""
         row = await self._runs.find(run_id)
-        if row.status == "interrupted":
+        if row.status in ("interrupted", "needs_input"):
             await self._runs.mark_cancelled(row)
         elif row.status == "running":
-            if task := self._active.get(row.id):
-                task.cancel()
-            else:
+            if not self._at_work.cancel(row.id):
                 await self._runs.request_cancel(row.id)
             with suppress(TimeoutError):
                 async with asyncio.timeout(10):
@@ -221,7 +230,8 @@ class Hall:
         collector = collect(await self.events(row.id))
         collector.run_id, collector.team, collector.task = row.id, row.team, row.task
         status: Status = row.status  # type: ignore[assignment]  # the column holds these words
-        return collector.result(status=status)
+        asked = await self._shared.questions.pending(row.id) if status in ("running", "needs_input") else ()
+        return collector.result(status=status).model_copy(update={"questions": OpenQuestion.of(asked)})
 
     async def prune(
         self, *, days: float | None = None, megabytes: float | None = None, dry: bool = False
@@ -262,14 +272,20 @@ class Hall:
         await self.catalog.ready()
         return self.catalog.choices()
 
-    async def assignments(
-        self, team: str, *, model: str | None = None, preference: Preference | None = None
-    ) -> dict[str, str]:
-        """The model that each member of the team would use for a task of medium complexity."""
+    async def team(
+        self,
+        name: str,
+        *,
+        pattern: str | None = None,
+        model: str | None = None,
+        preference: Preference | None = None,
+    ) -> tuple[Built, TeamSpec]:
+        """The team as it would work now, and what its file says; no model has to be there for that."""
         await self.catalog.ready()
         builder = TeamBuilder(self.library, self.catalog, self.tools(), model, preference=preference)
-        builder.team(team)
-        return {agent.name: agent.models[0].name for agent in builder.agents}
+        member, spec = builder.team(name, pattern=pattern)
+        notices = (*self.library.notices_for(name), *builder.notices)
+        return Built(member, spec.pattern, "", Budget(), notices, tuple(builder.agents)), spec
 
     # -- how a run is started
 
@@ -281,6 +297,7 @@ class Hall:
         return commissioned(kind, name, task, self.project, options)
 
     async def _start(self, spec: RunSpec, member: Member | None, options: RunOptions) -> Result:
+        spec = await continued(self, spec, options.get("continue_from"))
         read = await asyncio.to_thread(read_files, _listed(options))
         built = await self._built(spec, member)
         budget, message = self._limits(spec, built), opening(spec, read)
@@ -289,64 +306,66 @@ class Hall:
         spec = spec.model_copy(update={"files": tuple(kept)})
         state = await self._shared.state(
             options.get("run_id") or secrets.token_hex(16), spec, budget, built.agents,
-            sinks=options.get("sinks", ()), on_text=options.get("on_text"),
+            sinks=options.get("sinks", ()), on_text=options.get("on_text"), human=options.get("human"),
         )  # fmt: skip
         row = RunRow(
             id=state.id, kind=spec.kind, team=built.member.name, pattern=built.pattern, task=spec.task,
             spec=spec.model_dump_json(), fingerprint=built.fingerprint, scope=self.scope,
         )  # fmt: skip
-        state.log = await self._taken(self._runs.begin(row, [f.data for f in read]))
+        state.log = await taken(self._runs.begin(row, [f.data for f in read]))
         return await self._carry_out(state, built, message)
 
     def _limits(self, spec: RunSpec, built: Built) -> Budget:
         return limits_of(spec.budget, built.budget, self._shared.config.budget.usd)
 
-    async def _taken(self, taking: Coroutine[Any, Any, RunLog]) -> RunLog:
-        """The log of a run that is now ours; if the caller is cancelled meanwhile, the run is given back."""
-        task = asyncio.ensure_future(taking)
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            await wait_out(task)
-            if not task.exception():
-                await task.result().end("cancelled", "")
-            raise
+    async def _go_on(
+        self, state: RunState, row: RunRow, spec: RunSpec, built: Built, *,
+        larger_budget: bool = False, told: bool = False,
+    ) -> Result:  # fmt: skip
+        """The result of a run that is taken over; `told` where the sinks have seen what happened before."""
+        events = await self.events(row.id)
+        kept = [
+            Attachment(data=await self._runs.file(f.digest), **f.model_dump(exclude={"digest"}))
+            for f in spec.files
+        ]
+        state.unanswered = await self._shared.questions.pending(row.id)
+        state.log = await taken(self._runs.claim(row, spec=spec.model_dump_json()))
+        take_over(state, row, events, larger_budget=larger_budget)
+        return await self._carry_out(state, built, opening(spec, kept), resumed=events, told=told)
 
     async def _carry_out(
-        self,
-        state: RunState,
-        built: Built,
-        message: Message,
-        *,
-        resumed: Sequence[ev.Event] | None = None,
-    ) -> Result:
-        """The result; the run is a task of its own, so that it can be cancelled from anywhere."""
-        collector = Collector()
-        state.sinks = [collector, *state.sinks]
-        for event in resumed or ():
+        self, state: RunState, built: Built, message: Message, *,
+        resumed: Sequence[ev.Event] | None = None, told: bool = False,
+    ) -> Result:  # fmt: skip
+        """The result, once there is nothing more to do; it may be that the run waits for the user."""
+        collector, sinks = collect(resumed or ()), state.sinks
+        for event in () if told else resumed or ():
             state.tell(event)
+        state.sinks = [collector, *sinks]
         for notice in built.notices:
             state.notice(notice)
-        task = asyncio.create_task(
-            conduct(state, built.member, message, pattern=built.pattern, resumed=resumed)
-        )
-        self._active[state.id] = task
         if self._tidying is None or self._tidying.done():
             self._tidying = asyncio.create_task(self._shared.tidy())
-        if self._watcher is None:
-            self._watcher = asyncio.create_task(self._watch_for_cancels())
+        work = conduct(state, built.member, message, pattern=built.pattern, resumed=resumed)
         try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError:
-            task.cancel()
-            await wait_out(task)
-            raise
+            answer = await self._at_work.outcome(state.id, work)
         finally:
-            self._active.pop(state.id, None)
-        self._shared.ended(state)
-        answer = task.result()
+            self._shared.ended(state)
         result = collector.result(data=answer.data if answer else None)
-        return result.model_copy(update={"notices": tuple(state.notices)})
+        result = result.model_copy(update={"notices": tuple(state.notices)})
+        if result.status != "needs_input":
+            return result
+        pending = await self._shared.questions.pending(state.id)
+        if {one.id for one in pending if one.answer} - {one.id for one in state.unanswered if one.answer}:
+            row = await self._runs.find(state.id)  # others were still at work when the answer came
+            spec = RunSpec.model_validate_json(row.spec)
+            anew = await self._shared.state(
+                row.id, spec, state.meter.budget, built.agents, sinks=sinks, on_text=state.on_delta,
+                human=state.human,
+            )  # fmt: skip
+            with suppress(RunRefused):  # who answered was quicker
+                return await self._go_on(anew, row, spec, built, told=True)
+        return result.model_copy(update={"questions": OpenQuestion.of(pending)})
 
     async def _built(self, spec: RunSpec, member: Member | None) -> Built:
         await self.catalog.ready()
@@ -356,28 +375,12 @@ class Hall:
         builder = TeamBuilder(library, self.catalog, tools, spec.model, preference=spec.preference)
         return build(spec, builder, member)
 
-    async def _watch_for_cancels(self) -> None:
-        """Cancel the runs that another process wants ended, each once, as long as there are runs."""
-        cancelled: set[str] = set()
-        while self._active:
-            await asyncio.sleep(CANCEL_CHECK)
-            try:
-                wanted = await self._runs.cancel_requests()
-            except StoreError:
-                log.warning("could not look for runs to cancel", exc_info=True)
-                continue
-            for run in wanted - cancelled:
-                if task := self._active.get(run):
-                    cancelled.add(run)
-                    task.cancel()
-        self._watcher = None
-
     async def _stop(self) -> None:
         """Cancel what is at work, and wait for its end."""
-        tasks = [*self._active.values(), *filter(None, [self._watcher, self._tidying])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._tidying is not None:
+            self._tidying.cancel()
+            await asyncio.gather(self._tidying, return_exceptions=True)
+        await self._at_work.stop()
 
 
 def _listed(options: RunOptions) -> Sequence[str | Path | Attachment]:

@@ -4,10 +4,10 @@ Every field is required, so that any provider can hold a model to the schema; wh
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
 from .message import Frozen
 
@@ -19,12 +19,14 @@ class Wanted(NamedTuple):
 
     kind: type[BaseModel]
     names: Sequence[str] = ()
+    check: Callable[[Any], str] | None = None
+    """Says what else is wrong with a plan, in words that go back to who made it."""
 
     def parsed(self, text: str) -> BaseModel:
         """The answer that the text is. Raises pydantic's ValidationError."""
         if fenced := _FENCED.match(text):
             text = fenced[1]
-        return self.kind.model_validate_json(text, context={"names": tuple(self.names)})
+        return self.kind.model_validate_json(text, context={"names": tuple(self.names), "check": self.check})
 
 
 def _known(name: str, info: ValidationInfo) -> str:
@@ -91,6 +93,13 @@ class Plan(Kind):
     engage: tuple[Engagement, ...]
     """Specialists to add to those who were offered; empty unless that was allowed."""
 
+    @model_validator(mode="after")
+    def _can_be_carried_out(self, info: ValidationInfo) -> Self:
+        check: Callable[[Plan], str] | None = (info.context or {}).get("check")
+        if check is not None and (wrong := check(self)):
+            raise ValueError(wrong)
+        return self
+
     def said(self) -> str:
         after = {step.id: f", after {', '.join(step.needs)}" if step.needs else "" for step in self.steps}
         return "\n".join(f"- {step.id} ({step.worker}{after[step.id]}): {step.task}" for step in self.steps)
@@ -118,6 +127,12 @@ class Verdict(Kind):
     reason: str
     dissent: str
     """What speaks against it, or who stays of another opinion; empty where nobody does."""
+
+    @model_validator(mode="after")
+    def _decides(self) -> Self:
+        if not self.winner and not self.answer.strip():
+            raise ValueError("name a winner, or give the answer that takes the place of all")
+        return self
 
     def said(self) -> str:
         lines = [f"{self.winner or 'A synthesis'}: {self.reason}", self.answer]
@@ -210,9 +225,15 @@ class Letter(Kind):
 
     to: Named
     type: Literal["request", "response", "broadcast", "error", "info"]
+    topic: str
+    """In a word or two, for those who read only what is said of some topics; empty where it has none."""
     text: str
     priority: Annotated[int, Field(ge=-100, le=100)]
+    """The letters of a higher one are read first; 0 is usual."""
     requires_response: bool
+    """Whether the writer goes on only once it is answered."""
+    seconds: Annotated[float, Field(ge=0, le=86_400)]
+    """After so many it is no longer of use, and not delivered; 0 for one that keeps."""
 
 
 class Post(Kind):
@@ -223,6 +244,33 @@ class Post(Kind):
 
     def said(self) -> str:
         return self.answer
+
+
+class Finding(Kind):
+    """One thing that was found out."""
+
+    about: str
+    """The matter, in a few words."""
+    text: str
+    sources: tuple[str, ...]
+    """The labels of what it rests on."""
+
+    def said(self) -> str:
+        missing = [f"[{label}]" for label in self.sources if f"[{label}]" not in self.text]
+        text = " ".join([self.text, *missing])
+        return f"{self.about}: {text}" if self.about else text
+
+
+class Findings(Kind):
+    """What a member adds to what is known."""
+
+    findings: Annotated[tuple[Finding, ...], Field(max_length=20)]
+    """Only what is new; none where there is nothing to add."""
+    done: bool
+    """Whether nothing is left that this member could find out."""
+
+    def said(self) -> str:
+        return "\n".join(f"- {finding.said()}" for finding in self.findings) or "nothing to add"
 
 
 class Claim(Kind):
@@ -282,8 +330,8 @@ class Conflicts(Kind):
 
 
 KINDS: tuple[type[Kind], ...] = (
-    Plan, Route, Verdict, Score, Review, Ballot, Choice, Challenge, Speaker, Passing, Post, Contribution,
-    Conflicts,
+    Plan, Route, Verdict, Score, Review, Ballot, Choice, Challenge, Speaker, Passing, Post, Findings,
+    Contribution, Conflicts,
 )  # fmt: skip
 """The kinds that can be asked for; the others are only ever parts of these."""
 

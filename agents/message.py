@@ -11,8 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from guildhall.memory.records import Hit
 
 MessageType = Literal["request", "response", "broadcast", "error", "info"]
-QuoteKind = Literal["document", "answer", "memory", "specialist"]
+QuoteKind = Literal["document", "answer", "memory", "specialist", "task", "conversation", "remark"]
+"""A `task` says what there is to do; it is nothing to rest an answer on. A `conversation` is what was asked
+and answered before, a `remark` what is said about an answer."""
 Effort = Literal["low", "medium", "high"]
+CONTEXT = "context"
+"""What the text is called that a user gives beside the task."""
+LEFT_OUT = "[left out:"
+"""How it begins what stands in the place of what was too much to pass on."""
 UNTOLD = "it failed at work on private data"
 """All that members are told of an error that may quote what is private."""
 TEXT_TYPES = ("text/", "application/json", "application/xml", "application/toml")
@@ -57,6 +63,19 @@ class Quote(Frozen):
     failed: bool = False
     private: bool = False
     """Whether only models that are marked private may see it."""
+    first_line: int = 1
+    """Of a part of a document: the number that its first line has there."""
+
+    @property
+    def last_line(self) -> int:
+        return self.first_line + self.text.count("\n")
+
+    def body(self) -> str:
+        """The text as a model reads it, each part of it that can be cited behind its label."""
+        labelled = self.kind in ("document", "memory")
+        return "\n\n".join(
+            f"[{part.label}] {part.text}" if labelled else part.text for part in self.paragraphs()
+        )
 
     def paragraphs(self) -> Iterator[Paragraph]:
         """The text in parts that can be cited; a document's are labelled with their first line."""
@@ -64,7 +83,7 @@ class Quote(Frozen):
             yield Paragraph(self.label, self.text)
             return
         lines: list[str] = []
-        for number, line in enumerate([*self.text.split("\n"), ""], 1):
+        for number, line in enumerate([*self.text.split("\n"), ""], self.first_line):
             if lines and (not line.strip() or _BEGINS_ITEM.match(line)):
                 yield Paragraph(f"{self.label}:{number - len(lines)}", "\n".join(lines).rstrip())
                 lines = []
@@ -149,12 +168,16 @@ class Message(Frozen):
             return self
         return self.model_copy(update={"quotes": tuple(q for q in self.quotes if q not in gone)})
 
+    def as_remark(self, text: str = "") -> "Message":
+        """What is said about an answer of another one: to be heeded, but no answer itself."""
+        return self.model_copy(update={"type": "info", "text": text or self.text})
+
     def as_quote(self) -> Quote:
         """This answer as it is shown to another member; not the words of an error about private data."""
         untold = self.failed and self.private
         return Quote(
             label=self.sender,
-            kind="answer",
+            kind="remark" if self.type == "info" else "answer",
             text=UNTOLD if untold else self.text,
             sources=self.sources,
             failed=self.failed,
@@ -220,11 +243,7 @@ class Turn(Frozen):
         ]
         for quote in self.quotes:
             about = f"{quote.kind} {quote.label}" + (" (no answer)" if quote.failed else "")
-            body = "\n\n".join(
-                f"[{part.label}] {part.text}" if quote.kind in ("document", "memory") else part.text
-                for part in quote.paragraphs()
-            )
-            parts.append(f"\n<{self.mark} {about}>\n{body}\n</{self.mark}>")
+            parts.append(f"\n<{self.mark} {about}>\n{quote.body()}\n</{self.mark}>")
         return "\n".join(parts)
 
 

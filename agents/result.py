@@ -1,18 +1,22 @@
 """What a run comes to, for those who asked: from its events, live or stored."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pydantic import SerializeAsAny
+from pydantic import SerializeAsAny, ValidationError
 
 from . import event as ev
 from .budget import NOTHING, Amount
 from .event import Source
 from .message import Frozen
+from .questions import OpenQuestion
 
 Status = Literal["done", "failed", "cancelled", "interrupted", "needs_input", "running"]
-_STATUS: dict[str, Status] = {"answered": "done", "failed": "failed", "cancelled": "cancelled"}
+_STATUS: dict[str, Status] = {
+    "answered": "done", "failed": "failed", "cancelled": "cancelled", "waiting": "needs_input",
+}  # fmt: skip
 
 
 class Contribution(Frozen):
@@ -23,6 +27,37 @@ class Contribution(Frozen):
     text: str = ""
     status: Literal["working", "answered", "failed", "cancelled", "skipped", "waiting"]
     error: str = ""
+
+
+class Claimed(Frozen):
+    """One side of a conflict."""
+
+    who: str
+    says: str
+
+
+class Disagreement(Frozen):
+    """Something on which members contradicted each other, and what became of it."""
+
+    about: str
+    sides: tuple[Claimed, ...]
+    choice: str
+    """Whose side holds, `synthesis` where none does alone, or `unresolved`."""
+    holds: str = ""
+    """What holds."""
+    by: str = ""
+    """The rule by which it was resolved."""
+    reason: str = ""
+
+
+class Checked(Frozen):
+    """One check of an answer, as it came out last."""
+
+    check: str
+    of: str
+    """Whose answer."""
+    outcome: Literal["passed", "not passed", "not made"]
+    reason: str = ""
 
 
 class UsageTotals(Frozen):
@@ -67,15 +102,20 @@ class Result(Frozen):
     usage: UsageTotals = UsageTotals()
     seconds: float = 0.0
     notices: tuple[str, ...] = ()
+    conflicts: tuple[Disagreement, ...] = ()
+    checks: tuple[Checked, ...] = ()
     error: str = ""
+    questions: tuple[OpenQuestion, ...] = ()
+    """What the user is asked, where the run waits for that; `Hall.answer` answers, or `guildhall answer`."""
 
     def _repr_markdown_(self) -> str:
         """The answer, as a notebook shows it."""
         return self.answer or f"{self.team} {self.status}: {self.error}"
 
     def to_json(self) -> dict[str, Any]:
-        """The result as plain values; `error` and `data` only where there are any."""
-        left_out = {"task"} | {name for name in ("error", "data") if not getattr(self, name)}
+        """The result as plain values; what there need not be only where there is some of it."""
+        may_be_empty = ("error", "data", "questions", "conflicts", "checks")
+        left_out = {"task"} | {name for name in may_be_empty if not getattr(self, name)}
         return self.model_dump(mode="json", exclude=left_out)
 
 
@@ -95,6 +135,8 @@ class Collector:
     _teams: set[str] = field(default_factory=set)
     _models: dict[str, str] = field(default_factory=dict)
     _reused: int = 0
+    _conflicts: dict[tuple[str, str], Disagreement] = field(default_factory=dict)
+    _checks: dict[tuple[str, str, str], Checked] = field(default_factory=dict)
 
     def __call__(self, event: ev.Event) -> None:
         self.last = event.at
@@ -104,6 +146,7 @@ class Collector:
                 self.task, self.ended = event.task, None
                 self.began = self.began or event.at
                 self._members, self._teams = {}, set()  # a resumed run gives to everybody anew
+                self._conflicts, self._checks = {}, {}
             case ev.RunFinished():
                 self.ended, self.spent = event, event.spent
             case ev.Started():
@@ -112,6 +155,8 @@ class Collector:
                 self._members[event.path] = Contribution(member=event.who, model=model, status="working")
             case ev.Finished():
                 self._finished(event)
+            case ev.Decided(what="conflict" | "check", data=dict()):
+                self._decided(event, event.data)
             case ev.Replied() | ev.Lost():
                 self.spent += event.spent
                 if isinstance(event, ev.Replied):
@@ -136,6 +181,8 @@ class Collector:
             usage=UsageTotals.of(self.spent, self._reused),
             seconds=round(ended.seconds if ended else self.last - self.began, 3),
             notices=ended.notices if ended else (),
+            conflicts=tuple(self._conflicts.values()),
+            checks=tuple(self._checks.values()),
             error="" if status == "done" else text,
         )
 
@@ -154,6 +201,16 @@ class Collector:
             status=event.outcome,
             error="" if good else event.text,
         )
+
+    def _decided(self, event: ev.Decided, data: dict[str, Any]) -> None:
+        """Keep a conflict or a check; where it came up before in the same place, this is how it is now."""
+        with suppress(ValidationError):  # a pattern of somebody's own may mean something else
+            if event.what == "conflict":
+                found = Disagreement.model_validate(data | {"choice": event.choice, "reason": event.reason})
+                self._conflicts[event.path, found.about] = found
+            else:
+                check = Checked.model_validate(data | {"outcome": event.choice, "reason": event.reason})
+                self._checks[event.path, check.check, check.of] = check
 
 
 def collect(events: Iterable[ev.Event]) -> Collector:

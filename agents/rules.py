@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from .message import Message
 
 if TYPE_CHECKING:
-    from .run import Run
+    from .patterns.disagreement import Settled
+    from .patterns.together import Part
+    from .run import Member, Run
 
-Settle = Callable[[Message, Sequence[Message], "Run"], Awaitable[Sequence[Message]]]
-"""Looks for contradictions between answers, and gives what is to be known of them beside the answers."""
+Settle = Callable[[Message, Sequence[Message], "Run"], Awaitable["Settled"]]
+"""Looks for contradictions between answers, and gives what has become of each."""
 
 
 @dataclass(frozen=True)
@@ -26,3 +28,27 @@ class Rules:
 
 
 PLAIN = Rules()
+
+
+@dataclass(frozen=True)
+class Ruled:
+    """A team that works by rules of its own."""
+
+    team: "Member"
+    rules: Rules
+
+    @property
+    def name(self) -> str:
+        return self.team.name
+
+    @property
+    def parts(self) -> "Sequence[Part]":
+        return getattr(self.team, "parts", ())
+
+    def parts_for(self, message: Message) -> "Sequence[Part]":
+        for_message = getattr(self.team, "parts_for", None)
+        return for_message(message) if for_message else self.parts
+
+    async def run(self, message: Message, run: "Run") -> Message:
+        run.rules = self.rules
+        return await self.team.run(message, run)

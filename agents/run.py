@@ -13,9 +13,10 @@ from typing import Any, Protocol
 
 from guildhall.errors import BudgetRefused, Failure, GuildhallError, NeedsInput, StoreError, describe
 from guildhall.memory.records import Author, Hit, Kind, Remembered
+from guildhall.memory.store.questions import YES_OR_NO
 from guildhall.redact import logger, redact
 
-from . import asking, calling, choosing
+from . import asking, calling, choosing, questions
 from . import event as ev
 from .kinds import Wanted
 from .message import UNTOLD, Attachment, Message, ModelReply, ModelRequest, Quote, ToolCall
@@ -119,7 +120,14 @@ class Run:
         span.wanted = wanted
         models = {model.name: model for model in getattr(member, "models", ())}
         self.state.team_models |= models
-        span.emit(ev.Started, task=message.text, role=getattr(member, "role", ""), models=tuple(models))
+        span.emit(
+            ev.Started,
+            task=message.text,
+            brief=message.brief,
+            role=getattr(member, "role", ""),
+            models=tuple(models),
+            sources=message.sources,
+        )
         return self._given(span, member, message)
 
     async def _given(self, span: "Run", member: Member, message: Message) -> Message:
@@ -163,12 +171,13 @@ class Run:
         return answer
 
     def _checked(self, answer: Message, *, from_model: bool) -> Message:
-        """The answer without secrets, which what models say is already, and private where it must be."""
+        """The answer without secrets, which what models say is already, private where it must be, and by
+        whoever was asked: what a team has its synthesizer say is the answer of the team."""
         text = answer.text if from_model else redact(answer.text)
         private = answer.private or self.private
-        if text == answer.text and private == answer.private:
+        if (text, private, self.who) == (answer.text, answer.private, answer.sender):
             return answer
-        return answer.model_copy(update={"text": text, "private": private})
+        return answer.model_copy(update={"text": text, "private": private, "sender": self.who})
 
     def answer(
         self, message: Message, text: str, *, data: Any = None, sources: tuple[int, ...] = ()
@@ -256,6 +265,22 @@ class Run:
         result = await calling.used(span, *about)
         self.private |= result.private
         return result
+
+    # -- the user
+
+    async def question(
+        self, text: str, *, options: Sequence[str] = (), timeout: float | None = None,  # noqa: ASYNC109  as below
+    ) -> str | None:  # fmt: skip
+        """What the user answers, one of the `options` if there are any; None if nobody does in time.
+
+        There are `timeout` seconds for it, a day if not said, restarts of the process included. Raises
+        NeedsInput where nobody is there: the run pauses, and comes back here when it is answered.
+        """
+        return (await questions.asked(self.span("question"), text, options, timeout)).text
+
+    async def approved(self, text: str, *, timeout: float | None = None) -> bool:  # noqa: ASYNC109  it outlives the process
+        """Whether the user says yes; who says nothing in time says no."""
+        return await self.question(text, options=YES_OR_NO, timeout=timeout) == "yes"
 
     # -- memory
 

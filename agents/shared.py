@@ -11,7 +11,10 @@ from guildhall.memory.store.cache import Cache
 from guildhall.memory.store.database import Database
 from guildhall.memory.store.limits import Limits
 from guildhall.memory.store.liveness import Liveness
+from guildhall.memory.store.notebook import Notes
+from guildhall.memory.store.questions import Questions
 from guildhall.memory.store.retention import Pruned, Retention
+from guildhall.memory.store.standing import Standing, Standings
 from guildhall.memory.store.track import Tally, Track
 from guildhall.redact import logger
 
@@ -24,7 +27,7 @@ from .models.breaker import Breakers
 from .models.catalog import Catalog
 from .models.replies import Replies
 from .models.slots import Slots
-from .state import OnDelta, RunState, Sink
+from .state import Channel, OnDelta, RunState, Sink
 
 log = logger(__name__)
 DAY, MEGABYTE = 86_400.0, 1_000_000
@@ -50,11 +53,13 @@ class Shared:
         self.prices = catalog.prices
         self._scope, self._host, self._recalls_private = scope, host, recalls_private
         self._slots = Slots(Limits(db, liveness), catalog.limit)
+        self.questions, self._notes = Questions(db), Notes(db)
         self._cache = Cache(db)
         self._replies = Replies(self._cache, hours=config.cache.hours)
         self._breakers = Breakers()
         self._track, self._tallies = Track(db), dict[str, Tally]()
         self._known = False
+        self._standings, self._standing = Standings(db), dict[str, dict[str, Standing]]()
         self._retention = Retention(db, liveness)
         self._tidied = -math.inf
 
@@ -77,6 +82,7 @@ class Shared:
         *,
         sinks: Sequence[Sink],
         on_text: OnDelta | None,
+        human: Channel | None = None,
     ) -> RunState:
         """What all spans of the run share."""
         models: dict[str, Model] = {model.name: model for agent in agents for model in agent.models}
@@ -90,16 +96,21 @@ class Shared:
             host=self._host,
             recalls_private=self._recalls_private,
             prices=self.prices,
+            questions=self.questions,
+            notes=self._notes,
+            human=human,
             slots=self._slots,
             replies=self._replies,
             cache=spec.cache or self.config.cache.mode,
             breakers=self._breakers,
             track=await self.track(),
+            standing=await self.standing(self._scope),
             team_models=models,
         )
 
     def ended(self, state: RunState) -> None:
-        """Keep how the calls of the run have ended, for the choices of later runs."""
+        """Keep how the calls of the run have ended and who was right, for the choices of later runs."""
+        self._tell_standings(state)
         if not state.tallies:
             return
         for model, new in state.tallies.items():
@@ -108,6 +119,24 @@ class Shared:
             self._track.add(state.tallies)
         except StoreError:
             log.warning("how models did could not be kept", exc_info=True)
+
+    async def standing(self, scope: str) -> Mapping[str, Standing]:
+        """How often each member's side has held in what was judged in that project."""
+        if scope not in self._standing:
+            try:
+                self._standing[scope] = await self._standings.all(scope)
+            except StoreError:
+                log.warning("who was right before could not be read", exc_info=True)
+                return {}
+        return self._standing[scope]
+
+    def _tell_standings(self, state: RunState) -> None:
+        if (known := self._standing.get(state.scope)) is not None:
+            known |= {name: known.get(name, Standing()).plus(new) for name, new in state.standings.items()}
+        try:
+            self._standings.add(state.scope, state.standings)
+        except StoreError:
+            log.warning("who was right could not be kept", exc_info=True)
 
     async def prune(self, *, days: float | None, megabytes: float | None, dry: bool) -> Pruned:
         """Remove old runs, down to what the arguments allow, or else the configuration."""

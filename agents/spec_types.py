@@ -5,14 +5,16 @@ import reprlib
 import unicodedata
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Annotated, Any, ClassVar, Protocol, Self
+from typing import Annotated, Any, ClassVar, Literal, Protocol, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from .agent import Agent
 from .budget import Budget
 from .config import TIERS, Preference, Tier
 from .hidden import find_hidden
 from .message import Effort
+from .rules import Rules
 from .run import Member
 
 SYNTHESIZER = "synthesizer"
@@ -34,6 +36,14 @@ class Cast(Protocol):
 
     def filled(self, key: str, tier: Tier = "strong") -> Member:
         """Whoever the team names under that key, which always names somebody."""
+        ...
+
+    def named(self, name: str, tier: Tier = "strong") -> Member:
+        """Whoever has that name, which must be one of the spec's `everyone`."""
+        ...
+
+    def temporary(self, tier: Tier = "balanced") -> Agent:
+        """What a specialist is made of who is engaged for one task: it reads, and changes nothing."""
         ...
 
 
@@ -111,7 +121,20 @@ class SpecialistSpec(FileSpec):
     max_turns: Annotated[int, Field(ge=1, le=100)] | None = None
     memory: bool = True
     """Whether it is shown what memory knows of its task."""
+    human: bool = False
+    """Whether it is no model but the user, who is asked."""
+    timeout: Annotated[float, Field(gt=0, le=365 * 86_400)] | None = None
+    """Seconds that a human has for an answer."""
     instructions: Annotated[str, AfterValidator(visible)]
+
+    @model_validator(mode="after")
+    def _is_model_or_human(self) -> Self:
+        for key in ("model", "preference", "tools", "knowledge", "effort", "max_turns"):
+            if self.human and getattr(self, key):
+                raise Wrong(key, "a human has none; delete it, or delete `human: true`")
+        if self.timeout is not None and not self.human:
+            raise Wrong("timeout", "it is the time that a human has to answer; write `human: true` beside it")
+        return self
 
 
 class BudgetSpec(Spec):
@@ -124,6 +147,89 @@ class BudgetSpec(Spec):
 
     def to_budget(self) -> Budget:
         return Budget(**self.model_dump())
+
+
+class HandoverSpec(Spec):
+    """How answers are passed on from member to member."""
+
+    tokens: Annotated[int, Field(ge=200, le=10**7)] | None = None
+    """Of all that one member is handed at once, at most; what is left out then is named."""
+    typed: bool = False
+    """Whether answers are asked for with reasons, sources and open points apart."""
+
+
+_OF_CHECKS = {
+    "quality": ("threshold", "criteria", "judge"),
+    "policy": ("forbid", "rules", "judge"),
+    "acceptance": ("criteria", "judge"),
+    "citations": (),
+}
+"""The keys of each check."""
+
+
+class CheckSpec(Spec):
+    """One thing that is checked before an answer leaves; where it has no keys, its name is enough."""
+
+    check: Literal["quality", "policy", "citations", "acceptance"]
+    judge: Name = "critic"
+    threshold: Annotated[float, Field(gt=0, le=1)] = 0.7
+    criteria: Line | None = None
+    forbid: Lines = ()
+    """Words and phrases that must not stand in an answer, in any of their forms."""
+    rules: Line | None = None
+    """What an answer has to keep, as a member can see it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_a_word(cls, data: Any) -> Any:
+        return {"check": data} if isinstance(data, str) else data
+
+    @model_validator(mode="after")
+    def _has_its_keys(self) -> Self:
+        for key in self.model_fields_set - {"check"}:
+            if key not in (keys := _OF_CHECKS[self.check]):
+                there = allowed(key, keys) if keys else "it has none"
+                raise ValueError(f"{key} is no key of the check {self.check}; {there}")
+        if self.check == "policy" and not (self.forbid or self.rules):
+            raise ValueError("a policy needs words to forbid, or rules")
+        if self.check == "acceptance" and not self.criteria:
+            raise ValueError("an acceptance needs criteria: what an answer has to be")
+        return self
+
+    @property
+    def asks(self) -> bool:
+        """Whether a member makes it."""
+        return self.check in ("quality", "acceptance") or bool(self.rules)
+
+
+class ConflictSpec(Spec):
+    """What is done where members contradict each other; the rule alone is enough."""
+
+    rule: Literal["judge", "majority", "trusted", "human"] | None = None
+    judge: Name = "judge"
+    checker: Name | None = None
+    """Who looks for contradictions; without one they are found by rule."""
+    defend: bool = True
+    """Whether each side is asked first if its claim stands."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_a_word(cls, data: Any) -> Any:
+        return {"rule": data} if isinstance(data, str) else data
+
+    @property
+    def names(self) -> list[str]:
+        judge = [self.judge] if self.rule == "judge" else []
+        return [*judge, *([self.checker] if self.checker else [])]
+
+
+class WatchdogSpec(Spec):
+    """What is noticed of a team at work, and what is done then."""
+
+    repeats: Annotated[int, Field(ge=2, le=100)] = 3
+    idle_seconds: Annotated[float, Field(gt=0, le=86_400)] | None = 120.0
+    seconds: Annotated[float, Field(gt=0, le=30 * 86_400)] | None = None
+    then: Literal["stop", "retry", "replan", "escalate"] = "stop"
 
 
 class TeamSpec(FileSpec):
@@ -143,6 +249,12 @@ class TeamSpec(FileSpec):
     preference: Preference | None = None
     """What counts most where its members' models are chosen; a member's own file wins."""
     budget: BudgetSpec = BudgetSpec()
+    handover: HandoverSpec = HandoverSpec()
+    conflicts: ConflictSpec | None = None
+    checks: Annotated[tuple[CheckSpec, ...], Field(strict=False, max_length=20)] = ()
+    on_failed_check: Literal["revise", "return", "escalate", "fail"] | None = None
+    """What is done with an answer that does not pass; it is revised, if nothing is said."""
+    watchdog: WatchdogSpec | None = None
     brief: str = ""
 
     @property
@@ -153,7 +265,13 @@ class TeamSpec(FileSpec):
     @property
     def everyone(self) -> tuple[str, ...]:
         """The names of all who take part, each once: the members and those with a role of their own."""
-        return tuple(dict.fromkeys([*self.members, *self.roles.values()]))
+        return tuple(dict.fromkeys([*self.members, *self.roles.values(), *self.supervisors]))
+
+    @property
+    def supervisors(self) -> tuple[str, ...]:
+        """The names of those who check answers and settle conflicts."""
+        judges = [check.judge for check in self.checks if check.asks]
+        return (*judges, *(self.conflicts.names if self.conflicts else ()))
 
     @classmethod
     def of(cls, team: "TeamSpec") -> Self:
@@ -161,17 +279,20 @@ class TeamSpec(FileSpec):
 
         Whoever has a role in it is no member besides, if enough others are.
         """
-        given: dict[str, Any] = {key: getattr(team, key) for key in TeamSpec.model_fields if key != "pattern"}
+        said = team.model_fields_set & TeamSpec.model_fields.keys() - {"pattern"}
+        given: dict[str, Any] = {key: getattr(team, key) for key in said}
         given |= {key: name for key, name in team.roles.items() if key in cls.ROLES}
-        roles = {given.get(key, cls.model_fields[key].default) for key in cls.ROLES}
-        others = tuple(name for name in team.members if name not in roles)
-        if len(others) >= cls.LEAST:
-            given["members"] = others
-        return cls(**given)
+        spec = cls(**given)
+        others = tuple(name for name in team.members if name not in spec.roles.values())
+        return spec.model_copy(update={"members": others}) if len(others) >= cls.LEAST else spec
 
     def made(self, cast: Cast) -> Member:
         """The pattern with these members in it."""
         raise NotImplementedError
+
+    def rules(self, cast: Cast) -> Rules:  # noqa: ARG002  some rules name members
+        """What holds for all that happens in it."""
+        return Rules(tokens=self.handover.tokens, typed=self.handover.typed)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -181,9 +302,14 @@ class TeamSpec(FileSpec):
         if len(self.members) < self.LEAST:
             there = f"{len(self.members)} member{'s' * (len(self.members) > 1)}"
             raise Wrong("members", f"{there} in a {self.pattern}; it needs {self.LEAST} or more")
-        for key, name in (*(("members", one) for one in self.members), *self.roles.items()):
+        supervisors = (("checks", name) for name in self.supervisors)
+        for key, name in (*(("members", one) for one in self.members), *self.roles.items(), *supervisors):
             if name == self.name:
                 raise Wrong(key, f"{name!r} is the team itself; name specialists or other teams")
+        if self.watchdog and self.watchdog.then == "replan" and "manager" not in self.ROLES:
+            raise Wrong("watchdog", f"a {self.pattern} has no manager who could replan; take retry")
+        if self.on_failed_check and not self.checks:
+            raise Wrong("on_failed_check", "there are no checks; name them under `checks`")
         for member in self.models:
             if member not in self.everyone:
                 raise Wrong("models", f"{member!r} is no member; {allowed(member, self.everyone)}")

@@ -1,11 +1,16 @@
 """What all spans of one run share."""
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Protocol
 
 from guildhall.memory.memory import Memory
+from guildhall.memory.store.notebook import Notes
+from guildhall.memory.store.questions import Question, Questions
 from guildhall.memory.store.runs import RunLog
+from guildhall.memory.store.standing import Standing
 from guildhall.memory.store.track import Tally
 from guildhall.redact import logger
 
@@ -18,14 +23,28 @@ from .models.breaker import Breakers
 from .models.guarded import Policy
 from .models.replies import Replies
 from .models.slots import Slots
+from .notebook import Notebook
 from .prices import Prices
 
 Sink = Callable[[ev.Event], None]
 """Sees every event in order. It takes the event and returns: one that must wait keeps a queue of its own."""
 OnDelta = Callable[[str, int, str], None]
 """Sees text as it streams: path, attempt, text. A higher attempt takes back what earlier ones showed."""
+Channel = Callable[[Question], Awaitable[str | None]]
+"""Puts a question to the person at the face; None is that nobody answers it now. Cancelled, it takes back
+what it shows."""
 
 log = logger(__name__)
+
+
+class Observer(Protocol):
+    """Sees what happens in a run, and is part of it."""
+
+    def __call__(self, event: ev.Event) -> None: ...
+
+    def streamed(self, path: str) -> None:
+        """A piece of the reply at that path has come."""
+        ...
 
 
 @dataclass
@@ -45,6 +64,14 @@ class RunState:
     """Whether who asked may be told what private memories say."""
     prices: Prices = field(default_factory=Prices)
     policy: Policy = field(default_factory=Policy)
+    questions: Questions | None = None
+    """None: a question is answered by `human` or not at all."""
+    human: Channel | None = None
+    """None: nobody is there, and the run pauses where a human is asked."""
+    notes: Notes | None = None
+    """None: what members note for each other is not on disk."""
+    unanswered: Collection[Question] = ()
+    """Of a resumed run: the questions that it had not gone on from."""
     slots: Slots | None = None
     """None: calls of models are not limited."""
     replies: Replies | None = None
@@ -55,6 +82,10 @@ class RunState:
     """How the calls of each model had ended before this run."""
     tallies: dict[str, Tally] = field(default_factory=dict)
     """How they end in this run."""
+    standing: Mapping[str, Standing] = field(default_factory=dict)
+    """How often each member's side had held before this run, where something was judged."""
+    standings: dict[str, Standing] = field(default_factory=dict)
+    """The same of this run."""
     team_models: dict[str, Model] = field(default_factory=dict)
     """All that members of this run may ask, by name."""
     ids: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
@@ -68,6 +99,14 @@ class RunState:
     """Replies that came from the cache."""
     notices: list[str] = field(default_factory=list)
     _samples: dict[str, set[int]] = field(default_factory=dict)
+    _observers: list[Observer] = field(default_factory=list)
+    _overheard: bool = False
+    """Whether observers are told of streamed text."""
+
+    @cached_property
+    def notebook(self) -> Notebook:
+        """What members of this run note for each other."""
+        return Notebook(self.id, self.notes)
 
     def sample(self, digest: str) -> int:
         """A number that no other request of that digest has in this run, in any of its sittings."""
@@ -81,16 +120,41 @@ class RunState:
 
     def tell(self, event: ev.Event) -> None:
         """Show the event to every sink; one that fails stops nothing."""
-        for sink in self.sinks:
+        everybody: Sequence[Sink] = (*self.sinks, *self._observers)
+        for sink in everybody:
             try:
                 sink(event)
             except Exception:
                 log.exception("a sink failed; the run goes on")
 
+    def observe(self, observer: Observer) -> None:
+        """Have it see every event from now on; unlike a sink it may act on what it sees."""
+        self._observers.append(observer)
+        if self._overheard:
+            return
+        self._overheard = True
+        face: OnDelta | None = self.on_delta
+
+        def heard(path: str, attempt: int, text: str) -> None:
+            for one in self._observers:
+                one.streamed(path)
+            if face is not None:
+                face(path, attempt, text)
+
+        self.on_delta = heard
+
+    def ignore(self, observer: Observer) -> None:
+        """Have it see no more."""
+        self._observers.remove(observer)
+
     def count(self, model: str, seconds: float, spent: Amount, *, lost: int = 0) -> None:
         """Note how long a call took, and how it ended."""
         known = self.tallies.get(model, Tally())
         self.tallies[model] = known.plus(Tally(1, lost, seconds, spent.output, spent.usd))
+
+    def judged(self, member: str, *, held: bool) -> None:
+        """Note that a matter was decided, and whether this member's side held."""
+        self.standings[member] = self.standings.get(member, Standing()).plus(Standing(1, int(held)))
 
     def withheld(self, labels: Iterable[str]) -> None:
         """Have the reader told of private memories that a member was not shown."""

@@ -15,10 +15,15 @@ from .discovery import Library
 from .models.catalog import Catalog
 from .models.router import Candidates
 from .pattern_specs import PATTERNS
+from .patterns.human import Human
+from .patterns.supervised_spec import supervised
+from .roles import role_notices
 from .run import Member
 from .spec_types import SpecialistSpec, TeamSpec
 from .tool import Tool
 
+READING = ("read_file", "search_files", "recall")
+"""The tools of those who have no file of their own."""
 _Specs = Mapping[str, SpecialistSpec | TeamSpec]
 
 
@@ -50,8 +55,8 @@ class TeamBuilder:
         spec = self._in_pattern(self.library.team(name), pattern)
         return self._team(spec, specs, _Outer()), spec
 
-    def specialist(self, name: str) -> Agent:
-        return self._agent(self.library.specialist(name), _Outer(), None, "balanced")
+    def specialist(self, name: str) -> Member:
+        return self._specialist(self.library.specialist(name), _Outer(), None, "balanced")
 
     def role(self, words: str) -> Agent:
         """A specialist for a role that is described in words."""
@@ -61,21 +66,48 @@ class TeamBuilder:
             name=_called(words),
             instructions=f"You are {words}. Do what you are asked as that person would, and to the point.",
             models=models,
-            tools=self._tools(("read_file", "search_files", "recall"), words),
+            tools=self._tools(READING, words),
             role=words,
         )
         return self._added(agent)
 
     def _team(self, spec: TeamSpec, specs: _Specs, outer: _Outer) -> Member:
         brief = "\n\n".join(filter(None, [outer.brief, spec.brief]))
-        return spec.made(_Cast(self, spec, specs, _Outer(brief, spec.preference or outer.preference)))
+        self.notices += role_notices(spec, [self._spec(name, specs) for name in spec.members])
+        cast = _Cast(self, spec, specs, _Outer(brief, spec.preference or outer.preference))
+        return supervised(spec.made(cast), spec, cast)
+
+    def _spec(self, name: str, specs: _Specs) -> SpecialistSpec | TeamSpec:
+        return specs.get(name) or self.library.specialist(name)
 
     def member(self, name: str, team: TeamSpec, specs: _Specs, said: _Outer, tier: Tier) -> Member:
         """The member of that name as it takes part in the team."""
-        spec = specs.get(name) or self.library.specialist(name)
+        spec = self._spec(name, specs)
         if isinstance(spec, TeamSpec):
             return self._team(spec, specs, said)
-        return self._agent(spec, said, team.models.get(name), tier)
+        return self._specialist(spec, said, team.models.get(name), tier)
+
+    def temporary(self, said: _Outer, tier: Tier) -> Agent:
+        """What a specialist is made of whom a manager engages: the work says what it is."""
+        agent = Agent(
+            name="temporary",
+            instructions="\n\n".join(filter(None, [_TEMPORARY, said.brief])),
+            models=self._models(self.model, tier, said.preference),
+            tools=self._tools(READING, "a temporary specialist"),
+            role="whoever the manager engages for one task",
+        )
+        return self._added(agent)
+
+    def _specialist(self, spec: SpecialistSpec, said: _Outer, pinned: str | None, tier: Tier) -> Member:
+        if not spec.human:
+            return self._agent(spec, said, pinned, tier)
+        return Human(
+            name=spec.name,
+            role=spec.description,
+            instructions="\n\n".join(filter(None, [spec.instructions, said.brief])),
+            timeout=spec.timeout,
+            capabilities=spec.capabilities,
+        )
 
     def _agent(self, spec: SpecialistSpec, said: _Outer, pinned: str | None, tier: Tier) -> Agent:
         if spec.knowledge:
@@ -145,10 +177,22 @@ class _Cast:
     def filled(self, key: str, tier: Tier = "strong") -> Member:
         return self._member(self._spec.roles[key], tier)
 
+    def named(self, name: str, tier: Tier = "strong") -> Member:
+        return self._member(name, tier)
+
+    def temporary(self, tier: Tier = "balanced") -> Agent:
+        return self._builder.temporary(self._said, tier)
+
     def _member(self, name: str, tier: Tier) -> Member:
         if name not in self._made:
             self._made[name] = self._builder.member(name, self._spec, self._specs, self._said, tier)
         return self._made[name]
+
+
+_TEMPORARY = (
+    "You are a specialist who was engaged for one piece of work, which says what you are. Do it as that "
+    "person would, and to the point."
+)
 
 
 def _called(words: str) -> str:

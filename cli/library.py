@@ -4,17 +4,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from guildhall.names import PATTERNS
+
 from .frame import emit, in_hall, json_option, wants_json
 from .options import preference_option
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
 
     from guildhall.agents.config import Preference
     from guildhall.agents.discovery import Listed
     from guildhall.agents.hall import Hall
+    from guildhall.agents.spec_types import TeamSpec
 
 Entry = dict[str, Any]
+_ELSEWHERE = {"name", "description", "pattern", "members", "models", "brief"}
+"""The keys of a team's file that its page shows in places of their own."""
 
 
 @click.group(invoke_without_command=True)
@@ -37,11 +42,16 @@ def teams(ctx: click.Context) -> None:
 
 @teams.command("show")
 @click.argument("name")
+@click.option(
+    "--pattern", metavar="P", help=f"As if its members worked in another way: {', '.join(PATTERNS)}."
+)
 @click.option("--model", help="As if the team were run with this model.")
 @preference_option
 @json_option
-def show_team(name: str, model: str | None, preference: "Preference | None") -> None:
-    """Show a team: its members, and the model that each would use.
+def show_team(name: str, pattern: str | None, model: str | None, preference: "Preference | None") -> None:
+    """Show a team: its members, the model that each would use, and a drawing of how they work together.
+
+    The drawing is mermaid, which Markdown viewers set.
 
     \b
     guildhall teams show research
@@ -49,13 +59,25 @@ def show_team(name: str, model: str | None, preference: "Preference | None") -> 
     """
 
     async def work(hall: "Hall") -> Entry:
-        spec = hall.library.team(name)
-        models = await hall.assignments(name, model=model, preference=preference)
+        from guildhall.agents.drawing import drawn
+
+        built, spec = await hall.team(name, pattern=pattern, model=model, preference=preference)
+        models = {agent.name: agent.models[0].name for agent in built.agents}
         people = hall.library.resolve(name)
+
+        def file_of(who: str) -> Any:
+            return people.get(who) or hall.library.specialist(who)
+
         about = _team(next(found for found in hall.library.teams() if found.name == name))
-        about["members"] = [_member(who, spec, people, models) for who in spec.everyone]
-        about["assignments"] = models
-        return about | {"brief": spec.brief, "notices": list(hall.library.notices_for(name))}
+        return about | {
+            "pattern": spec.pattern,
+            "members": [_member(who, spec, file_of, models) for who in spec.everyone],
+            "assignments": models,
+            "settings": _settings(spec),
+            "drawing": drawn(built.member, spec.pattern),
+            "brief": spec.brief,
+            "notices": list(dict.fromkeys(built.notices)),
+        }
 
     _show(in_hall(work))
 
@@ -103,17 +125,29 @@ def _found(found: "Listed[Any]") -> Entry:
     return about | {"description": description, "error": str(found.error) if found.error else None}
 
 
-def _member(name: str, team: Any, people: "Mapping[str, Any]", models: dict[str, str]) -> Entry:
+def _member(name: str, team: Any, file_of: "Callable[[str], Any]", models: dict[str, str]) -> Entry:
     """What a team's page says of one who takes part; a team has members of its own."""
-    spec = people[name]
-    role = "synthesizer" if name == getattr(team, "synthesizer", None) else "member"
+    spec = file_of(name)
+    roles = [key for key, who in team.roles.items() if who == name]
+    role = ", ".join(roles) or ("member" if name in team.members else "supervisor")
     about: Entry = {"name": name, "role": role, "description": spec.description}
     if hasattr(spec, "everyone"):
         return about | {
             "model": None,
-            "members": [_member(who, spec, people, models) for who in spec.everyone],
+            "members": [_member(who, spec, file_of, models) for who in spec.everyone],
         }
-    return about | {"model": models.get(name)}
+    return about | ({"model": None, "human": True} if spec.human else {"model": models.get(name)})
+
+
+def _settings(spec: "TeamSpec") -> Entry:
+    """How the members work together, as the file says it or the pattern does by itself."""
+    from guildhall.agents.spec_types import TeamSpec
+
+    own = type(spec).model_fields.keys() - TeamSpec.model_fields.keys() - {*spec.ROLES}
+    shared = TeamSpec.model_fields.keys() - _ELSEWHERE
+    given = spec.model_dump(mode="json", include=shared, exclude_defaults=True)
+    given |= spec.model_dump(mode="json", include=own, exclude_none=True)
+    return {key: value for key, value in given.items() if value not in ("", [], {})}
 
 
 def _team(found: "Listed[Any]") -> Entry:
@@ -126,7 +160,8 @@ def _team(found: "Listed[Any]") -> Entry:
 
 def _specialist(found: "Listed[Any]") -> Entry:
     spec = found.spec
-    return _found(found) | {"model": spec.model if spec else None, "tools": list(spec.tools) if spec else []}
+    about: Entry = {"model": spec.model if spec else None, "tools": list(spec.tools) if spec else []}
+    return _found(found) | about | ({"human": True} if spec and spec.human else {})
 
 
 def _list(what: str, entries: list[Entry]) -> None:
@@ -157,12 +192,38 @@ def _show(entry: Entry) -> None:
     if "members" in entry:
         click.echo(heading(f"{entry['pattern']} of"))
         _show_members(entry["members"], "  ")
+        for key, value in entry["settings"].items():
+            _show_setting(key, value)
+    elif entry.get("human"):
+        click.echo("a human: you are asked, and the run waits for your answer")
     else:
         click.echo(f"model: {entry['model'] or 'balanced'} · tools: {', '.join(entry['tools']) or 'none'}")
     if body := entry.get("brief") or entry.get("instructions"):
         click.echo(f"\n{clean(body).strip()}")
+    if drawing := entry.get("drawing"):
+        click.echo(f"\n```mermaid\n{clean(drawing)}\n```")
     for notice in entry["notices"]:
         click.echo(f"\nNote: {clean(notice)}")
+
+
+def _show_setting(key: str, value: Any) -> None:
+    """One line; of a list of several keys each, such as steps, one for each."""
+    from guildhall.view.clean import one_line
+
+    if isinstance(value, list) and all(isinstance(part, dict) for part in value):
+        click.echo(f"{key}:")
+        for part in value:
+            facts = (f"{name} {_plain(said)}" for name, said in part.items() if said)
+            click.echo(f"  {one_line(' · '.join(facts))}")
+    else:
+        click.echo(f"{key}: {one_line(_plain(value))}")
+
+
+def _plain(value: Any) -> str:
+    """The value without brackets."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_plain(part)}" for name, part in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _show_members(members: list[Entry], margin: str) -> None:
@@ -170,6 +231,7 @@ def _show_members(members: list[Entry], margin: str) -> None:
     from guildhall.view.clean import one_line
 
     for member in members:
-        facts = ", ".join(filter(None, [member["role"].removeprefix("member"), member["model"] or "team"]))
+        asks = member["model"] or ("you" if "human" in member else "team")
+        facts = ", ".join(filter(None, [member["role"].removeprefix("member"), asks]))
         click.echo(f"{margin}{member['name']} ({facts})  {one_line(member['description'])}")
         _show_members(member.get("members", []), f"{margin}  ")

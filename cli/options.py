@@ -59,6 +59,10 @@ task_options = _all(
         "--priority", type=int, default=0, metavar="N",
         help="Where limits make calls wait, those with a higher N go first; from -1000 to 1000.",
     ),
+    click.option(
+        "--continue", "continue_from", metavar="RUN",
+        help="Go on from what was asked and answered in this run; the beginning of its id is enough.",
+    ),
 )  # fmt: skip
 
 dry_option = click.option(
@@ -75,6 +79,7 @@ def run_options(
     preference: Any,
     cache: Any,
     priority: int,
+    continue_from: str | None,
     pattern: str | None = None,
     **limits: Any,
 ) -> "RunOptions":
@@ -86,6 +91,7 @@ def run_options(
         "preference": preference,
         "cache": cache,
         "priority": priority,
+        "continue_from": continue_from,
         "pattern": pattern,
         "budget": budget(**limits),
     }

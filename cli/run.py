@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from guildhall.errors import UserError
+from guildhall.names import PATTERNS
 
 from .frame import Interrupted, emit, ending, in_hall, json_option, say, wants_json
 from .options import budget, budget_options, dry_option, run_options, task_options
@@ -30,7 +31,7 @@ def quiet_option(command: Command) -> Command:
 @click.argument("task")
 @task_options
 @click.option(
-    "--pattern", metavar="P", help="Have the members work together in this way: parallel, pipeline."
+    "--pattern", metavar="P", help=f"Have the members work together in this way: {', '.join(PATTERNS)}."
 )
 @budget_options
 @dry_option
@@ -98,14 +99,20 @@ def resume(run_id: str, force: bool, quiet: bool, **limits: Any) -> None:
 
 def carry_out(work: "Work", *, quiet: bool) -> None:
     """Show the work while it goes on, then its result; the exit code says whether there is an answer."""
+    tell(carried_out(work, quiet=quiet))
+
+
+def carried_out(work: "Work", *, quiet: bool) -> "Result":
+    """What the work comes to; it is shown meanwhile, and asks the user where that is at a terminal."""
     from guildhall.view import View
 
     from .live import watched
+    from .prompt import Prompt
 
-    view = View()
+    view, prompt = View(), Prompt.at_terminal()
     try:
-        with watched(view, quiet=quiet) as sinks:
-            shown = {"sinks": [view, *sinks], "on_text": view.text}
+        with watched(view, quiet=quiet, prompt=prompt) as sinks:
+            shown = {"sinks": [view, *sinks], "on_text": view.text, "human": prompt}
             result = in_hall(lambda hall: work(hall, shown))
     except KeyboardInterrupt:
         ending()
@@ -116,7 +123,7 @@ def carry_out(work: "Work", *, quiet: bool) -> None:
             _print(result)
             again = f"`guildhall resume {view.run_id[:12]}` goes on from what is paid for"
             raise Interrupted(f"the run is cancelled; {again}", printed=True) from None
-    tell(result)
+    return result
 
 
 def tell(result: "Result") -> None:

@@ -1,6 +1,7 @@
 """`guildhall runs`, `guildhall watch` and `guildhall cancel`: the runs of every process of the user."""
 
 import asyncio
+import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -47,15 +48,24 @@ def runs(ctx: click.Context, limit: int) -> None:
 
 @runs.command("show")
 @click.argument("run_id", default="", metavar="[ID]")
+@click.option(
+    "--why",
+    "asked",
+    metavar="EVENT",
+    help="Show what led to an event: its number, or words of an answer in quotes.",
+)
 @json_option
-def show(run_id: str) -> None:
+def show(run_id: str, asked: str | None) -> None:
     """Show who said what in a run, with sources and costs.
 
-    ID may be the beginning of one; without it, the newest run is meant.
+    ID may be the beginning of one; without it, the newest run is meant. What stands there has its number
+    behind it, such as #12, and --why walks back from there to what it rests on, and on to the task.
 
     \b
     guildhall runs show
     guildhall runs show 1f3a --json
+    guildhall runs show 1f3a --why 12
+    guildhall runs show 1f3a --why "The crane will be repaired in May"
     """
 
     async def work(hall: "Hall") -> "tuple[RunRow, Result, list[Event]]":
@@ -63,6 +73,9 @@ def show(run_id: str) -> None:
         return row, await hall.result(row.id), await hall.events(row.id)
 
     row, result, events = in_hall(work)
+    if asked is not None:
+        _tell_why(row, events, asked)
+        return
     if wants_json():
         said = [event.model_dump(mode="json") for event in events]
         emit(
@@ -74,6 +87,21 @@ def show(run_id: str) -> None:
 
     print_transcript(row, events)
     print_result(result, contributions=False)
+
+
+def _tell_why(row: "RunRow", events: "Sequence[Event]", asked: str) -> None:
+    """Print what led to the event that is asked for, the newest first."""
+    from guildhall.view.why import why
+
+    from .transcript import print_chain
+
+    spec = json.loads(row.spec)
+    files = [file["name"] for file in spec.get("files", ())]
+    chain = why(events, asked, files=[*files, *["context"] * bool(spec.get("context"))])
+    if wants_json():
+        emit({"run_id": row.id, "why": [link.to_json() for link in chain]})
+    else:
+        print_chain(chain)
 
 
 @runs.command("prune")
@@ -176,7 +204,7 @@ def cancel(run_id: str) -> None:
     was, row = in_hall(work)
     if wants_json():
         emit(_of(row) | {"was": was})
-    elif was not in ("running", "interrupted"):
+    elif was not in ("running", "interrupted", "needs_input"):
         click.echo(f"Run {row.id[:12]} had ended: {row.status}.")
     elif row.status == "running":
         click.echo(f"Run {row.id[:12]} has been asked to end, and is still at it; look again in a moment.")

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from guildhall.agents.estimate import Estimate
     from guildhall.agents.result import Result
 
-SHORT = 240
-"""Characters of what a member said that a result shows."""
+SHORT, LONG = 240, 600
+"""Characters of what a member said, and of what one asks, that a result shows."""
 
 
 def heading(text: str) -> str:
@@ -44,6 +44,13 @@ def print_result(result: "Result", *, contributions: bool = True) -> None:
             text = "the answer above" if text and text == result.answer else text.removeprefix(EXTRACTED)
             status = "" if said.status == "answered" else f" {said.status}"
             click.echo(f"  {heading(said.member)}{model}{status}: {one_line(text, SHORT)}")
+    if result.questions:
+        click.echo(f"\n{heading('Questions to you')}")
+        for question in result.questions:
+            by = f", until {moment(question.deadline)}" if question.deadline is not None else ""
+            options = f" ({one_line(', '.join(question.options), 200)})" if question.options else ""
+            asked = f"{one_line(question.text, LONG)}{options}"
+            click.echo(f"  {heading(question.id)} {one_line(question.who, 60)} asks{by}: {asked}")
     click.echo(f"\n{_facts(result)}")
     for notice in result.notices:
         click.echo(f"Note: {clean(notice)}")
@@ -56,7 +63,8 @@ def why_no_answer(result: "Result") -> str:
     if result.status == "failed":
         return f"run {run} failed: {one_line(result.error, 600)}"
     if result.status == "needs_input":
-        return f"run {run} waits for an answer of yours"
+        said = " ".join(one_line(question.told(run), LONG) for question in result.questions)
+        return f"run {run} waits for you. {said}" if said else f"run {run} is answered; {more}"
     if result.status == "running":
         return f"run {run} is still at work; `guildhall watch {run}` follows it"
     return f"run {run} was {result.status}; {more}"

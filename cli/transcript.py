@@ -1,6 +1,6 @@
-"""A stored run as a tree: who worked for whom, and what each of them said and did."""
+"""A stored run as a tree of who worked for whom and what they said; and the way back to what caused it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +12,7 @@ from .show import heading, moment
 if TYPE_CHECKING:
     from guildhall.agents.event import Event
     from guildhall.memory.store.runs import RunRow
+    from guildhall.view.why import Link
 
 GLYPHS = {"done": "✓", "failed": "✗", "cancelled": "■", "skipped": "-", "working": "…", "waiting": "…"}
 
@@ -26,6 +27,19 @@ def print_transcript(row: "RunRow", events: "Iterable[Event]") -> None:
         click.echo(line)
 
 
+def print_chain(chain: "Sequence[Link]") -> None:
+    """Each event with who, what and a line of what was said, and below it what that quotes."""
+    for link in chain:
+        mark = "*" if link.says_it else " "
+        led_by = ", ".join(f"#{number}" for number in link.because[:5]) + " …" * (len(link.because) > 5)
+        behind = click.style(f"  from {led_by}", dim=True) if led_by else ""
+        click.echo(f"{f'#{link.event}':>5}{mark} {heading(link.who)} {link.what}: {link.text}{behind}")
+        for label, text in link.sources:
+            click.echo(f"        [{label}] {text}".rstrip())
+    if any(link.says_it for link in chain):
+        click.echo("\n* has these words")
+
+
 def _below(items: list[Item], lane: str | None, margin: str) -> Iterator[str]:
     """Lines for what happened in the lane, and for those who worked for its member, in order of time."""
     for item in items:
@@ -33,7 +47,10 @@ def _below(items: list[Item], lane: str | None, margin: str) -> Iterator[str]:
             yield from _member(item, margin)
             yield from _below(items, item["id"], margin + "  ")
         elif item.get("lane", "") == lane and item["is"] not in ("member", "run", "step"):
-            yield from (f"{margin}{line}" for line in _entry(item))
+            number = click.style(f"  {_number(item)}", dim=True) if _number(item) else ""
+            for line in _entry(item):
+                yield f"{margin}{line}{number}"
+                number = ""
 
 
 def _member(item: Item, margin: str) -> Iterator[str]:
@@ -44,6 +61,12 @@ def _member(item: Item, margin: str) -> Iterator[str]:
     yield f"{margin}{GLYPHS.get(item['status'], '…')} {heading(item['name'])}  {about}"
     if item["error"]:
         yield f"{margin}  failed: {one_line(item['error'], 600)}"
+
+
+def _number(item: Item) -> str:
+    """How the event is called that brought the item, or its end."""
+    event = str(item.get("event") or item["id"])
+    return f"#{event[1:]}" if event[1:].isdecimal() else ""
 
 
 def _entry(item: Item) -> Iterator[str]:
@@ -70,4 +93,6 @@ def _entry(item: Item) -> Iterator[str]:
                 f", since {one_line(text)}" if text else ""
             )
         case "question":
-            yield f"{item['who']} asked: {one_line(text)}; answer: {item['answer'] or 'none'}"
+            said = one_line(item["answer"] or ("none" if item["by"] else "not yet given"))
+            late = ", since nobody answered in time" if item["by"] == "deadline" else ""
+            yield f"{item['who']} asked: {one_line(text)}; answer: {said}{late}"

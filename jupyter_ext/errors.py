@@ -38,6 +38,9 @@ class RunFailed(_OneLine, Exception):
 
     def __init__(self, result: "Result") -> None:
         why = result.error or "it gave no answer"
+        if result.questions:
+            asked = " ".join(question.told(result.run_id) for question in result.questions)
+            why = f"it waits for you, in a terminal. {asked}"
         super().__init__(f"{result.team} {result.status}: {why} (run {result.run_id})")
         self.result = result
 

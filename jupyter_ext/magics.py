@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from IPython import display as ipython_display
 from IPython.core.magic import Magics, cell_magic, line_cell_magic, line_magic, magics_class, no_var_expand
 
+from guildhall.names import PATTERNS
+
 from . import show
 from .arguments import (
     argument,
@@ -43,6 +45,7 @@ OF_A_RUN = (
     argument("--private", action="store_true", help="only models marked private may see any of it"),
     argument("--cache", choices=("use", "refresh", "off"), help="whether earlier replies are used again"),
     argument("--priority", type=int, default=0, metavar="N", help="of calls that wait: -1000 to 1000"),
+    argument("--continue", dest="continue_from", metavar="RUN", help="a run to go on from"),
     argument("--dry-run", action="store_true", help="show what it would do and could cost; call no model"),
 )
 _display: Callable[..., Any] = ipython_display.display
@@ -80,7 +83,7 @@ class TeamMagics(Magics):
     @arguments(
         argument("team", nargs="?", default="research", help="the name of the team (default: research)"),
         *OF_A_RUN,
-        argument("-p", "--pattern", help="how they work together, in place of the team's own pattern"),
+        argument("-p", "--pattern", choices=PATTERNS, help="how they work together, if not as usual"),
     )
     @in_one_line()
     def team(self, line: str, cell: str) -> None:
@@ -195,5 +198,6 @@ def _options(given: Namespace) -> "RunOptions":
         "private": given.private,
         "cache": given.cache,
         "priority": given.priority,
+        "continue_from": given.continue_from,
     }
     return options | {"pattern": given.pattern} if "pattern" in given else options

@@ -95,7 +95,7 @@ def run_answer(result: "Result", *, host: str = "") -> CallToolResult:
     answer = RunAnswer(
         status=result.status,
         answer=_clipped(result.answer, LONGEST_ANSWER),
-        error=result.error,
+        error=" ".join(question.told() for question in result.questions) or result.error,
         run_id=result.run_id,
         team=result.team,
         contributions=[
@@ -179,6 +179,12 @@ def _next_step(result: "Result") -> str:
             return "For a follow-up, call again with what matters of this answer as context."
         case "cancelled" | "interrupted":
             return "Call again to start over."
+        case "needs_input":
+            commands = " and ".join(question.command(result.run_id) for question in result.questions)
+            return (
+                "Only the user can answer: show the question and this command for a terminal, where the run "
+                f"then goes on. Do not answer it yourself. {commands}"
+            ).strip()
         case _:
             return "Tell the user what the error says; call again once that is settled."
 
@@ -207,6 +213,7 @@ def _as_text(run: RunAnswer) -> str:
         why = f" ({part.error})" if part.error else ""
         lines.append(f"- {part.member} on {part.model or 'no model'}: {part.status}{why}")
     lines += [f"Note: {notice}" for notice in run.notices]
+    lines += [run.next] * (run.status == "needs_input")
     return "\n".join(lines)
 
 

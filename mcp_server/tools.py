@@ -1,11 +1,14 @@
 """The tools: what a host's model reads before it calls one, and what happens then."""
 
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from mcp.server.mcpserver import Context
 from mcp_types import CallToolResult
-from pydantic import Field, WithJsonSchema
+from pydantic import AfterValidator, Field, WithJsonSchema
+
+from guildhall.names import PATTERNS
 
 from .files import within
 from .lazy import LazyHall
@@ -44,6 +47,24 @@ Preferred = Annotated[
     Literal["cost_sensitive", "speed_priority", "quality_priority"] | None,
     WithJsonSchema({"type": "string", "enum": _PREFERENCES, "description": "In choosing models."}),
 ]
+
+
+def _known_pattern(name: str) -> str:
+    if name not in PATTERNS:
+        raise ValueError(f"there is no pattern {name!r:.80}")
+    return name
+
+
+Pattern = Annotated[
+    Annotated[str, AfterValidator(_known_pattern)] | None,
+    WithJsonSchema(
+        {
+            "type": "string",
+            "enum": [*PATTERNS],
+            "description": "How they work together, instead of as usual.",
+        }
+    ),
+]
 Private = Annotated[bool, Field(description="Only for models marked private.")]
 Tags = Annotated[list[Annotated[str, Field(min_length=1, max_length=50)]], Field(max_length=20)]
 
@@ -59,13 +80,14 @@ async def run_team(  # noqa: PLR0917  hosts pass arguments by name
     budget_usd: Dollars = None,
     preference: Preferred = None,
     private: Private = False,
+    pattern: Pattern = None,
 ) -> Annotated[CallToolResult, RunAnswer]:
     """Have a team of specialists work on one task; returns their answer, who said what, sources
     and cost. Use it for work that gains from several views: research, review, decisions. Takes
     seconds to minutes. For one quick expert use ask_specialist."""
     return await _run(
         ctx,
-        lambda hall: hall.run_team,
+        lambda hall: partial(hall.run_team, pattern=pattern),
         team,
         task,
         files=files,

@@ -41,14 +41,18 @@ def test_every_built_in_file_can_be_used(library: Library) -> None:
         assert one.spec is not None
         assert one.spec.capabilities
         assert set(one.spec.tools) <= KNOWN_TOOLS
-        assert 60 <= len(one.spec.instructions.split()) <= 170
+        if not one.spec.human:  # who reads them with every question
+            assert 60 <= len(one.spec.instructions.split()) <= 170
     for name in library.team_names():
         assert library.resolve(name)
         assert library.notices_for(name) == ()
 
 
 def test_the_built_in_teams_are_those_that_are_promised(library: Library) -> None:
-    assert library.team_names() == ["landscape", "research", "review"]
+    assert library.team_names() == [
+        "brainstorm", "code-review", "decision", "expert-pool", "fact-check", "landscape", "project",
+        "research", "review", "translate-and-check",
+    ]  # fmt: skip
     assert library.team("landscape").members == (
         "analyst",
         "market-analyst",
@@ -120,7 +124,8 @@ def test_a_broken_file_is_listed_with_its_error_and_hides_none_of_the_others(
     team(folder, "Mixed Case", "critic")
     team(folder, "README", "critic")
     listed = {one.name: one for one in library.teams()}
-    assert set(listed) == {"landscape", "research", "review", "mine", "Mixed Case"}
+    assert {"landscape", "research", "review", "mine", "Mixed Case"} < set(listed)
+    assert "README" not in listed
     assert listed["mine"].error is not None
     assert listed["mine"].error.code == "no_front_matter"
     assert listed["Mixed Case"].error is not None

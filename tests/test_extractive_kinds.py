@@ -10,6 +10,7 @@ from guildhall.agents.kinds import (
     Challenge,
     Choice,
     Contribution,
+    Findings,
     Kind,
     Passing,
     Post,
@@ -74,6 +75,15 @@ async def test_a_contribution_names_the_sources_of_its_extract() -> None:
     contribution = await given(Contribution, "What does the tenant pay?", document())
     assert "lease.md:8" in contribution.sources
     assert 0 < contribution.confidence <= 1
+
+
+async def test_findings_are_the_lines_that_nobody_has_noted() -> None:
+    first = await given(Findings, "What does the tenant pay?", document())
+    assert any("310 crowns" in one.text and "lease.md:8" in one.sources for one in first.findings)
+    noted = colleague("ann", first.said())
+    again = await given(Findings, "What does the tenant pay?", document(), noted)
+    assert again.done
+    assert not any("310 crowns" in one.text for one in again.findings)
 
 
 async def test_a_choice_between_words_needs_an_llm() -> None:

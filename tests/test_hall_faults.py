@@ -101,7 +101,7 @@ async def test_a_caller_cancelled_while_a_run_is_written_down_leaves_no_run_at_w
 async def test_a_failing_look_for_cancels_does_not_end_the_looking(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("guildhall.agents.hall.CANCEL_CHECK", 0.01)
+    monkeypatch.setattr("guildhall.agents.at_work.CANCEL_CHECK", 0.01)
     looks = 0
     requests = Runs.cancel_requests
 

@@ -19,7 +19,7 @@ from guildhall.memory.store.retention import Pruned, Retention
 from guildhall.memory.store.runs import RunRow, Runs, digest_of
 
 DAY = 86_400.0
-TABLES = ("runs", "events", "journal", "files")
+TABLES = ("runs", "events", "journal", "questions", "notebook", "files")
 
 
 @pytest.fixture
@@ -71,6 +71,9 @@ async def made(
         raw.execute(
             "INSERT INTO journal VALUES (?, 'ask', 'd', ?)", (run, json.dumps("j" * (size - size // 2)))
         )
+        question = (f"q-{run}", run, "t/human", "human", "Go?", "[]", 1.0, None, None, None)
+        raw.execute(f"INSERT INTO questions VALUES ({', '.join('?' * 10)})", question)
+        raw.execute("INSERT INTO notebook VALUES (?, 1, 'q', 'finding', 'ann', 'It is so.', 0, 1.0)", (run,))
         for name, length in (files or {}).items():
             raw.execute("INSERT OR IGNORE INTO files VALUES (?, ?)", (name, bytes(length)))
 
@@ -79,7 +82,7 @@ async def made(
 
 async def left(db: Database) -> dict[str, list[str]]:
     """What of runs is in each table, sorted."""
-    columns = dict(zip(TABLES, ("id", "run", "run", "digest"), strict=True))
+    columns = dict(zip(TABLES, ("id", *["run"] * 4, "digest"), strict=True))
     return await db.read(
         lambda raw: {
             table: sorted(value for (value,) in raw.execute(f"SELECT {column} FROM {table}"))
@@ -94,7 +97,24 @@ async def test_a_run_that_ended_before_is_removed_with_all_it_wrote(db: Database
     pruned = await store.prune(before=days_ago(2))
     assert (pruned.runs, pruned.kept) == (1, 1)
     assert 1100 <= pruned.bytes < 1200
-    assert await left(db) == {"runs": ["new"], "events": ["new"], "journal": ["new"], "files": ["f1"]}
+    assert await left(db) == {table: ["new"] for table in TABLES[:-1]} | {"files": ["f1"]}
+
+
+async def test_what_was_asked_and_noted_in_a_run_counts_to_its_size(db: Database, store: Retention) -> None:
+    await made(db, "run", days=3, size=100)
+    lean = await store.prune(before=days_ago(2), dry=True)
+    await db.write(lambda raw: raw.execute("UPDATE questions SET answer = ?", ("y" * 5_000,)))
+    await db.write(lambda raw: raw.execute("UPDATE notebook SET text = ?", ("n" * 7_000,)))
+    grown = (await store.prune(before=days_ago(2))).bytes - lean.bytes
+    assert 11_900 < grown <= 12_000
+
+
+async def test_every_table_that_names_runs_is_pruned_or_outlives_them(db: Database) -> None:
+    def naming_runs(raw: sqlite3.Connection) -> set[str]:
+        tables = [name for (name,) in raw.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {t for t in tables if any(row[1] == "run" for row in raw.execute(f"PRAGMA table_info({t})"))}
+
+    assert await db.read(naming_runs) == {*retention.OF_A_RUN, "records"}  # memory stays
 
 
 async def test_without_a_limit_nothing_is_removed(db: Database, store: Retention) -> None:

@@ -10,8 +10,9 @@ Fields beside `id` and `is` (a text is always `text`, with in `cut` the number o
     memory    who lane at verb records texts text
     message   who lane at to type text
     decision  who lane at what choice data evidence text
-    question  who lane at options answer text
+    question  who lane at name options deadline answer by event text
 
+A question is answered under its `name`; until it is, its `answer` is null.
 Statuses are waiting, working, done, failed, cancelled, skipped; of a reply writing, done, lost. A new attempt
 takes back the text of the one before it; a reply that is `cached` was not asked for again. While a member
 waits for a slot or for its share of the budget, what it is `doing` begins with `waits: ` and says for what.
@@ -36,7 +37,10 @@ from .clean import clean, one_line
 from .items import MOST, Item, Items, Patch, Snapshot
 from .summary import summary
 
-_ENDED = {"answered": "done", "failed": "failed", "cancelled": "cancelled", "skipped": "skipped"}
+_ENDED = {
+    "answered": "done", "failed": "failed", "cancelled": "cancelled", "skipped": "skipped",
+    "waiting": "waiting",
+}  # fmt: skip
 _NUMBER = re.compile(r"\.\d+$")
 _SPENT = ("calls", "tokens", "cached", "usd", "unpriced")
 _NOTHING: Item = {"calls": 0, "tokens": 0, "cached": 0, "usd": 0.0, "unpriced": 0, "reused": 0}
@@ -128,7 +132,7 @@ class View:
     def _step(self, path: str, status: str) -> None:
         """The member at `path` works on the step of its team's plan that the span is named after."""
         above, _, name = path.rpartition("/")
-        id_ = _step_id(self._lane(above), _NUMBER.sub("", name))
+        id_ = _step_id(self._lane(above), _NUMBER.sub("", name).removeprefix("step:"))
         if id_ in self._items:
             self._items.put(id_, status=status)
 
@@ -158,9 +162,9 @@ class View:
         rests = {"cited": cited, "notices": list(event.notices)}
         self._items.put("run", **ended, **rests, **_amounts(event.spent))
         self._items.write("run", event.text, anew=True)
-        for item in self._items:
+        for item in self._items if event.outcome != "waiting" else ():
             if item["is"] == "question" and item["answer"] is None:
-                self._items.put(item["id"], answer="")
+                self._items.put(item["id"], answer="", by="nobody")
 
     def _started(self, event: ev.Started) -> None:
         above = self._lane(event.path.rpartition("/")[0])
@@ -193,7 +197,8 @@ class View:
         if event.outcome == "failed":
             self._items.put(lane, error=event.text)
         if not self._open[lane]:
-            self._items.put(lane, status=status, doing="", ended=event.at)
+            doing = "waiting for you" if status == "waiting" else ""
+            self._items.put(lane, status=status, doing=doing, ended=event.at)
 
     def _new_reply(self, at: ev.Event, text: str, /, **fields: Any) -> None:
         blank = {"model": "", "attempt": 1, "error": "", "reason": "", "event": "", "cached": False}
@@ -250,13 +255,14 @@ class View:
         self._new(f"e{event.id}", "memory", event, event.text or event.record, **about)
 
     def _question(self, event: ev.Question) -> None:
-        options = list(event.options)
-        self._new(f"e{event.id}", "question", event, event.text, options=options, answer=None)
+        about = {"name": event.name, "options": list(event.options), "deadline": event.deadline}
+        state = {"answer": None, "by": "", "event": f"e{event.id}"}
+        self._new(f"q:{clean(event.path)}", "question", event, event.text, **about, **state)
         self._doing(event, "waiting for you")
 
     def _answered(self, event: ev.Answered) -> None:
-        if (id_ := f"e{event.question}") in self._items:
-            self._items.put(id_, answer=event.text)
+        if (id_ := f"q:{clean(event.path)}") in self._items:
+            self._items.put(id_, answer=event.text, by=event.by, event=f"e{event.id}")
         self._doing(event, "thinking")
 
     def _decided(self, event: ev.Decided) -> None:

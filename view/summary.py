@@ -15,7 +15,7 @@ def summary(items: Sequence[Item], *, now: float) -> str:
     members = [item for item in items if item["is"] == "member" and not item["team"]]
     doing = [f"{item['name']} ({item['doing']})" for item in members if item["status"] == "working"]
     more = f" and {len(doing) - _NAMED} more" if len(doing) > _NAMED else ""
-    asking = [item["who"] for item in items if item["is"] == "question" and item["answer"] is None]
+    asking = [item["who"] for item in items if is_open(item)]
     done, failed = (sum(item["status"] == status for item in members) for status in ("done", "failed"))
     limit = run["budget"].get("usd")
     known = run["usd"] or not run["unpriced"]
@@ -31,6 +31,11 @@ def summary(items: Sequence[Item], *, now: float) -> str:
         f"{minutes}:{seconds:02}",
     ]
     return " · ".join(filter(None, parts))
+
+
+def is_open(item: Item) -> bool:
+    """Whether it is a question that waits for an answer."""
+    return bool(item["is"] == "question" and item["answer"] is None)
 
 
 def elapsed(run: Item, *, now: float) -> float:

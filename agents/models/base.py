@@ -13,7 +13,8 @@ class Model(Protocol):
     """One way to get a reply. `complete` makes one attempt; failures that it knows are ProviderErrors.
 
     It may also have a `price` (see Price), be `private` (it may see what is), have an `identity` (what its
-    replies are kept under), an `account` (whose limits it shares), and an async `ready` (called first).
+    replies are kept under), an `account` (whose limits it shares), a `context` (how many tokens it takes),
+    and an async `ready` (called first).
     """
 
     @property

@@ -98,9 +98,10 @@ def _answer(task: str, role: str, quotes: Sequence[Quote]) -> str:
 def _own_text(task: str, quotes: Sequence[Quote]) -> tuple[str, Sequence[Quote]]:
     """The question and what to answer it from, where a long task without quotes holds both."""
     question, _, text = task.strip().partition("\n\n")
-    if len(task) < LONG_TASK or not text or any(quote.kind != "specialist" for quote in quotes):
+    material = [quote for quote in quotes if quote.kind not in ("specialist", "conversation")]
+    if len(task) < LONG_TASK or not text or material:
         return task, quotes
-    return question, [Quote(label="task", kind="document", text=text)]
+    return question, [Quote(label="task", kind="document", text=text), *quotes]
 
 
 def _bullet(picked: Candidate, colleagues: int) -> str:

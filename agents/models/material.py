@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ..message import Quote
+from ..message import LEFT_OUT, Quote
 from .ranking import Candidate
 from .sentences import Sentence, sentences, split
 
@@ -13,7 +13,7 @@ NOTHING = "Nothing that was given bears on the task."
 NO_ANSWER = "No answer from"
 FOUND_NOTHING = "Found nothing that bears on it:"
 CONFLICT = "In conflict:"
-_OWN_LINES = (EXTRACTED, NOTHING, NO_ANSWER, FOUND_NOTHING, CONFLICT)
+_OWN_LINES = (EXTRACTED, NOTHING, NO_ANSWER, FOUND_NOTHING, CONFLICT, LEFT_OUT)
 
 MOST_CITES = 20
 """Labels that are read behind one sentence."""
@@ -48,7 +48,7 @@ def candidates(quotes: Sequence[Quote]) -> list[Candidate]:
             for sentence in sentences(quote):
                 found.setdefault(sentence.text, sentence)
     for quote in quotes:
-        if quote.kind == "memory":
+        if quote.kind in ("memory", "conversation"):
             for one in said(_TASK_BEFORE.sub("", quote.text), names):
                 add(one.text, quote.label)
     for quote in answers(quotes):

@@ -9,6 +9,8 @@ from ..kinds import (
     Ballot,
     Challenge,
     Contribution,
+    Finding,
+    Findings,
     Kind,
     Passing,
     Plan,
@@ -46,6 +48,7 @@ def measured(kind: type[Kind], task: str, quotes: Sequence[Quote], extract: Extr
         Passing: lambda: Passing(answer=extract(), to="", reason="no colleague was needed for an extract"),
         Post: lambda: Post(answer=extract(), letters=()),
         Contribution: partial(contribution, task, extract),
+        Findings: partial(findings, quotes, extract),
     }
     return ways[kind]() if kind in ways else None
 
@@ -158,6 +161,14 @@ def contribution(task: str, extract: Extract) -> Contribution:
     return Contribution(
         answer=text, reasons=(), sources=tuple(sources), open_points=(), confidence=round(found, 3), claims=()
     )
+
+
+def findings(quotes: Sequence[Quote], extract: Extract) -> Findings:
+    """What was extracted, line by line, but for what has been noted already."""
+    noted = "\n".join(quote.text for quote in answers(quotes))
+    new = [one for one in said(extract()) if one.text not in noted]
+    found = tuple(Finding(about="", text=one.text, sources=one.cites) for one in new)
+    return Findings(findings=found[:20], done=True)
 
 
 def score(task: str, quotes: Sequence[Quote]) -> Score:

@@ -91,6 +91,10 @@ class Candidates(Sequence[Model]):
         left = tuple(candidate for candidate in self.candidates if usable(candidate.model))
         return replace(self, candidates=left) if 0 < len(left) < len(self.candidates) else self
 
+    def of_tier(self, tier: Tier) -> "Candidates":
+        """Those of this tier first, whatever the task; not where one was asked for already."""
+        return self if self.wished else replace(self, role=tier, wished=True)
+
     def ranked(self, task: str, *, material: int = 0, track: Mapping[str, Tally] | None = None) -> Ranking:
         """All candidates, the best for the task first: who comes next is asked when one gives up.
 

@@ -5,11 +5,17 @@ the answer: nothing, if all is well. One that asks members has `parts`, as a tea
 called in the events.
 """
 
+import re
+import unicodedata
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from ..kinds import Review
+from guildhall.errors import UserError
+
+from ..kinds import Review, Score
 from ..message import Message, Quote
+from ..models.words import stem
 from ..run import Member, Run
 from .together import Part, asked
 
@@ -35,6 +41,88 @@ class Acceptance:
         return "" if review.accepted else review.reason
 
 
+@dataclass(frozen=True)
+class Quality:
+    """Has a member score an answer, which must reach the threshold."""
+
+    judge: Member
+    threshold: float = 0.7
+    criteria: str = ""
+    name: str = "quality"
+
+    def __post_init__(self) -> None:
+        given = self.threshold
+        if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given <= 1:
+            raise UserError(f"the threshold of {self.name} is {given!r:.80}; give a number above 0, up to 1")
+
+    @property
+    def parts(self) -> Sequence[Part]:
+        return [Part(self.judge, "checker")]
+
+    async def __call__(self, message: Message, answer: Message, run: Run) -> str:
+        brief = f"{_SCORE}\n\nWhat counts: {self.criteria}" if self.criteria else _SCORE
+        score = await asked(run, self.judge, message.briefed(brief, answer.as_quote()), Score)
+        run.decided(
+            "score", f"{score.score:.2f}", score.reason, evidence=answer.sources[-1:],
+            data={"check": self.name, "score": score.score, "threshold": self.threshold},
+        )  # fmt: skip
+        if score.score >= self.threshold:
+            return ""
+        return f"scored {score.score:.2f}, and {self.threshold:g} is needed: {score.reason}"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Words that must not stand in an answer, in any of their forms, and rules that a member sees to."""
+
+    forbid: Sequence[str] = ()
+    rules: str = ""
+    judge: Member | None = None
+    name: str = "policy"
+
+    def __post_init__(self) -> None:
+        if not (self.forbid or self.rules):
+            raise UserError(f"{self.name} forbids nothing; give it words to `forbid`, or `rules`")
+        if any(not _forms(phrase) for phrase in self.forbid):
+            raise UserError(f"{self.name} forbids {list(self.forbid)!r:.200}; each must have a word in it")
+        if self.rules and self.judge is None:
+            raise UserError(f"{self.name} has rules in words and no judge to see to them")
+
+    @property
+    def parts(self) -> Sequence[Part]:
+        return [Part(self.judge, "checker")] if self.judge and self.rules else []
+
+    async def __call__(self, message: Message, answer: Message, run: Run) -> str:
+        words = _forms(answer.text)
+        if found := [phrase for phrase in self.forbid if _contains(words, _forms(phrase))]:
+            return f"it must not say {', '.join(repr(phrase) for phrase in found)}"
+        if not self.rules or self.judge is None:
+            return ""
+        given = message.briefed(f"{_POLICY}\n\nThe rules: {self.rules}", answer.as_quote())
+        review = await asked(run, self.judge, given, Review)
+        return "" if review.accepted else review.reason
+
+
+def _forms(text: str) -> list[str]:
+    """The words of the text without their endings."""
+    return [stem(word) for word in re.findall(r"\w+", unicodedata.normalize("NFKC", text).casefold())]
+
+
+def _contains(words: Sequence[str], phrase: Sequence[str]) -> bool:
+    return any(words[at : at + len(phrase)] == phrase for at in range(len(words) - len(phrase) + 1))
+
+
+_SCORE = (
+    "The text above is a task that somebody else was given; the answer to it is quoted last. Score from 0 "
+    "to 1 how well the answer does what was asked: 1 for one that leaves nothing to wish for, below 0.5 "
+    "for one that does not serve. Say what it lacks, so that it can be made better; do not do the work "
+    "yourself."
+)
+_POLICY = (
+    "The text above is a task that somebody else was given; the answer to it is quoted last. See only "
+    "whether the answer keeps the rules below, not whether it is good. Say what breaks which rule, and "
+    "what has to change."
+)
 _REVIEW = (
     "The text above is a task that somebody else was given; the answer to it is quoted last. See whether the "
     "answer does what it has to. Say what has to change where it does not; do not do the work yourself."
@@ -43,18 +131,29 @@ _REVIEW = (
 
 async def found_wrong(check: Check, message: Message, answer: Message, run: Run) -> str:
     """What the check says, which is an event whatever it is."""
-    name = getattr(check, "name", getattr(check, "__name__", "check"))
     wrong = await check(message, answer, run)
+    tell(check, "not passed" if wrong else "passed", wrong, answer, run)
+    return wrong
+
+
+def tell(
+    check: Check, outcome: Literal["passed", "not passed", "not made"], wrong: str, answer: Message, run: Run
+) -> None:
+    """Say what has come of a check."""
+    name = name_of(check)
     run.decided(
-        "check", "not passed" if wrong else "passed", wrong or f"{name}: nothing is wrong",
+        "check", outcome, wrong or f"{name}: nothing is wrong",
         evidence=answer.sources[-1:], data={"check": name, "of": answer.sender},
     )  # fmt: skip
-    return wrong
+
+
+def name_of(check: Check) -> str:
+    return str(getattr(check, "name", getattr(check, "__name__", "check")))
 
 
 def sent_back(message: Message, answer: Message, wrong: str) -> Message:
     """The message once more, with the answer that was not good enough and why it was not."""
-    objection = Quote(label="objection", kind="answer", text=wrong, private=answer.private)
+    objection = Quote(label="objection", kind="remark", text=wrong, private=answer.private)
     brief = "\n\n".join(filter(None, [message.brief, _AGAIN]))
     return message.briefed(brief, answer.as_quote(), objection)
 

@@ -47,11 +47,8 @@ class Condition:
     _test: Test
 
     def holds(self, done: Mapping[str, Message]) -> bool:
-        """Whether it holds; what compares with an answer that is not there does not."""
-        try:
-            return bool(self._test(lambda place: _value(place, done)))
-        except TypeError:  # nothing is larger than nothing
-            return False
+        """Whether it holds; a comparison with what is not there does not."""
+        return bool(self._test(lambda place: _value(place, done)))
 
 
 def condition(text: str) -> Condition:
@@ -62,6 +59,13 @@ def condition(text: str) -> Condition:
     test = reader.either()
     reader.end()
     return Condition(text, tuple(dict.fromkeys(reader.places)), test)
+
+
+def _compared(compare: Callable[[Any, Any], Any], left: Any, right: Any) -> bool:
+    try:
+        return bool(compare(left, right))
+    except TypeError:  # nothing is larger than nothing
+        return False
 
 
 def _constant(value: object) -> Test:
@@ -111,6 +115,7 @@ class _Reader:
             inner = self.either()
             if not self._next_is(")"):
                 raise self._wrong("lacks a )")
+            self._depth -= 1
             return inner
         return self._comparison()
 
@@ -119,7 +124,7 @@ class _Reader:
         if self._tokens and (compare := _SIGNS.get(self._tokens[0])):
             self._tokens.pop(0)
             right = self._operand()
-            return lambda values: compare(left(values), right(values))
+            return lambda values: _compared(compare, left(values), right(values))
         return left
 
     def _operand(self) -> Test:

@@ -137,7 +137,10 @@ class Graph:
             before[repeat.to] = [done[one] for one in dict.fromkeys([repeat.to, id_])]  # what is to be better
             return repeat.to
 
-        done = await carried_out(self.needs, take, back)
+        def untaken(id_: str, why: Message) -> None:
+            _tell_left_out(steps[id_], why.text, run)
+
+        done = await carried_out(self.needs, take, back, untaken=untaken)
         unless_waiting([*done.values()])
         return await self._answer(message, done, run)
 
@@ -190,10 +193,11 @@ def _check_repeat(name: str, step: Step, repeat: Repeat, needs: Mapping[str, Seq
     if not again:
         raise UserError(f"{name}: step {step.id!r} goes back to {repeat.to!r}, which is not before it")
     for other, needed in needs.items():
-        if other not in again and (inner := again.intersection(needed) - {step.id}):
+        inner = again.intersection(needed) - {step.id}
+        if other not in again and inner and not between(needs, step.id, other):
             raise UserError(
                 f"{name}: step {other!r} needs {', '.join(sorted(inner))}, which may be done again; let it "
-                f"need {step.id!r}, where that ends"
+                f"need {step.id!r} too, where that ends"
             )
 
 
@@ -222,7 +226,11 @@ def _wanted(step: Step, shown: Sequence[Message]) -> Wanted | None:
 
 
 def _left_out(step: Step, run: Run) -> Message:
-    """Have it known that the step is not taken."""
     why = f"left out, since this does not hold: {step.when}"
-    run.span(step.id, step.member).emit(ev.Finished, outcome="skipped", text=why)
+    _tell_left_out(step, why, run)
     return skipped(step.id, why)
+
+
+def _tell_left_out(step: Step, why: str, run: Run) -> None:
+    """Have it known that the step is not taken."""
+    run.span(step.id, step.member).emit(ev.Finished, outcome="skipped", text=why)

@@ -81,4 +81,7 @@ class GraphSpec(TeamSpec):
             check_steps(self.name, self.members, [step.made() for step in self.steps])
         except UserError as error:
             raise Wrong("steps", str(error)) from None
+        needed = {need for step in self.steps for need in step.needs}
+        if self.need > (last := sum(step.id not in needed for step in self.steps)):
+            raise Wrong("need", f"{self.need} answers of {last} last steps; at most {last}")
         return self

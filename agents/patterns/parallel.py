@@ -9,7 +9,7 @@ from guildhall.errors import UserError
 from ..message import Message
 from ..run import Member, Run
 from ..spec_types import SYNTHESIZER, Cast, Name, TeamSpec, Wrong
-from .together import Part, all_answers, check_members, concluded
+from .together import Part, all_answers, check_members, concluded, contributed
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Parallel:
 
     async def run(self, message: Message, run: Run) -> Message:
         names = [member.name for member in self.members]
-        answers = await all_answers([run.give(member, message) for member in self.members], names)
+        answers = await all_answers([contributed(run, member, message) for member in self.members], names)
         return await concluded(message, answers, run, synthesizer=self.synthesizer, need=self.need)
 
 

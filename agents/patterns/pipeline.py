@@ -54,7 +54,8 @@ class Pipeline:
         for member in self.members:
             given = message
             if seen := self._seen(member, answers):
-                run.said(seen[-1], member)
+                for answer in seen:
+                    run.said(answer, member)
                 given = message.with_quotes(*quoted(seen, run))
             answers.append(await self._answer(member, given, run))
         last = answers[-1]

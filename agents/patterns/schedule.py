@@ -12,6 +12,8 @@ Needs = Mapping[str, Sequence[str]]
 """The ids of steps, each with those of the steps whose answers it needs."""
 Take = Callable[[str, Mapping[str, Message]], Awaitable[Message]]
 """Takes a step, given what all before it have answered; what goes wrong is a message, too."""
+Untaken = Callable[[str, Message], None]
+"""Is told of each step that is not taken, and why."""
 Back = Callable[[str, Mapping[str, Message]], str | None]
 """The step from which all up to this one is to be done again; None to go on."""
 
@@ -51,18 +53,20 @@ def skipped(step: str, why: str) -> Message:
     return Message(sender=step, type="info", text=why)
 
 
-async def carried_out(needs: Needs, take: Take, back: Back = lambda _, __: None) -> dict[str, Message]:
+async def carried_out(
+    needs: Needs, take: Take, back: Back = lambda _, __: None, *, untaken: Untaken = lambda _, __: None
+) -> dict[str, Message]:
     """What each step has come to, in the order of the ids.
 
     A step whose needs have failed is not taken; nor is one whose needs were all skipped. Whoever leaves out
     a step answers with `skipped`.
     """
-    return await _Schedule(needs, take, back).carried_out()
+    return await _Schedule(needs, take, back, untaken).carried_out()
 
 
 class _Schedule:
-    def __init__(self, needs: Needs, take: Take, back: Back) -> None:
-        self._needs, self._take, self._back = needs, take, back
+    def __init__(self, needs: Needs, take: Take, back: Back, untaken: Untaken) -> None:
+        self._needs, self._take, self._back, self._tell = needs, take, back, untaken
         self._done: dict[str, Message] = {}
         self._waits = {step: set(needed) for step, needed in needs.items()}
         self._followers: dict[str, list[str]] = {step: [] for step in needs}
@@ -84,6 +88,7 @@ class _Schedule:
                 group.create_task(self._taken(step, group))
             else:
                 self._done[step] = untaken
+                self._tell(step, untaken)
                 rest += self._ended(step)
 
     async def _taken(self, step: str, group: asyncio.TaskGroup) -> None:

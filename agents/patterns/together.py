@@ -8,9 +8,11 @@ from pydantic import BaseModel, ValidationError
 
 from guildhall.errors import Failure, NeedsInput, TooFew, UserError, describe
 
-from ..kinds import Wanted
+from ..handover import handed_over
+from ..kinds import Contribution, Wanted
 from ..message import Message, Quote
 from ..run import Member, Run
+from .disagreement import look
 
 K = TypeVar("K", bound=BaseModel)
 
@@ -23,6 +25,8 @@ class Part(NamedTuple):
     """What it is there for: member, judge, manager, synthesizer ..."""
     times: int = 1
     """How often it is given something, at most, while the team works on one message."""
+    given: Message | None = None
+    """What it is given at most, where that is not the whole message."""
 
 
 class Team(Member, Protocol):
@@ -80,6 +84,31 @@ def typed(answer: Message, kind: type[K], names: Sequence[str] = ()) -> K:
     return parsed
 
 
+def contributed(
+    run: Run, member: Member, message: Message, *, name: str = ""
+) -> Coroutine[Any, Any, Message]:
+    """The member's answer, with its reasons and sources apart where the team wants that and a model can.
+
+    It is started now, as with `run.give`; one who gives no Contribution is asked again for a text.
+    """
+    if not run.rules.typed:
+        return run.give(member, message, name=name)
+    first = run.give(member, message, name=name, wanted=Wanted(Contribution))
+    return _contributed(first, run, member, message, name)
+
+
+async def _contributed(
+    first: Coroutine[Any, Any, Message], run: Run, member: Member, message: Message, name: str
+) -> Message:
+    try:
+        return await first
+    except Failure as error:
+        if error.kind not in ("unsupported", "bad_response"):
+            raise
+        run.state.notice(f"{member.name} gave no Contribution and was asked for a text: {describe(error)}")
+    return await run.give(member, message, name=name)
+
+
 async def all_answers(answers: Sequence[Coroutine[Any, Any, Message]], names: Sequence[str]) -> list[Message]:
     """All answers, made at once, in the order given; an error message in place of each that failed.
 
@@ -120,19 +149,24 @@ def unless_waiting(answers: Sequence[Message]) -> list[Message]:
 async def concluded(
     message: Message, answers: Sequence[Message], run: Run, *, synthesizer: Member | None, need: int
 ) -> Message:
-    """One answer made of all, if at least `need` of them are answers; else TooFew."""
+    """One answer made of all, if at least `need` of them are answers; else TooFew.
+
+    What they contradict each other on is named in it.
+    """
     good = enough(answers, run, need)
+    settled = await (run.rules.settle or look)(message, good, run)
     if synthesizer is None:
-        return run.answer(message, side_by_side(good), sources=sources_of(good))
+        answer = run.answer(message, side_by_side(good), sources=sources_of(good))
+        return settled.shown_in(answer, whole=True)
     for answer in answers:
         run.said(answer, synthesizer)
-    return await run.give(synthesizer, message.with_quotes(*quoted(answers, run)), wanted=run.wanted)
+    given = settled.told_in(message.with_quotes(*quoted(answers, run)))
+    return settled.shown_in(await run.give(synthesizer, given, wanted=run.wanted))
 
 
 def quoted(answers: Iterable[Message], run: Run) -> tuple[Quote, ...]:
-    """The answers as they are handed over to another member."""
-    assert run.rules.tokens is None  # not yet limited
-    return tuple(answer.as_quote() for answer in answers)
+    """The answers as they are handed over to another member, within the tokens that the team allows."""
+    return tuple(answer.as_quote() for answer in handed_over(answers, run))
 
 
 def enough(answers: Sequence[Message], run: Run, need: int) -> list[Message]:
@@ -172,7 +206,11 @@ def as_specialists(members: Iterable[Member]) -> tuple[Quote, ...]:
 def about(member: Any) -> str:
     """What the member is for, and what it can do."""
     abilities: Sequence[str] = getattr(member, "capabilities", ())
-    return "; ".join(filter(None, [getattr(member, "role", ""), ", ".join(abilities)])) or member.name
+    said = [getattr(member, "role", ""), ", ".join(abilities)]
+    if not any(said) and (parts := getattr(member, "parts", ())):
+        said = [f"a team of {', '.join(dict.fromkeys(part.member.name for part in parts))}"]
+        said += [getattr(part.member, "role", "") for part in parts]
+    return "; ".join(filter(None, said))[:1000] or member.name
 
 
 def relabelled(answers: Mapping[str, Message]) -> tuple[Quote, ...]:

@@ -17,6 +17,8 @@ def project_tools(project: Path) -> "Mapping[str, Tool]":
     """By name, for one project: made once, since their schemas take a millisecond."""
     from .files import file_tools
     from .memory import memory_tools
+    from .notes import note_tools
 
     roots = {} if is_too_wide(project) else {"project": project}
-    return MappingProxyType({tool.name: tool for tool in [*file_tools(roots), *memory_tools()]})
+    tools = [*file_tools(roots), *memory_tools(), *note_tools()]
+    return MappingProxyType({tool.name: tool for tool in tools})

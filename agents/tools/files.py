@@ -90,13 +90,13 @@ class Roots:
         return "\n".join([head, *shown, *more])
 
     def document(self, name: str, *, first_line: int = 1, lines: int = 400) -> Quote:
-        """The same lines as material that can be cited; empty lines stand for those before them."""
+        """The same lines as material that can be cited."""
         root, parts = self._place(name)
         all_lines = _lines(redact(self._text(root, parts, name)))
         first = max(first_line, 1)
         shown = all_lines[first - 1 : first - 1 + max(lines, 1)]
-        text = "\n" * (first - 1) + "\n".join(shown)
-        return Quote(label=self._label(root, parts), kind="document", text=text[: first + MAX_SHOWN])
+        text = "\n".join(shown)[:MAX_SHOWN]
+        return Quote(label=self._label(root, parts), kind="document", text=text, first_line=first)
 
     def search(self, words: str, *, root: str = "", limit: int = 20) -> list[str]:
         """The lines that hold most of the words, in any case, as `path:line: text`, best first.

@@ -27,6 +27,9 @@ FREE_SHARE, FREE_BYTES = 0.25, 8_000_000
 LONGEST_COMPACTING = 10.0
 """Seconds; meanwhile nobody else can write."""
 
+OF_A_RUN = ("events", "journal", "questions", "notebook")
+"""The tables whose rows go with their run."""
+
 log = logger(__name__)
 
 
@@ -150,6 +153,8 @@ def _bytes(db: sqlite3.Connection, run: str) -> int:
         "SELECT sum(length(CAST(task || spec || answer AS BLOB))) FROM runs WHERE id = ?1",
         "SELECT sum(length(CAST(body AS BLOB))) FROM events WHERE run = ?1",
         "SELECT sum(length(CAST(value AS BLOB))) FROM journal WHERE run = ?1",
+        "SELECT sum(length(CAST(text || ifnull(answer, '') AS BLOB))) FROM questions WHERE run = ?1",
+        "SELECT sum(length(CAST(task || text AS BLOB))) FROM notebook WHERE run = ?1",
     )
     return sum(db.execute(sql, (run,)).fetchone()[0] or 0 for sql in parts)
 
@@ -199,7 +204,7 @@ def _remove_runs(db: sqlite3.Connection, runs: Sequence[_Seen]) -> list[_Seen]:
     """Those that were removed: the runs which nobody has resumed or removed since they were seen."""
     sql = "DELETE FROM runs WHERE id = ? AND status = ? AND holder = ? AND ended IS ?"
     gone = [run for run in runs if db.execute(sql, run[:4]).rowcount]
-    for table in ("events", "journal"):
+    for table in OF_A_RUN:
         db.executemany(f"DELETE FROM {table} WHERE run = ?", [(run.id,) for run in gone])
     return gone
 

@@ -181,12 +181,10 @@ class Runs:
         await self._db.write(lambda db: db.execute(sql, (run,)))
 
     async def mark_cancelled(self, row: RunRow) -> None:
-        """End an interrupted run, on which no process works, without running it again."""
-        sql = (
-            "UPDATE runs SET status = 'cancelled', ended = ? "
-            "WHERE id = ? AND holder = ? AND status = 'running'"
-        )
-        values = (time.time(), row.id, row.holder)
+        """End a run on which no process works, interrupted or waiting for the user, without running it."""
+        was = "running" if row.status == "interrupted" else row.status
+        sql = "UPDATE runs SET status = 'cancelled', ended = ? WHERE id = ? AND holder = ? AND status = ?"
+        values = (time.time(), row.id, row.holder, was)
         await self._db.write(lambda db: db.execute(sql, values))
 
     async def cancel_requests(self) -> set[str]:

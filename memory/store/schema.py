@@ -124,6 +124,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             kind TEXT NOT NULL,
             author TEXT NOT NULL,
             text TEXT NOT NULL,
+            private INTEGER NOT NULL,
             at REAL NOT NULL,
             PRIMARY KEY (run, number)
         ) WITHOUT ROWID""",

@@ -1,0 +1,84 @@
+"""What a run is told of the one that it continues, and of those that that one continued."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from guildhall.errors import RunRefused, UserError
+from guildhall.memory.conversation import Turn, window
+from guildhall.memory.store.runs import RunRow
+
+from . import event as ev
+from .commission import Earlier, RunSpec
+from .result import collect
+from .tokens import estimate
+
+if TYPE_CHECKING:
+    from .hall import Hall
+
+WINDOW = 4_000
+"""Tokens of what was said before."""
+MOST_RUNS = 50
+"""How far back a conversation is followed."""
+_DECISIONS = ("plan", "verdict", "vote", "conflict")
+
+
+async def continued(hall: "Hall", spec: RunSpec, run_id: str | None) -> RunSpec:
+    """The spec with what was said in that run; it stays the same whatever becomes of that run later.
+
+    Raises UserError where the run is not known, or has no answer to go on from.
+    """
+    if not run_id:
+        return spec
+    row = await hall.find(run_id)
+    if row.status != "done":
+        raise RunRefused(
+            f"run {row.id} is {row.status.replace('_', ' ')} and has no answer to continue from: "
+            f"{_WHAT_TO_DO.get(row.status, _RESUME).format(id=row.id[:12])}"
+        )
+    turns, private, before = [], False, row
+    for _ in range(MOST_RUNS):
+        events = await hall.events(before.id)
+        known = RunSpec.model_validate_json(before.spec)
+        turns.append(_turn(before, events))
+        private = (
+            private or known.private or any(file.private for file in known.files) or _saw_private(events)
+        )
+        if known.earlier is None:
+            break
+        private = private or known.earlier.private
+        try:
+            before = await hall.find(known.earlier.run)
+        except UserError:  # it is no longer kept, but what was told of it is
+            turns.append(Turn(task="what was asked before", answer=known.earlier.text))
+            break
+    text = window(turns[::-1], WINDOW, count=estimate)
+    return spec.model_copy(update={"earlier": Earlier(run=row.id, text=text, private=private)})
+
+
+_RESUME = "`guildhall resume {id}` goes on with it"
+_WHAT_TO_DO = {
+    "running": "`guildhall watch {id}` shows it; continue it when it is done",
+    "needs_input": "`guildhall answer {id}` answers what it asks",
+}
+
+
+def _turn(row: RunRow, events: Sequence[ev.Event]) -> Turn:
+    said = ((one.member, one.text) for one in collect(events).contributions() if one.text != row.answer)
+    return Turn(
+        task=row.task,
+        answer=row.answer,
+        decisions=tuple(dict.fromkeys(_decisions(events))),
+        said=tuple((who, text) for who, text in said if text),
+    )
+
+
+def _decisions(events: Sequence[ev.Event]) -> Iterator[str]:
+    for event in events:
+        if isinstance(event, ev.Decided) and event.what in _DECISIONS:
+            why = f" ({event.reason})" if event.reason else ""
+            yield " ".join(f"{event.what} of {event.who}: {event.choice}{why}".split())[:300]
+
+
+def _saw_private(events: Sequence[ev.Event]) -> bool:
+    """Whether private data was seen, be it from memory."""
+    return any(isinstance(event, ev.RunFinished) and event.private for event in events)

@@ -1,0 +1,128 @@
+"""The way of working together is chosen for each task: the simplest that serves."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from guildhall.errors import UserError
+
+from ..kinds import Choice, Wanted
+from ..message import Message
+from ..run import Member, Run
+from ..spec_types import SYNTHESIZER, Cast, Name, TeamSpec, allowed
+from ..ways import WAYS, Way, WayChosen, way_of
+from .briefing import also, give_for
+from .debate import Debate
+from .hierarchy import Hierarchy
+from .parallel import Parallel
+from .router import Router
+from .together import Part, check_members, kept, unless_waiting
+
+
+@dataclass(frozen=True)
+class Auto:
+    """One specialist alone, all at once, a plan or a debate, as the task asks for by rule.
+
+    Only where the rule is unsure the chooser is asked. A way that is not in `make` gives way to one
+    specialist alone.
+    """
+
+    name: str
+    members: Sequence[Member]
+    make: Mapping[Way, Member]
+    """Who works in each way; `one` is, if it is not there, whoever suits the task best."""
+    chooser: Member | None = None
+
+    def __post_init__(self) -> None:
+        check_members(self.name, self.members)
+        if self.chooser is not None:
+            check_members(self.name, [self.chooser])
+        for way, team in self.make.items():
+            if way not in WAYS:
+                raise UserError(f"{self.name}: {way!r:.80} is no way to work; {allowed(way, WAYS)}")
+            check_members(self.name, [team])
+        if "one" not in self.make:
+            one = Router("one", self.members) if len(self.members) > 1 else self.members[0]
+            object.__setattr__(self, "make", {"one": one, **self.make})
+
+    @property
+    def parts(self) -> Sequence[Part]:
+        """All ways, of which one is taken."""
+        chooser = [Part(self.chooser, "chooser")] if self.chooser else []
+        return [*chooser, *(Part(self.make[way], way) for way in WAYS if way in self.make)]
+
+    async def run(self, message: Message, run: Run) -> Message:
+        way = await self._way(message, run)
+        answer = await give_for(run, self.make[way], message, run.wanted, name=way)
+        return run.answer(message, answer.text, data=answer.data, sources=answer.sources)
+
+    async def _way(self, message: Message, run: Run) -> Way:
+        found = way_of(message.text, material=sum(len(quote.text) for quote in message.quotes) // 4)
+        way, reason, by = found.way, found.reason, "rule"
+        evidence: tuple[int, ...] = ()
+        if not found.sure and self.chooser is not None:
+            answer = await self._asked(message, found, run)
+            if answer is not None:
+                way, by, evidence = answer.data.choice, answer.sender, answer.sources[-1:]
+                reason = f"{answer.data.reason} (by rule: {found.reason})"
+        if way not in self.make:
+            way, reason = "one", f"{reason}; but this team has no way for {way}"
+        data = {"by": by, "rule": found._asdict(), "ways": [one for one in WAYS if one in self.make]}
+        run.decided("pattern", way, reason, evidence=evidence, data=data)
+        return way
+
+    async def _asked(self, message: Message, found: WayChosen, run: Run) -> Message | None:
+        """The chooser's choice; None, and a notice, if it makes none."""
+        assert self.chooser is not None
+        ways = [way for way in WAYS if way in self.make]
+        meant = "\n".join(f"- {way}: {_MEANT[way]}" for way in ways)
+        names = ", ".join(member.name for member in self.members)
+        given = also(message, f"{_CHOOSE}\n\n{meant}\n\nThose who work on it: {names}.")
+        work = give_for(run, self.chooser, given, Wanted(Choice, ways))
+        answer = unless_waiting([await kept(work, self.chooser.name)])[0]
+        if not answer.failed:
+            return answer
+        run.state.notice(
+            f"{self.name}: {answer.sender} did not say how to work on this, so it was left to a rule that is "
+            f"unsure ({found.reason}): {answer.as_quote().text[:200]}"
+        )
+        return None
+
+
+class AutoSpec(TeamSpec):
+    """How the members work together is chosen for each task."""
+
+    ROLES: ClassVar[tuple[str, ...]] = ("chooser", "judge", "manager", "synthesizer")
+
+    pattern: Literal["auto"] = "auto"
+    chooser: Name | None = "moderator"
+    """Says how to work where the rule is unsure; nobody, if it is null."""
+    judge: Name = "judge"
+    """Of a debate."""
+    manager: Name = "manager"
+    """Of a hierarchy."""
+    synthesizer: Name = SYNTHESIZER
+    """Of members who work at once."""
+
+    def made(self, cast: Cast) -> Member:
+        members = cast.members()
+        judge, manager, synthesizer = (cast.filled(key) for key in ("judge", "manager", "synthesizer"))
+        make: dict[Way, Member] = {}
+        if len(members) > 1:
+            make["parallel"] = Parallel("parallel", members, synthesizer)
+        if workers := [member for member in members if member.name != manager.name]:
+            make["hierarchy"] = Hierarchy("hierarchy", workers, manager)
+        if len(sides := [member for member in members if member.name != judge.name]) > 1:
+            make["debate"] = Debate("debate", sides, judge)
+        return Auto(self.name, members, make, cast.role("chooser", "fast"))
+
+
+_CHOOSE = """\
+Do not do what the text above asks. Say in which way those named below had best work on it: the simplest \
+that serves. Choose one of these, and say why in a sentence:"""
+_MEANT: Mapping[Way, str] = {
+    "one": "the one specialist whom it suits best does it alone; right for most tasks",
+    "parallel": "all work on it at once, and their answers are joined; for parts that do not need each other",
+    "hierarchy": "a manager divides it into steps; for parts that rest on the results of other parts",
+    "debate": "proposals are criticised and a judge decides; for a judgement with two sides",
+}

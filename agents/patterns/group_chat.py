@@ -1,0 +1,238 @@
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from guildhall.errors import NeedsInput, TooFew, UserError, describe
+
+from ..kinds import Speaker
+from ..message import Message
+from ..run import Member, Run
+from ..spec_types import Cast, Name, TeamSpec, Wrong
+from .briefing import also
+from .together import (
+    Part,
+    as_specialists,
+    asked,
+    check_count,
+    check_members,
+    check_names,
+    kept,
+    quoted,
+    reasons,
+    sources_of,
+    unless_waiting,
+)
+
+MOST_ROUNDS = 200
+
+
+@dataclass(frozen=True)
+class GroupChat:
+    """One conversation in which a member at a time speaks, and all hear everything.
+
+    The moderator says who is next. Without one it is whoever was asked directly, with `@name`, and has not
+    spoken since; else the next in turn. Nobody speaks twice in a row. It ends when the moderator says so,
+    after `rounds` speeches, or when all pass one after the other.
+    """
+
+    name: str
+    members: Sequence[Member]
+    moderator: Member | None = None
+    rounds: int = 8
+    """Speeches in all, passing included."""
+    synthesizer: Member | None = None
+    """Who sums up; else the moderator does, and without one the last word is the answer."""
+
+    def __post_init__(self) -> None:
+        check_members(self.name, self.members, least=2)
+        check_members(self.name, [*self.members, *filter(None, [self.moderator, self.synthesizer])])
+        check_names(self.name, self.members)
+        if self.moderator is not None and any(self.moderator is member for member in self.members):
+            raise UserError(f"{self.name}: {self.moderator.name} moderates and is a member; it can be one")
+        check_count(self.name, "rounds", self.rounds, MOST_ROUNDS)
+
+    @property
+    def parts(self) -> Sequence[Part]:
+        alone = not (self.synthesizer or self.moderator)  # one of the members may have to sum up
+        members = [Part(member, times=(self.rounds + 1) // 2 + alone) for member in self.members]
+        last = [Part(self.synthesizer, "synthesizer")] if self.synthesizer else []
+        if self.moderator is not None:
+            last.append(Part(self.moderator, "moderator", self.rounds + (self.synthesizer is None)))
+        return [*members, *last]
+
+    async def run(self, message: Message, run: Run) -> Message:
+        chat = _Chat(self, message, run)
+        await chat.held()
+        closer = self.synthesizer or self.moderator
+        if closer is None and run.wanted is not None:  # the last word was free text
+            closer = chat.last_speaker
+        if closer is None:
+            last = chat.said[-1]
+            return run.answer(message, last.text, data=last.data, sources=sources_of(chat.said))
+        run.said(chat.said[-1], closer)
+        summed = also(message, _SUM_UP, *quoted(chat.said, run))
+        answer = await kept(run.give(closer, summed, wanted=run.wanted), closer.name)
+        return _closed(message, unless_waiting([answer])[0], chat.said, run)
+
+
+class _Chat:
+    """The conversation on one message."""
+
+    def __init__(self, team: GroupChat, message: Message, run: Run) -> None:
+        self._team, self._message, self._run = team, message, run
+        self._members = check_names(team.name, team.members)
+        self.said: list[Message] = []
+        """What was said, in order, without those who passed."""
+        self._silent: list[Message] = []
+        """Those who have passed or failed since somebody last spoke."""
+        self._failed: dict[str, Message] = {}
+        self._asked: list[str] = []
+        """Who was asked directly and has not spoken since."""
+        self._last = ""
+
+    @property
+    def last_speaker(self) -> Member:
+        return self._members[self.said[-1].sender]
+
+    async def held(self) -> None:
+        """Raises TooFew where nobody has said anything."""
+        for _ in range(self._team.rounds):
+            if (name := await self._next()) is None:
+                break
+            await self._speak(name)
+            if {answer.sender for answer in self._silent} == self._members.keys():
+                self._run.decided("speaker", "", "nobody has anything to add")
+                break
+        if not self.said:
+            why = reasons([*self._failed.values()]) or "all have passed"
+            raise TooFew(f"{self._team.name}: nobody has said anything: {why}")
+
+    async def _speak(self, name: str) -> None:
+        if self.said and self.said[-1].sender != name:
+            self._run.said(self.said[-1], self._members[name])
+        others = [member for other, member in self._members.items() if other != name]
+        brief = _SPEAK.format(name=name, others=", ".join(member.name for member in others))
+        given = also(self._message, brief, *as_specialists(others), *quoted(self.said, self._run))
+        answer = await kept(self._run.give(self._members[name], given), name)
+        unless_waiting([answer])
+        self._last = name
+        self._asked = [one for one in self._asked if one != name]
+        if answer.failed:
+            self._failed[name] = answer
+            self._run.state.notice(f"{name} could not speak: {answer.as_quote().text}")
+            self._silent.append(answer)
+        elif _PASS.fullmatch(answer.text or "pass"):
+            self._silent.append(answer)
+        else:
+            self._silent = []
+            self.said.append(answer)
+            asked = addressed(answer.text, [one for one in self._members if one != name])
+            self._asked += [one for one in asked if one not in self._asked]
+
+    # -- who is next
+
+    async def _next(self) -> str | None:
+        """Who speaks next, and None where the moderator ends it."""
+        moderator = self._team.moderator
+        if moderator is None:
+            return self._by_rule("")
+        offered = [member for member in self._team.members if member.name != self._last]
+        brief = _MODERATE + (_ASKED.format(", ".join(self._asked)) if self._asked else "")
+        given = also(self._message, brief, *as_specialists(offered), *quoted(self.said, self._run))
+        try:
+            speaker = await asked(self._run, moderator, given, Speaker, [member.name for member in offered])
+        except NeedsInput:
+            raise
+        except Exception as error:  # noqa: BLE001  the chat goes on by rule
+            why = "on private data" if getattr(error, "private", False) else describe(error)
+            self._run.state.notice(f"{moderator.name} could not say who is next: {why}")
+            return self._by_rule(f"{moderator.name} could not say who is next; ")
+        if not speaker.speaker and not self.said:
+            return self._by_rule(f"{moderator.name} ends it before anything was said; ")
+        self._run.decided("speaker", speaker.speaker, speaker.reason, evidence=self._evidence())
+        return speaker.speaker or None
+
+    def _by_rule(self, why: str) -> str:
+        """Who was asked directly first and is still to answer, else the next in turn."""
+        if self._asked:
+            name, rule = self._asked[0], "was asked directly"
+        else:
+            names = [*self._members]
+            after = names.index(self._last) + 1 if self._last else 0
+            name, rule = names[after % len(names)], "is the next in turn"
+        self._run.decided("speaker", name, f"{why}{name} {rule}", evidence=self._evidence())
+        return name
+
+    def _evidence(self) -> tuple[int, ...]:
+        return self.said[-1].sources[-1:] if self.said else ()
+
+
+def addressed(text: str, names: Sequence[str]) -> list[str]:
+    """Those of the names that the text asks directly, with `@name`, in order, each once."""
+    longest_first = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+    found = re.findall(rf"(?<![\w@.])@({longest_first})(?![\w-])", text, re.IGNORECASE)
+    known = {name.casefold(): name for name in names}
+    return list(dict.fromkeys(known[name.casefold()] for name in found))
+
+
+def _closed(message: Message, answer: Message, said: Sequence[Message], run: Run) -> Message:
+    """The summing up, or else the last word: what was said was paid for."""
+    if not answer.failed:
+        return answer
+    if run.wanted is not None:
+        raise TooFew(f"{answer.sender} could not sum up what was said: {answer.as_quote().text}")
+    run.state.notice(f"{answer.sender} could not sum up: {answer.as_quote().text}; this is the last word")
+    return run.answer(message, said[-1].text, sources=sources_of(said))
+
+
+class GroupChatSpec(TeamSpec):
+    """Members talk to each other, one at a time; the moderator says who is next."""
+
+    LEAST: ClassVar[int] = 2
+    ROLES: ClassVar[tuple[str, ...]] = ("moderator", "synthesizer")
+
+    pattern: Literal["group_chat"] = "group_chat"
+    moderator: Name | None = None
+    """Who says who speaks next; without one, it is whoever was asked directly, else the next in turn."""
+    rounds: Annotated[int, Field(ge=1, le=MOST_ROUNDS)] = 8
+    """Speeches in all."""
+    synthesizer: Name | None = None
+    """Who sums up."""
+
+    @classmethod
+    def of(cls, team: TeamSpec) -> Self:
+        spec = super().of(team)
+        moderator = spec.moderator or (None if MODERATOR in spec.members else MODERATOR)
+        rounds = min(max(spec.rounds, 2 * len(spec.members)), MOST_ROUNDS)
+        return spec.model_copy(update={"moderator": moderator, "rounds": rounds})
+
+    def made(self, cast: Cast) -> Member:
+        moderator, synthesizer = cast.role("moderator", "fast"), cast.role("synthesizer")
+        return GroupChat(self.name, cast.members(), moderator, self.rounds, synthesizer)
+
+    @model_validator(mode="after")
+    def _moderator_does_not_speak(self) -> Self:
+        if self.moderator in self.members:
+            raise Wrong("moderator", f"{self.moderator} moderates and is a member; it can be one")
+        return self
+
+
+MODERATOR = "moderator"
+"""The built-in specialist that says who speaks next."""
+_PASS = re.compile(r"\W*pass\W*", re.IGNORECASE)
+_SPEAK = """\
+You are {name}, in a conversation on the text above with {others}, who are described below. What was said \
+so far is quoted last, in order. Say what brings it forward: answer what you were asked, add what is \
+missing, object to what is wrong; repeat nothing. To ask one of them directly, write @ before the name. If \
+you have nothing to add, answer with the single word PASS."""
+_MODERATE = """\
+You moderate a conversation on the text above between the specialists who are described below. What was said \
+so far is quoted last, in order. Say who is to speak next, and why. Name nobody once the text is answered \
+and no objection is open."""
+_ASKED = " Asked directly, and still to answer: {}."
+_SUM_UP = """\
+Quoted is the whole conversation that was held on the text above, in order. Give the answer that it has come \
+to. Say where the speakers still contradict each other."""

@@ -1,0 +1,37 @@
+"""Tools with which members of one run note things for each other."""
+
+from ..message import Quote
+from ..notebook import label, noted, notes
+from ..tool import Tool, ToolContext, tool
+
+NEWEST = 100
+"""Notes that are shown at once."""
+
+
+def note_tools() -> list[Tool]:
+    """`note` and `read_notes`, over the notebook of the run that they are called in."""
+    return [note, read_notes]
+
+
+@tool(risk="write")
+async def note(text: str, context: ToolContext) -> str:
+    """Note something for the others who work in this run: what was found out, what is open."""
+    run = context.run
+    team = run.path.rpartition("/")[0].rpartition("/")[0]
+    await noted(run, text, kind="note", task=team, author=run.who, private=run.private)
+    return "It is noted."
+
+
+@tool
+async def read_notes(context: ToolContext) -> str:
+    """What was noted in this run so far, the oldest first, each with its label and its author."""
+    found = await notes(context.run)
+    if not found:
+        return "Nothing is noted."
+    shown = found[-NEWEST:]
+    context.run.show(
+        [Quote(label=label(one), kind="answer", text=one.text, private=one.private) for one in shown]
+    )
+    lines = [f"[{label(one)}] {one.author}: {one.text}" for one in shown]
+    left_out = len(found) - len(shown)
+    return "\n\n".join([*([f"{left_out} older notes are left out."] if left_out else []), *lines])

@@ -1,0 +1,57 @@
+"""How much a member takes at once, and how much of that a message needs; in tokens, estimated."""
+
+import json
+from typing import Any
+
+from .choosing import workers
+from .kinds import Wanted
+from .message import Message, ModelRequest, Quote, Turn
+from .models.router import Candidates
+from .tokens import ALLOWANCE, SAFETY, weight
+
+WINDOW = 50_000
+"""Tokens that a member takes at once of whose models nobody knows more."""
+_MARK = "quoted-00000000"
+
+
+def window_of(member: object) -> int:
+    """Half of what the smallest model takes that may be asked; the rest is for its replies and tools."""
+    return min((_context(worker) // 2 for worker in workers(member)), default=WINDOW)
+
+
+def needed(member: object, message: Message, wanted: Wanted | None = None) -> float:
+    """What the message weighs, with all that goes before it, for whoever in the member is told most."""
+    schema = json.dumps(wanted.kind.model_json_schema()) if wanted else ""
+    return max(_asked(worker, message) for worker in workers(member)) + weight(schema)
+
+
+def shown(quote: Quote) -> float:
+    """What the quote weighs as a model is shown it."""
+    return weight(Turn(role="user", quotes=(quote,), mark=_MARK).prompt())
+
+
+def room(window: int) -> float:
+    """What all that goes into the window may weigh."""
+    return (window - ALLOWANCE) / SAFETY
+
+
+def _asked(worker: Any, message: Message) -> float:
+    if hasattr(worker, "first_request"):
+        request: ModelRequest = worker.first_request(message)
+    else:
+        turn = Turn(role="user", text=message.text, brief=message.brief, quotes=message.quotes)
+        request = ModelRequest(turns=(turn.model_copy(update={"attachments": message.attachments}),))
+    files = sum(file.tokens_bound for turn in request.turns for file in turn.attachments)
+    beside = json.dumps([*(tool.model_dump() for tool in request.tools), request.output])
+    marks = 2 * weight(_MARK) * len(message.quotes)
+    return sum(weight(turn.prompt()) for turn in request.turns) + weight(beside) + marks + files / SAFETY
+
+
+def _context(worker: object) -> int:
+    """Tokens that the smallest of its models takes; that of one which nobody knows is put at the usual."""
+    models = getattr(worker, "models", ())
+    if isinstance(models, Candidates):
+        known = [candidate.row.context if candidate.row else None for candidate in models.candidates]
+    else:
+        known = [getattr(model, "context", None) for model in models]
+    return min((size or 2 * WINDOW for size in known), default=2 * WINDOW)

@@ -1,0 +1,7 @@
+"""Names that every face lists; here, so that none has to load what they stand for."""
+
+PATTERNS = (
+    "auto", "debate", "first_valid", "graph", "group_chat", "handoff", "hierarchy", "loop", "map", "parallel",
+    "peer_to_peer", "pipeline", "router", "swarm", "vote",
+)  # fmt: skip
+"""The ways of working together, in the order of the alphabet."""

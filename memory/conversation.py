@@ -1,0 +1,90 @@
+"""The short-term memory of a conversation: what was asked and answered so far, within a number of tokens."""
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Count = Callable[[str], int]
+"""How many tokens a text takes."""
+GIST = 240
+"""Characters of what is told in short."""
+_BEFORE = 0.75
+"""The part of the window that decisions take at most which were made before the last question."""
+_SENTENCE = re.compile(r".+?(?:[.!?…]+[\"”’)\]]*(?=\s)|[。！？]|\n|\Z)\s*", re.DOTALL)  # noqa: RUF001  they end sentences
+
+_Detail = Literal["all", "answer", "gist", "decisions"]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What was asked once, and what came of it."""
+
+    task: str
+    answer: str
+    decisions: tuple[str, ...] = ()
+    """What was settled on the way, each in a line."""
+    said: tuple[tuple[str, str], ...] = ()
+    """Who said what."""
+
+
+def window(turns: Sequence[Turn], tokens: int, *, count: Count) -> str:
+    """The turns, the oldest first, in so many tokens at most; what is left out is said.
+
+    Of those before the last one, the oldest are first told by the first sentences of their answers, and then
+    by what was decided. The last one stays whole, as far as there is room besides.
+    """
+    texts = [_told(turn, number, "all", count) for number, turn in enumerate(turns, 1)]
+    sizes = [count(text) for text in texts]
+    for at, detail in _steps(len(turns)):
+        if sum(sizes) <= tokens:
+            break
+        texts[at] = _told(turns[at], at + 1, detail, count)
+        sizes[at] = count(texts[at])
+    gone = 0
+    while sum(sizes[gone:-1]) > tokens * _BEFORE:
+        gone += 1
+    earlier = [f"[left out: the first {gone} of {len(turns)} questions, with their answers]"] * bool(gone)
+    return _cut("\n\n".join([*earlier, *texts[gone:]]), tokens, count)
+
+
+def _steps(turns: int) -> Iterable[tuple[int, _Detail]]:
+    """What is told in less detail, one after the other, until there is room for all."""
+    for at in range(turns - 1):
+        yield from ((at, "answer"), (at, "gist"))
+    yield from ((at, "decisions") for at in range(turns - 1))
+    yield turns - 1, "answer"
+
+
+def _told(turn: Turn, number: int, detail: _Detail, count: Count) -> str:
+    task = " ".join(turn.task.split())
+    lines = [f"## Question {number}: {task if detail == 'all' else _gist(task)}"]
+    lines += [f"- Decided: {decision}" for decision in turn.decisions]
+    if detail == "all":
+        lines += [f"- {who} said: {_gist(text)}" for who, text in turn.said]
+    answer = turn.answer.strip()
+    short = {"gist": _gist(answer), "decisions": ""}.get(detail, answer)
+    if rest := answer[len(short.removesuffix("...")) :].strip() if short != answer else "":
+        short = f"{short}\n[left out: about {count(rest):,} tokens of this answer]".strip()
+    return "\n\n".join(["\n".join(lines), short])
+
+
+def _gist(text: str) -> str:
+    """The first sentences of the text, in one line."""
+    text = " ".join(text.split())
+    if len(text) <= GIST:
+        return text
+    ends = (found.end() for found in _SENTENCE.finditer(text, 0, GIST + 1))
+    end = max((end for end in ends if end <= GIST), default=0)
+    return text[:end].rstrip() if end else f"{text[:GIST].rstrip()}..."
+
+
+def _cut(text: str, tokens: int, count: Count) -> str:
+    """The beginning of the text for which there is room, and how much is left out."""
+    if count(text) <= tokens:
+        return text
+    note = "\n[left out: about {:,} tokens behind this]"
+    room, ends = tokens - count(note.format(10**6)), [0, *(found.end() for found in _SENTENCE.finditer(text))]
+    end = ends[max(0, bisect_right(ends, room, key=lambda end: count(text[:end])) - 1)]
+    return text[:end].rstrip() + note.format(count(text[end:]))

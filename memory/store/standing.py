@@ -1,0 +1,69 @@
+"""How often each member's side has held where a matter was decided, over all runs of a project."""
+
+import math
+import sqlite3
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from .database import Database
+
+FADES = 200
+"""Matters after which a member's record is halved, so that what it does now outweighs what it once did."""
+MOST = 0.95
+"""No record makes anybody surer than this."""
+LEAST = 0.05
+"""The weight of who is wrong as often as right, or more often."""
+_ADD = """
+    INSERT INTO standing VALUES (?, ?, ?, ?)
+    ON CONFLICT (scope, member) DO UPDATE SET
+        matters = matters + excluded.matters, held = held + excluded.held
+"""
+_FADE = "UPDATE standing SET matters = matters / 2, held = held / 2 WHERE matters >= ?"
+
+
+class Standing(NamedTuple):
+    """One member's record: matters that were judged, and those of them in which its side held."""
+
+    matters: int = 0
+    held: int = 0
+
+    def plus(self, other: "Standing") -> "Standing":
+        """Both together."""
+        return Standing(self.matters + other.matters, self.held + other.held)
+
+    @property
+    def share(self) -> float:
+        """How often its side is to be expected to hold: 2 of 3 for whom nobody knows, then what was seen."""
+        return min(MOST, (self.held + 2) / (self.matters + 3))
+
+    @property
+    def weight(self) -> float:
+        """What its vote counts: the log odds of its share, which errs least among independent members."""
+        return max(LEAST, math.log(self.share / (1 - self.share)))
+
+
+class Standings:
+    """The records of all members; the older they are, the less they count."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def all(self, scope: str) -> dict[str, Standing]:
+        """The records of a project by the name of the member, as far as they are on disk."""
+
+        def read(db: sqlite3.Connection) -> dict[str, Standing]:
+            rows = db.execute("SELECT member, matters, held FROM standing WHERE scope = ?", (scope,))
+            return {member: Standing(matters, held) for member, matters, held in rows}
+
+        return await self._db.read(read)
+
+    def add(self, scope: str, standings: Mapping[str, Standing]) -> None:
+        """Have what was judged counted within moments; never waits."""
+        rows = [(scope, member, *standing) for member, standing in standings.items()]
+
+        def write(db: sqlite3.Connection) -> None:
+            db.executemany(_ADD, rows)
+            db.execute(_FADE, (FADES,))
+
+        if rows:
+            self._db.write_later(write)

@@ -1,0 +1,64 @@
+"""A conversation is kept within its tokens: the newest whole, the oldest in short, decisions always."""
+
+import pytest
+
+from guildhall.agents.tokens import estimate
+from guildhall.memory.conversation import Turn, window
+
+LONG = "It begins with the point. " + "Then it goes on about this and that at length. " * 60
+
+
+def turns(many: int) -> list[Turn]:
+    return [
+        Turn(
+            f"Question {n}?",
+            f"Answer {n}. {LONG}",
+            (f"vote of team: option {n}",),
+            (("ann", f"View {n}. {LONG}"),),
+        )
+        for n in range(1, many + 1)
+    ]
+
+
+def test_what_fits_is_told_whole_with_who_said_what_in_short() -> None:
+    text = window(
+        [Turn("What is it?", "A hall.\n\nIt is old.", ("vote of team: yes",), (("ann", LONG),))],
+        4_000,
+        count=estimate,
+    )
+    assert text.startswith(
+        "## Question 1: What is it?\n- Decided: vote of team: yes\n- ann said: It begins with"
+    )
+    assert text.endswith("A hall.\n\nIt is old.")
+    assert "left out" not in text
+
+
+def test_the_newest_answer_is_whole_and_of_the_oldest_the_first_sentences_are_left() -> None:
+    text = window(turns(4), 1_600, count=estimate)
+    assert estimate(text) <= 1_600
+    assert text.rstrip().endswith(f"Answer 4. {LONG}".strip())
+    assert "Answer 1. It begins with the point." in text
+    assert text.count("tokens of this answer]") == 3
+
+
+@pytest.mark.parametrize("tokens", [300, 500, 900, 2_000])
+def test_decisions_are_kept_when_nothing_else_is(tokens: int) -> None:
+    text = window(turns(5), tokens, count=estimate)
+    assert estimate(text) <= tokens
+    assert [f"option {n}" in text for n in range(1, 6)] == [True] * 5
+    assert "left out" in text
+
+
+def test_a_window_that_is_too_small_for_all_questions_says_how_many_it_leaves_out() -> None:
+    text = window(turns(40), 400, count=estimate)
+    assert estimate(text) <= 400
+    assert "[left out: the first " in text
+    assert "option 40" in text
+
+
+def test_the_newest_answer_is_cut_at_a_sentence_where_it_alone_is_too_long() -> None:
+    text = window([Turn("Why?", LONG)], 300, count=estimate)
+    assert estimate(text) <= 300
+    told, _, note = text.partition("\n[left out: about ")
+    assert told.endswith(".")
+    assert note.endswith("tokens behind this]")

@@ -1,0 +1,154 @@
+"""Who was right before is kept where somebody else has judged, and weighed where members vote."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from cutting import Stuck, cut_short
+from support import given
+
+from guildhall.agents import Agent, Hall, Message, Pipeline, Run
+from guildhall.agents.patterns import Debate, Vote
+from guildhall.agents.patterns.agreement import groups, likeness, measured
+from guildhall.agents.state import RunState
+from guildhall.agents.testing import ScriptedModel, StubMember
+from guildhall.memory.store.database import Database
+from guildhall.memory.store.standing import FADES, Standing, Standings
+
+VERDICT = json.dumps({"winner": "proposal B", "answer": "", "reason": "shown", "dissent": ""})
+
+
+async def kept(folder: Path, *added: tuple[str, dict[str, Standing]]) -> dict[str, Standing]:
+    """What is on disk of the project `here` after these were added, one after the other."""
+    db = await asyncio.to_thread(Database, folder / "guildhall.db")
+    for scope, standings in added:
+        Standings(db).add(scope, standings)
+    await asyncio.to_thread(db.close)
+    db = await asyncio.to_thread(Database, folder / "guildhall.db")
+    found = await Standings(db).all("here")
+    await asyncio.to_thread(db.close)
+    return found
+
+
+def debaters() -> list[StubMember]:
+    return [
+        StubMember("ann", "It is red."),
+        StubMember("bob", "It is blue."),
+        StubMember("cid", "It is blue."),
+    ]
+
+
+async def test_records_are_summed_by_member_within_a_project(home: Path) -> None:
+    one = {"ann": Standing(3, 2), "bob": Standing(1, 0)}
+    found = await kept(home, ("here", one), ("here", {"ann": Standing(1, 1)}), ("there", one))
+    assert found == {"ann": Standing(4, 3), "bob": Standing(1, 0)}
+
+
+async def test_old_matters_fade_so_that_who_got_better_is_seen_to(home: Path) -> None:
+    bad, good = {"ann": Standing(FADES - 1, 0)}, {"ann": Standing(20, 20)}
+    found = (await kept(home, ("here", bad), *[("here", good)] * 20))["ann"]
+    assert found.matters < FADES
+    assert found.share > 0.6
+
+
+def test_a_vote_weighs_by_what_was_right_and_nobody_counts_as_infallible_or_for_nothing() -> None:
+    weights = [Standing(100, held).weight for held in (0, 50, 70, 90, 100)]
+    assert weights == sorted(weights)
+    assert weights[0] > 0
+    assert Standing(10_000, 10_000).weight == Standing(1_000, 1_000).weight
+    assert Standing().share == pytest.approx(2 / 3)
+
+
+async def test_a_verdict_is_noted_of_every_side_and_what_members_agree_on_by_themselves_is_not() -> None:
+    state = RunState("r" * 32)
+    await given(Debate("team", debaters(), StubMember("judge", VERDICT)), "Which?", state=state)
+    assert state.standings == {"ann": Standing(1, 0), "bob": Standing(1, 1), "cid": Standing(1, 1)}
+    state = RunState("r" * 32)
+    await given(Debate("team", debaters(), StubMember("judge", "?")), "Which?", state=state)
+    await given(Vote("vote", debaters()), "Which?", state=state)
+    assert state.standings == {}
+
+
+async def test_later_runs_vote_by_what_earlier_ones_have_judged(home: Path) -> None:
+    ranked = {"ann": "red", "bob": "blue"}
+    voters = [
+        StubMember(name, json.dumps({"ranking": [one], "confidence": 0.5, "reason": ""}))
+        for name, one in ranked.items()
+    ]
+    vote = Vote("vote", voters, ["red", "blue"], rule="weighted", weigh="standing")
+    async with Hall.open() as hall:
+        before = await hall.run_team(vote, "Which?")
+        await hall.run_team(Debate("team", debaters(), StubMember("judge", VERDICT)), "Which?")
+        after = await hall.run_team(vote, "Which?")
+    async with Hall.open() as hall:
+        reopened = await hall.run_team(vote, "Which?")
+    assert before.answer.startswith("**red**")  # the first of a tie
+    assert after.answer.startswith("**blue**")
+    assert reopened.answer.startswith("**blue**")
+
+
+async def test_a_resumed_run_votes_by_the_records_with_which_it_began(home: Path) -> None:
+    def ballot(one: str) -> str:
+        return json.dumps({"ranking": [one], "confidence": 0.5, "reason": ""})
+
+    def team(model: ScriptedModel) -> Vote:
+        members = [Agent(name, f"{name} votes.", [model]) for name in ("ann", "bob")]
+        return Vote("vote", members, ["red", "blue"], rule="weighted", weigh="standing")
+
+    async with Hall.open() as hall:
+        stuck = Stuck(ballot("red"))
+        await cut_short(hall, team(stuck), stuck, home, "a" * 32)
+        await hall.run_team(Debate("team", debaters(), StubMember("judge", VERDICT)), "Which?")
+        resumed = await hall.resume("a" * 32, team=team(ScriptedModel(ballot("blue"))))
+        new = await hall.run_team(team(ScriptedModel(ballot("red"), ballot("blue"))), "Which?")
+    assert resumed.answer.startswith("**red**")
+    assert new.answer.startswith("**blue**")
+
+
+async def test_a_run_that_is_gone_on_with_notes_its_verdict_once(home: Path) -> None:
+    class Broken(StubMember):
+        async def run(self, message: Message, run: Run) -> Message:
+            if self.calls == 0:
+                self.messages.append(message)
+                raise ValueError("broken")
+            return await super().run(message, run)
+
+    team = Pipeline("line", [Debate("team", debaters(), StubMember("judge", VERDICT)), Broken("last")])
+    async with Hall.open() as hall:
+        failed = await hall.run_team(team, "Which?")
+        again = await hall.resume(failed.run_id, team=team)
+        scope = hall.scope
+    assert (failed.status, again.status) == ("failed", "done")
+    db = await asyncio.to_thread(Database, home / "guildhall.db")
+    assert (await Standings(db).all(scope))["bob"] == Standing(1, 1)
+    await asyncio.to_thread(db.close)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("Yes.", "yes", True), ("Yes", "No", False), ("Option A", "Option B", False),
+        ("The answer is 42.", "I counted.\n\n**Answer:** 42.0", True), ("1,000", "1000", True),
+        ("-5", "5", False), ("5%", "5", False), ("It is allowed.", "It isn't allowed.", False),
+        ("Deliver within 30 days of the order, or pay damages.",
+         "Within 60 days of the order deliver, or pay damages.", False),
+        ("The supplier delivers within thirty days of the order, or else it pays damages to the customer.",
+         "Within thirty days of the order the supplier delivers, or else pays the customer damages.", True),
+        ("The supplier may deliver in parts where the customer was told of it in good time before.",
+         "The supplier may not deliver in parts where the customer was told of it in good time before.",
+         False),
+    ],
+)  # fmt: skip
+def test_answers_are_the_same_where_they_say_the_same(one: str, other: str, same: bool) -> None:
+    first, second = Message(text=one), Message(text=other)
+    assert (likeness(first, second) >= 0.8) is same
+    assert likeness(first, second) == likeness(second, first)
+
+
+def test_agreement_is_that_of_the_one_who_is_furthest_from_the_typical_answer() -> None:
+    answers = [Message(text=f"Answer: {said}") for said in ("red", "blue", "red", "red")]
+    found = measured(answers)
+    assert (found.value, found.typical, found.furthest) == (0.0, 0, 1)
+    assert found.how == "the lines that give the answer"
+    assert groups(answers) == [[0, 2, 3], [1]]
