@@ -164,7 +164,7 @@ def _disagree(one: Statement, other: Statement) -> bool:
 
 def _aligned(one: Statement, other: Statement) -> Statement:
     """The one with `unsafe` as a denial of `safe`, where that is what the other says."""
-    for word in one.words - other.words:
+    for word in sorted(one.words - other.words):  # in the same order in every process
         for prefix in _DENYING:
             if (bare := word.removeprefix(prefix)) != word and bare in other.words - one.words:
                 return one.with_word(word, bare)

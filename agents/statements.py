@@ -9,8 +9,10 @@ from .models.material import said
 from .models.words import COMMON, stem, synonyms
 from .quantities import MARK, Day, Quantity, measured
 
-MOST_STATEMENTS = 200
-"""Of one answer; what comes after them is not looked at."""
+MOST_STATEMENTS, LONGEST = 200, 1_000
+"""Of one answer, and the characters of a sentence; what comes after them is not looked at."""
+MOST_AMOUNTS = 8
+"""Of a statement; one with more of them is a table, where it is not clear what each is of."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,8 +56,8 @@ def statements(answer: str) -> list[Statement]:
     for one in said(_LEFT_OUT.sub(" ", answer)):
         if _NO_STATEMENT.match(one.text):
             continue
-        for part in _parts(_QUOTED.sub(" ", one.text)):
-            found.append(stated(part, one.text))
+        for part in _parts(_QUOTED.sub(" ", one.text[:LONGEST])):
+            found.append(stated(part, one.text[:LONGEST]))
             if len(found) == MOST_STATEMENTS:
                 return found
     return found
@@ -67,6 +69,8 @@ def stated(part: str, text: str = "") -> Statement:
     quantities, days, rest = measured(part)
     if _MY_COUNT.match(part):
         quantities = tuple(one for one in quantities if not one.unit.startswith("count"))
+    if len(quantities) + len(days) > MOST_AMOUNTS:
+        quantities, days = (), ()
     rest = _UP_OR_DOWN.sub(lambda found: "increase" if found[1] == "up" else "decrease", rest)
     words, names, signs = set[str](), dict[str, str](), dict[str, set[bool]]()
     for at, found in enumerate(_WORD.finditer(rest)):
@@ -133,8 +137,8 @@ def _is_name(word: str, *, first: bool) -> bool:
 
 def _stands(text: str, found: re.Match[str]) -> str:
     """The word before a name with which a statement ends, but for one more word."""
-    before = _BEFORE.search(text[: found.start()])
-    return before[1].lower() if before and _ENDS.match(text[found.end() :]) else ""
+    before = _BEFORE.search(text[max(0, found.start() - 12) : found.start()])
+    return before[1].lower() if before and _ENDS.match(text, found.end()) else ""
 
 
 def _scope(before: str) -> frozenset[str]:
@@ -152,7 +156,7 @@ def _root(word: str) -> str:
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W\d_]+)?")  # noqa: RUF001  typographic apostrophe
 _LEFT_OUT = re.compile(
-    r"^ *(```|~~~).*?^ *\1[^\n]*$|\w+://[^\s)\]>]+|</?[a-zA-Z][^<>]*>", re.MULTILINE | re.DOTALL
+    r"^ *(```|~~~).*?^ *\1[^\n]*$|\b\w{1,20}://[^\s)\]>]+|</?[a-zA-Z][^<>]*>", re.MULTILINE | re.DOTALL
 )
 """Code, addresses and tags."""
 _QUOTED = re.compile(r"[\"“„]\w+ \w+ [^\"“”\n]*[\"”“]")

@@ -9,6 +9,8 @@ import click
 from guildhall.view.clean import clean, from_cache, money, one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from guildhall.agents.estimate import Estimate
     from guildhall.agents.result import Result
 
@@ -44,16 +46,39 @@ def print_result(result: "Result", *, contributions: bool = True) -> None:
             text = "the answer above" if text and text == result.answer else text.removeprefix(EXTRACTED)
             status = "" if said.status == "answered" else f" {said.status}"
             click.echo(f"  {heading(said.member)}{model}{status}: {one_line(text, SHORT)}")
-    if result.questions:
-        click.echo(f"\n{heading('Questions to you')}")
-        for question in result.questions:
-            by = f", until {moment(question.deadline)}" if question.deadline is not None else ""
-            options = f" ({one_line(', '.join(question.options), 200)})" if question.options else ""
-            asked = f"{one_line(question.text, LONG)}{options}"
-            click.echo(f"  {heading(question.id)} {one_line(question.who, 60)} asks{by}: {asked}")
+    for lines in (_conflicts(result), _checks(result), _questions(result)):
+        for line in lines:
+            click.echo(line)
     click.echo(f"\n{_facts(result)}")
     for notice in result.notices:
         click.echo(f"Note: {clean(notice)}")
+
+
+def _conflicts(result: "Result") -> "Iterator[str]":
+    if result.conflicts:
+        yield f"\n{heading('Contradictions between members')}"
+    for found in result.conflicts:
+        sides = "; ".join(f"{one_line(side.who, 60)}: {one_line(side.says, 160)}" for side in found.sides)
+        by = f", by {one_line(found.by, 60)}" if found.by else ""
+        yield f"  {heading(one_line(found.about, 100))}  {sides} ({one_line(found.choice, 100)}{by})"
+
+
+def _checks(result: "Result") -> "Iterator[str]":
+    if result.checks:
+        yield f"\n{heading('Checks')}"
+    for check in result.checks:
+        why = f": {one_line(check.reason, SHORT)}" if check.outcome != "passed" else ""
+        yield f"  {one_line(check.check, 60)} of {one_line(check.of, 60)} {check.outcome}{why}"
+
+
+def _questions(result: "Result") -> "Iterator[str]":
+    if result.questions:
+        yield f"\n{heading('Questions to you')}"
+    for question in result.questions:
+        by = f", until {moment(question.deadline)}" if question.deadline is not None else ""
+        options = f" ({one_line(', '.join(question.options), 200)})" if question.options else ""
+        asked = f"{one_line(question.text, LONG)}{options}"
+        yield f"  {heading(question.id)} {one_line(question.who, 60)} asks{by}: {asked}"
 
 
 def why_no_answer(result: "Result") -> str:

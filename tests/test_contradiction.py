@@ -39,24 +39,29 @@ def scored(name: str) -> Score:
     seeded = found = false_alarms = 0
     for case in cases:
         conflicts = contradictions(case["answers"])
-        right = [one for one in conflicts if case["contradict"] and named(one, case["on"])]
+        right = [
+            one for one in conflicts if case["contradict"] and ("on" not in case or named(one, case["on"]))
+        ]
         seeded += case["contradict"]
         found += bool(right)
         false_alarms += len(conflicts) - len(right)
     return Score(seeded, len(cases) - seeded, found, false_alarms)
 
 
-@pytest.mark.parametrize(("name", "least"), [("tuning", 25), ("held_out", 20)])
+@pytest.mark.parametrize(
+    ("name", "size", "least"), [("tuning", (28, 32), 25), ("held_out", (28, 32), 20), ("blind", (30, 30), 1)]
+)
 def test_seeded_contradictions_are_found_with_hardly_any_false_alarm(
-    name: str, least: int, capsys: pytest.CaptureFixture[str]
+    name: str, size: tuple[int, int], least: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """The blind cases are longer, and by somebody else: a free paraphrase is hardly ever seen through."""
     score = scored(name)
     with capsys.disabled():
         print(
-            f"\ncontradictions, {name}: {score.found} of {score.seeded} seeded found, {score.false_alarms} false "
-            f"alarms in {score.seeded + score.clean} cases"
+            f"\ncontradictions, {name}: {score.found} of {score.seeded} seeded found, {score.false_alarms} "
+            f"false alarms in {score.seeded + score.clean} cases"
         )
-    assert (score.seeded, score.clean) == (28, 32)
+    assert (score.seeded, score.clean) == size
     assert score.found >= least
     assert score.false_alarms <= 1
 
@@ -85,7 +90,7 @@ def test_a_conflict_names_its_matter_and_everybody_who_is_on_a_side() -> None:
 
 def test_who_corrects_what_it_quotes_contradicts_nobody() -> None:
     answers = {
-        "ann": "According to the brochure the battery lasts 20 hours. In our test the battery lasted 12 hours.",
+        "ann": "The brochure says the battery lasts 20 hours. In our test the battery lasted 12 hours.",
         "bob": "In the test the battery lasted 12 hours.",
     }
     assert contradictions(answers) == []

@@ -39,6 +39,8 @@ def _stands(label: str, run: Run) -> bool:
 def _quotations(text: str) -> Iterator[tuple[str, str]]:
     """Words in quotation marks with the label that follows them in the same sentence."""
     for found in _QUOTATION.finditer(_LINK.sub(" ", text)):
+        if len(found["words"].split()) < 3:  # a word or two are marked for other reasons, too
+            continue
         for label in (one.strip() for one in re.split(r"[;,]", found["label"])):
             if _LABEL.fullmatch(label):
                 yield found["words"], label
@@ -69,8 +71,7 @@ _LINK = re.compile(r"\[[^\[\]\n]*\]\([^()\s]*\)")
 _LABEL = re.compile(r"(?![\d.]+:)[^\[\]\s:][^\[\]]*:[\w-]+|[\w./-]+\.[A-Za-z][A-Za-z0-9]{0,4}")
 """`contract.md:12`, `memory:1f3a9c02`, `contract.md`; not `12:30`."""
 _QUOTATION = re.compile(
-    r"[\"“„«](?P<words>[^\"“”„«»\n]*\w+\W+\w+\W+\w+[^\"“”„«»\n]*)[\"”“»]"
-    r"[^\[\]\"“”„«»\n]{0,80}?\[(?P<label>[^\[\]\n]{1,200})\]"
+    r"[\"“„«](?P<words>[^\"“”„«»\n]{5,2000})[\"”“»][^\[\]\"“”„«»\n]{0,80}?\[(?P<label>[^\[\]\n]{1,200})\]"
 )
 _PRINT = str.maketrans(
     {"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": "-", "*": "", "_": "", "`": ""}  # noqa: RUF001  what is printed

@@ -14,6 +14,7 @@ from ..rules import Settle
 from ..run import Member, Run
 from .disagreement import Resolved, Settled, evidence, found_by_rule, recorded, texts_of
 from .disputes import Dispute, Position, by_majority, by_trust, by_withdrawal, positions_of
+from .standing import judged
 from .together import Part, all_answers, asked, check_members, quoted, typed
 
 Rule = Literal["judge", "majority", "trusted", "human"]
@@ -70,7 +71,11 @@ class Settlement:
             disputes = await self._defended(disputes, members, message, answers, run)
         resolved = await self._decided(disputes, message, answers, run)
         resolved += [Resolved(one, evidence=evidence(one, answers)) for one in found[many:]]
-        return recorded(resolved, answers, run)
+        settled = recorded(resolved, answers, run)
+        for one in resolved:
+            if one.held and self.rule != "majority":  # which would confirm itself
+                await judged(run, {side.who: side.who in one.held for side in one.conflict.sides})
+        return settled
 
     async def _found(self, message: Message, answers: Sequence[Message], run: Run) -> list[Conflict]:
         texts = texts_of(answers)

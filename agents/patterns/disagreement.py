@@ -141,8 +141,6 @@ def recorded(found: Sequence[Resolved], answers: Sequence[Message], run: Run) ->
         data = {"about": one.conflict.about, "sides": sides, "by": one.by, "holds": one.holds}
         reason = one.reason or "they say what cannot both be true, and the team names no rule to resolve it"
         events.append(run.decided("conflict", one.choice, reason, evidence=one.evidence, data=data))
-        for side in one.conflict.sides if one.held else ():
-            run.state.judged(side.who, held=side.who in one.held)
     private = run.private or any(answer.private for answer in answers)
     return Settled(tuple(found), private=private, sources=tuple(events))
 

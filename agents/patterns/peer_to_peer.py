@@ -126,7 +126,7 @@ class _Talk:
         if post is None:  # who cannot write letters has answered those who wait for it
             letters = [(_reply(answer, who), "") for who in self._bus.owes(name)]
         else:
-            answer = answer.model_copy(update={"text": post.answer})
+            answer = answer.model_copy(update={"text": post.answer, "data": None})  # it is what is said
             letters = [(_message(answer, letter), letter.topic) for letter in post.letters]
         self._last[name] = answer
         for letter, topic in letters:
