@@ -11,7 +11,7 @@ from guildhall.errors import Failure, NeedsInput, ProviderError, UserError
 from guildhall.redact import redact
 
 from .calling import ToolResult
-from .kinds import Kind, Wanted
+from .kinds import Kind, Wanted, schema_of
 from .message import Effort, Message, ModelReply, ModelRequest, ToolCall, Turn
 from .models.base import Model
 from .prices import stated_price
@@ -156,7 +156,7 @@ class Agent:
         return ModelRequest(
             turns=tuple(turns),
             tools=tuple(tool.spec for tool in self.tools),
-            output=wanted.kind.model_json_schema() if wanted else None,
+            output=schema_of(wanted.kind) if wanted else None,
             max_output=self.max_output,
             effort=self.effort,
         )
@@ -201,7 +201,7 @@ def _sent_back(error: ValidationError) -> str:
 
 def _briefly(error: ValidationError) -> str:
     problems = (
-        f"{'.'.join(map(str, e['loc'])) or 'the answer'}: {e['msg']}"
+        f"{'.'.join(map(str, e['loc'])) or 'the answer'}: {e['msg'].removeprefix('Value error, ')}"
         for e in error.errors(include_url=False)[:10]
     )
     return "; ".join(problems)

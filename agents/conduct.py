@@ -2,7 +2,8 @@
 
 import asyncio
 import itertools
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,12 +16,14 @@ from . import event as ev
 from .attempt import AMOUNT
 from .budget import NOTHING, Amount, Meter
 from .event import Source
-from .message import Message, Paragraph, Quote, cited, memory_quote
+from .message import Message, Paragraph, Quote, QuoteKind, cited, memory_quote
 from .reflect import outcome_subject, remember_outcome
 from .result import Status
 from .run import Member, Run
 from .state import RunState
 
+QUOTED = 300
+"""Characters of a source that are told of it."""
 GRACE = 0.5
 """Seconds for what can still be made of the answers there are, when the run's seconds are over."""
 log = logger(__name__)
@@ -133,17 +136,28 @@ def sources_of(text: str, state: RunState) -> tuple[Source, ...]:
 
 
 def _source(label: str, shown: Mapping[str, Sequence[Quote]], answer: str) -> Source | None:
-    """The place that a citation names, if it was shown: `contract.md:12`, `contract.md:12-15`, or a whole."""
+    """The place that a citation names, if it was shown: `contract.md:12`, `contract.md:12-15`, or a whole.
+
+    A long line is shown in parts that are cited alike: the one in which the answer's words stand is meant.
+    """
+    said, first = _said_of(label, answer), None
+    for kind, text in _places(label, shown):
+        if words := next((words for words in said if words in text), ""):
+            return Source(label=label, kind=kind, text=words[:QUOTED])
+        first = first or Source(label=label, kind=kind, text=text[:QUOTED])
+    return first
+
+
+def _places(label: str, shown: Mapping[str, Sequence[Quote]]) -> Iterator[tuple[QuoteKind, str]]:
+    """What was shown under this label, each with its kind; lines are single spaces there."""
     name, _, place = label.rpartition(":")
     line = place.partition("-")[0]
     for quote in shown.get(name, ()) if line.isdecimal() else ():
-        if not quote.first_line <= int(line) <= quote.last_line:
-            continue
-        if parts := [part for part in quote.paragraphs() if _line(part) <= int(line)]:
-            return Source(label=label, kind=quote.kind, text=_telling(parts[-1].text, label, answer))
+        if quote.first_line <= int(line) <= quote.last_line:
+            parts = [part for part in quote.paragraphs() if _line(part) <= int(line)]
+            yield from ((quote.kind, " ".join(part.text.split())) for part in parts[-1:])
     for quote in shown.get(label, ()):
-        return Source(label=label, kind=quote.kind, text=_telling(quote.text, label, answer))
-    return None
+        yield quote.kind, " ".join(quote.text.split())
 
 
 def _line(part: Paragraph) -> int:
@@ -151,14 +165,18 @@ def _line(part: Paragraph) -> int:
     return int(number) if number.isdecimal() else 0
 
 
-def _telling(source: str, label: str, answer: str) -> str:
-    """What the answer quotes of the source where it cites it, else how the source begins; 300 characters."""
-    source = " ".join(source.split())
+def _said_of(label: str, answer: str) -> list[str]:
+    """What stands before the citation: all of the line, and its last sentence."""
+    said = list[str]()
     for line in answer.splitlines():
-        before = " ".join(line.partition(f"[{label}]")[0].lstrip("-*> ").split())
-        if f"[{label}]" in line and before and before in source:
-            return before[:300]
-    return source[:300]
+        for before in line.split(f"[{label}]")[:-1]:
+            if words := " ".join(before.lstrip("-*> ").split()):
+                said += [words, *[one for one in _JOINTS.split(words) if one][-1:]]
+    return said
+
+
+_JOINTS = re.compile(r"(?<=[.!?…]) |\s*\[[^\[\]]{1,200}\]\W*")
+"""Sentences and citations end at them."""
 
 
 @dataclass

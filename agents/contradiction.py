@@ -5,54 +5,60 @@ they then give another amount, date or name, if one denies what the other says, 
 A rule cannot see through a free paraphrase, so it misses some; what it finds is meant to be right.
 """
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from heapq import nlargest
 from itertools import combinations, product
 
 from .kinds import Claim, Conflict, Side
 from .models.ranking import alike
 from .quantities import differing, other_days
-from .statements import Statement, matter_of, stated, statements, tokens
+from .statements import Statement, matter_of, share, stated, statements, tokens
 
 SAME_VALUE, SAME_VIEW = 0.34, 0.5
 """The share of common words from which two statements are of one matter, if only one of them has others:
 where they give an amount, and where one denies the other."""
 NEARLY_SAME = 0.75
 """The share from which they are, though each has words of its own."""
+MOST_COMPARED, LEAST_COMPARED, MOST_WITH_A_WORD = 20_000, 10, 100
+"""Pairs that are compared in all, but so many of each statement, of so many with each of its words."""
+MOST_FOUND, MOST_SIDES = 100, 30
+"""How many contradictions are told, and by how many sides of each it is seen who says the same."""
 
 
 def contradictions(answers: Mapping[str, str]) -> list[Conflict]:
-    """What members contradict each other on, by what each has answered."""
-    said = {who: statements(text) for who, text in answers.items()}
+    """What members contradict each other on, by what each has answered; no more than `MOST_FOUND`."""
+    said = _Said(answers)
     found: list[dict[str, Statement]] = []
-    for one, other in combinations(said, 2):
-        for first, second in _near(said[one], said[other]):
-            if not opposed(first, second) or _says(said[one], second) or _says(said[other], first):
-                continue
-            for sides in found:
-                if sides.get(one) is first or sides.get(other) is second:
-                    sides.setdefault(one, first)
-                    sides.setdefault(other, second)
-                    break
-            else:
-                found.append({one: first, other: second})
+    for one, first, other, second in said.pairs():
+        if not opposed(first, second) or said.by(one, second) or said.by(other, first):
+            continue
+        for sides in found:
+            if sides.get(one) is first or sides.get(other) is second:
+                sides.setdefault(one, first)
+                sides.setdefault(other, second)
+                break
+        else:
+            if len(found) == MOST_FOUND:
+                break
+            found.append({one: first, other: second})
     return [_conflict(sides, said) for sides in found]
 
 
 def between_claims(claims: Mapping[str, Sequence[Claim]]) -> list[Conflict]:
     """What members contradict each other on, by the claims that they make about the same matter."""
-    matters: dict[frozenset[str], dict[str, list[Claim]]] = {}
+    most, matters = share(len(claims)), _Matters()
     for who, made in claims.items():
-        for claim in made:
-            words = matter_of(claim.about)
-            matter = next((known for known in matters if alike(known, words) >= NEARLY_SAME), words)
-            matters.setdefault(matter, {}).setdefault(who, []).append(claim)
+        for claim in made[:most]:
+            matters.of(matter_of(claim.about)).setdefault(who, []).append(claim)
     found = []
-    for by_member in matters.values():
-        if any(_differ(one, other) for one, other in combinations(by_member.values(), 2)):
+    for by_member in matters.claims:
+        unlike = [*{tuple(claim.says for claim in made): made for made in by_member.values()}.values()]
+        if any(_differ(one, other) for one, other in combinations(unlike[:MOST_SIDES], 2)):
             sides = tuple(Side(who=who, says=made[0].says) for who, made in by_member.items())
             found.append(Conflict(about=next(iter(by_member.values()))[0].about, sides=sides))
-    return found
+    return found[:MOST_FOUND]
 
 
 def same_claim(one: str, other: str) -> bool:
@@ -76,16 +82,20 @@ def same_matter(one: Conflict, other: Conflict) -> bool:
     return alike(first, second) >= 0.5 or first <= second or second <= first
 
 
+def joined(conflicts: Iterable[Conflict], answers: Mapping[str, str]) -> list[Conflict]:
+    """The conflicts with those who say the same as one of the sides, and were not named."""
+    said, found = _Said(answers), []
+    for one in conflicts:
+        there = {side.who for side in one.sides}
+        same = said.agreeing([stated(side.says) for side in one.sides])
+        more = (Side(who=who, says=own.text) for who, own in same.items() if who not in there)
+        found.append(Conflict(about=one.about, sides=(*one.sides, *more)))
+    return found
+
+
 def joined_by(conflict: Conflict, answers: Mapping[str, str]) -> Conflict:
-    """The conflict with those who say the same as one of its sides, and were not named."""
-    there = {side.who for side in conflict.sides}
-    sides = [stated(side.says) for side in conflict.sides]
-    more = []
-    for who, text in answers.items():
-        own = statements(text) if who not in there else ()
-        if same := _agreeing(own, sides):
-            more.append(Side(who=who, says=same.text))
-    return Conflict(about=conflict.about, sides=(*conflict.sides, *more))
+    """The same for one conflict."""
+    return joined([conflict], answers)[0]
 
 
 def opposed(one: Statement, other: Statement) -> bool:
@@ -106,39 +116,98 @@ def opposed(one: Statement, other: Statement) -> bool:
     return found and one.firm and other.firm
 
 
-def _conflict(sides: Mapping[str, Statement], said: Mapping[str, Sequence[Statement]]) -> Conflict:
+class _Said:
+    """What all members state, in order, and which words stand where."""
+
+    def __init__(self, answers: Mapping[str, str]) -> None:
+        most = share(len(answers))
+        self.members = [*answers]
+        self._own = {who: statements(text, most) for who, text in answers.items()}
+        self._all = [(member, one) for member, own in enumerate(self._own.values()) for one in own]
+        self._where: dict[str, list[int]] = defaultdict(list)
+        for at, (_, one) in enumerate(self._all):
+            for word in one.all_words:
+                self._where[word].append(at)
+
+    def pairs(self) -> Iterator[tuple[str, Statement, str, Statement]]:
+        """The statements of two members that have words in common, with who makes them, in order.
+
+        Of a statement that has words in common with very many, those that have most of them.
+        """
+        most = max(LEAST_COMPARED, MOST_COMPARED // (len(self._all) or 1))
+        end = 0
+        for member, own in enumerate(self._own.values()):
+            start, end = end, end + len(own)
+            near = [(at, other) for at in range(start, end) for other in self._alike(at, end, most)]
+            for at, other in sorted(near, key=lambda pair: (self._all[pair[1]][0], *pair)):
+                whose, second = self._all[other]
+                yield self.members[member], self._all[at][1], self.members[whose], second
+
+    def by(self, who: str, other: Statement) -> bool:
+        """Whether the member says so, too."""
+        return any(_agrees(one, other) for one in self._own[who])
+
+    def agreeing(self, sides: Sequence[Statement]) -> dict[str, Statement]:
+        """Who says the same as one of the sides, and the first statement in which that is said."""
+        sides = sides[:MOST_SIDES]
+        near = {at for side in sides for at in self._near(side, 0)}
+        same: dict[str, Statement] = {}
+        for member, one in (self._all[at] for at in sorted(near)):
+            who = self.members[member]
+            if who not in same and any(_agrees(one, side) for side in sides):
+                same[who] = one
+        return same
+
+    def _alike(self, at: int, start: int, most: int) -> Iterable[int]:
+        one = self._all[at][1]
+        few = len(one.all_words) < 3
+        near = {other: shared for other, shared in self._near(one, start).items() if shared > 1 or few}
+        return nlargest(most, near, key=lambda other: (near[other], -other))
+
+    def _near(self, one: Statement, start: int) -> Counter[int]:
+        """From there on, in which statements words of this one stand, and how many; of a word that is in very
+        many, in the first of them."""
+        shared = Counter[int]()
+        for word in one.all_words:
+            where = self._where.get(word, ())
+            begin = bisect_left(where, start)
+            shared.update(where[begin : begin + MOST_WITH_A_WORD])
+        return shared
+
+
+class _Matters:
+    """What claims are about; those of nearly the same words are about one matter."""
+
+    def __init__(self) -> None:
+        self.claims: list[dict[str, list[Claim]]] = []
+        self._words: list[frozenset[str]] = []
+        self._where: dict[str, list[int]] = defaultdict(list)
+
+    def of(self, words: frozenset[str]) -> dict[str, list[Claim]]:
+        """The claims about the first matter that has nearly these words, which may be a new one."""
+        # whatever has as many of the words in common has at least one of any few
+        rare = sorted(words, key=lambda word: len(self._where[word]))
+        near = {at for word in rare[: int(len(words) * (1 - NEARLY_SAME)) + 1] for at in self._where[word]}
+        for at in sorted(near):
+            if alike(self._words[at], words) >= NEARLY_SAME:
+                return self.claims[at]
+        for word in words:
+            self._where[word].append(len(self.claims))
+        self._words.append(words)
+        self.claims.append({})
+        return self.claims[-1]
+
+
+def _conflict(sides: Mapping[str, Statement], said: _Said) -> Conflict:
     """The conflict, with those who say the same as one of its sides."""
-    everyone = dict(sides)
-    for who, own in said.items():
-        if who not in everyone and (same := _agreeing(own, sides.values())):
-            everyone[who] = same
+    everyone = {**said.agreeing([*sides.values()]), **sides}
     common = frozenset.intersection(*(one.all_words for one in sides.values()))
     first = next(iter(sides.values()))
     about = [word for word, root in tokens(first.text) if root in common]
     return Conflict(
         about=" ".join(dict.fromkeys(about)) or first.text,
-        sides=tuple(Side(who=who, says=everyone[who].text) for who in said if who in everyone),
+        sides=tuple(Side(who=who, says=everyone[who].text) for who in said.members if who in everyone),
     )
-
-
-def _near(ours: Sequence[Statement], theirs: Sequence[Statement]) -> Iterator[tuple[Statement, Statement]]:
-    """The pairs that have words in common."""
-    where: dict[str, list[int]] = defaultdict(list)
-    for at, statement in enumerate(theirs):
-        for word in statement.all_words:
-            where[word].append(at)
-    for one in ours:
-        shared = Counter(at for word in one.all_words for at in where.get(word, ()))
-        few = len(one.all_words) < 3
-        yield from ((one, theirs[at]) for at, count in sorted(shared.items()) if count > 1 or few)
-
-
-def _says(own: Sequence[Statement], theirs: Statement) -> bool:
-    return any(_agrees(one, theirs) for one in own)
-
-
-def _agreeing(own: Iterable[Statement], sides: Iterable[Statement]) -> Statement | None:
-    return next((one for one, side in product(own, sides) if _agrees(one, side)), None)
 
 
 def _agrees(one: Statement, other: Statement) -> bool:

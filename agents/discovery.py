@@ -10,7 +10,7 @@ from typing import Generic, Literal, NamedTuple, TypeVar
 from guildhall.errors import FileError, NameUnknown
 
 from .frontmatter import contents, read
-from .spec_types import NAME, SpecialistSpec, TeamSpec
+from .spec_types import NAME, SpecialistSpec, TeamSpec, no_planner
 from .specs import read_specialist, read_team
 
 Origin = Literal["project", "user", "built-in"]
@@ -110,6 +110,8 @@ class Library:
                 member = found[name] = self._member(team, name)
                 if isinstance(member, TeamSpec):
                     self._resolve(member, (*chain, name), found)
+            if name == team.roles.get("manager") and getattr(found[name], "human", False):
+                raise self._wrong(team, "manager", f"manager: {no_planner(name)}")
             if name in team.models:
                 self._check_model(team, name, found[name])
 
@@ -137,7 +139,8 @@ class Library:
 
     def _wrong_member(self, team: TeamSpec, name: str, problem: str) -> FileError:
         roles = (key for key, value in team.roles.items() if value == name)
-        key = "members" if name in team.members else next(roles, "members")
+        other = "conflicts" if team.conflicts and name in team.conflicts.names else "checks"
+        key = "members" if name in team.members else next(roles, other)
         return self._wrong(team, key, f"{key}: {problem}")
 
     def _wrong(self, team: TeamSpec, key: str, problem: str) -> FileError:

@@ -19,6 +19,8 @@ LEAST = 100
 """Tokens of what is to be read for which there must be room in each share."""
 NAMED = 5
 """Places of a share that are named in what a member is told."""
+PART = "your part"
+"""Under which they are quoted."""
 _FOR_ALL = 0.25
 """The part of the window that what everybody is shown may take; more than that is divided, too."""
 _BEGINNING = 0.05
@@ -60,6 +62,12 @@ class Share(NamedTuple):
         """Where it is from, in short."""
         more = f" and {len(self.places) - NAMED} more" if len(self.places) > NAMED else ""
         return ", ".join(self.places[:NAMED]) + more
+
+    @property
+    def told(self) -> Quote:
+        """Where it is from, for whoever is given it: names of files are not ours, and stand in no brief."""
+        private = any(quote.private for quote in self.quotes) or any(file.private for file in self.files)
+        return Quote(label=PART, kind="task", text=self.place, private=private)
 
     @property
     def quotes(self) -> tuple[Quote, ...]:
@@ -112,8 +120,9 @@ def divided(
     common = [quote for quote in message.quotes if quote.kind != "document" or quote.label == CONTEXT]
     if sum(map(shown, common)) > room(window) * _FOR_ALL:
         common = []
-    places = NAMED * max((weight(f"{quote.label}:999999-999999, ") for quote in message.quotes), default=0)
-    fixed += weight(brief) + places + sum(map(shown, common))
+    names = [*(quote.label for quote in message.quotes), *(file.name for file in message.attachments)]
+    places = NAMED * max((weight(f"{name}:999999-999999, ") for name in names), default=0)
+    fixed += weight(brief) + shown(Share().told) + places + sum(map(shown, common))
     left = min(room(window) - fixed, room(part or window))
     rest = [quote for quote in message.quotes if quote not in common]
     try:
@@ -137,12 +146,12 @@ def in_shares(quotes: Iterable[Quote], files: Iterable[Attachment], left: float)
     texts = (Share((excerpt,)) for excerpt in _excerpts(quotes, left))
     for alone in chain(texts, (Share((), (file,)) for file in files)):
         weighs = sum(map(shown, alone.quotes)) + sum(map(_of_file, alone.files))
-        if used + weighs > left and share.places:
+        if used + weighs > left and share != Share():
             yield share
             share, used = Share(), 0.0
         share = Share(share.excerpts + alone.excerpts, share.files + alone.files)
         used += weighs
-    if share.places:
+    if share != Share():
         yield share
 
 

@@ -1,7 +1,8 @@
 """What a run would do, and what it could cost at most, before anything is spent."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -9,12 +10,16 @@ from guildhall.memory.store.track import Tally
 
 from .agent import Agent
 from .budget import NOTHING, Amount, Budget
-from .choosing import Chosen, chosen, parts_of, workers
+from .choosing import Chosen, chosen, parts_of
+from .choosing import workers as workers_of
 from .commission import Built
 from .message import Frozen, Message
+from .models.router import Candidates
 from .patterns.human import Human
+from .patterns.together import Part
 from .prices import Prices
 from .tool import LONGEST_RESULT
+from .windows import context_of
 
 MOST_LEVELS = 64
 
@@ -57,25 +62,26 @@ def estimated(
     built: Built, message: Message, budget: Budget, prices: Prices, track: Mapping[str, Tally]
 ) -> Estimate:
     """The worst case, with every member given the message and the answers of all others."""
-    times, given = Counter[int](), dict[int, Message]()
-    for worker, often, most_given in turns_of(built.member, message):
-        times[id(worker)] += often
-        given[id(worker)] = most_given
+    times, given, any_tier = Counter[int](), dict[int, Message](), set[int]()
+    for part in turns_of(built.member, message):
+        times[id(part.member)] += part.times
+        given[id(part.member)] = part.given or message
+        any_tier |= {id(part.member)} if part.any_tier else set()
     answers = sum(agent.max_output * max(1, times[id(agent)]) for agent in built.agents)
     choose = partial(chosen, message=message, prices=prices, track=track, priced=budget.strict)
-    pairs = [
-        _member(
+    workers = [
+        _worker(
             agent, choose(agent.models), given.get(id(agent), message), prices,
-            answers=answers, times=max(1, times[id(agent)]),
+            answers=answers, any_tier=id(agent) in any_tier,
         )
         for agent in built.agents
     ]  # fmt: skip
-    members = tuple(member for member, _ in pairs)
-    most = sum((Amount(member.calls, member.tokens, usd=member.usd or 0.0) for member in members), NOTHING)
-    tokens, usd = most.input, most.usd if all(member.usd is not None for member in members) else None
+    members = tuple(worker.estimate(max(1, times[id(worker.agent)])) for worker in workers)
+    most = _together(built.member, message, {id(worker.agent): worker.once for worker in workers})
+    tokens, usd = most.tokens, None if most.unpriced else most.usd
     if budget.calls is not None:
-        tokens = min(tokens, budget.calls * max((dearest.tokens for _, dearest in pairs), default=0))
-        dollars = max((dearest.usd for _, dearest in pairs), default=0.0)
+        tokens = min(tokens, budget.calls * max((worker.dearest.tokens for worker in workers), default=0))
+        dollars = max((worker.dearest.usd for worker in workers), default=0.0)
         usd = None if usd is None else min(usd, budget.calls * dollars)
     if budget.tokens is not None:
         tokens = min(tokens, budget.tokens)
@@ -89,49 +95,94 @@ def estimated(
 
 def _asks_the_user(member: object) -> list[str]:
     """That the run waits for people, who take no tokens."""
-    names = dict.fromkeys(worker.name for worker in workers(member) if isinstance(worker, Human))
+    names = dict.fromkeys(worker.name for worker in workers_of(member) if isinstance(worker, Human))
     return [f"{name} is you: the run asks you, and waits for your answer" for name in names]
 
 
-def turns_of(
-    member: object, message: Message, times: int = 1, depth: int = 0
-) -> Iterator[tuple[object, int, Message]]:
-    """Who works in the team on this message, how often each is given something at most, and what."""
+def turns_of(member: Any, message: Message, times: int = 1, depth: int = 0) -> Iterator[Part]:
+    """Who works in the team on this message, and how often each is given something at most."""
     parts = _parts(member, message) if depth < MOST_LEVELS else []
-    for part, more, given in parts:
-        yield from turns_of(part, given, times * more, depth + 1)
+    for part in parts:
+        if inner := [*turns_of(part.member, part.given or message, times * part.times, depth + 1)]:
+            yield from inner
+        else:
+            yield part._replace(times=times * part.times, given=part.given or message)
+    if not parts and not depth:
+        yield Part(member, times=times)
+
+
+def _parts(member: Any, message: Message) -> list[Part]:
+    for_message, own = getattr(member, "parts_for", None), getattr(member, "parts", None)
+    parts: Sequence[Part] = for_message(message) if for_message else own or ()
+    if own is None:
+        parts = [Part(one, times=times) for one, times in parts_of(member)]
+    if (
+        rules := getattr(member, "rules", None)
+    ) and rules.typed:  # who gives no typed answer is asked for text
+        return [part._replace(times=2 * part.times, among=2 * part.among) for part in parts]
+    return [*parts]
+
+
+def _together(member: Any, message: Message, once: Mapping[int, Amount], depth: int = 0) -> Amount:
+    """The most that a team can take: of those who share a number of turns, the dearest has them all."""
+    parts = _parts(member, message) if depth < MOST_LEVELS else []
     if not parts:
-        yield member, times, message
+        return once.get(id(member), NOTHING)
+    alone, shared = NOTHING, dict[int, list[Amount]]()
+    for part in parts:
+        most = _together(part.member, part.given or message, once, depth + 1)
+        if part.among:
+            shared.setdefault(part.among, []).append(most)
+        else:
+            alone += most.times(part.times)
+    return sum((_dearest(amounts).times(often) for often, amounts in shared.items()), alone)
 
 
-def _parts(member: Any, message: Message) -> list[tuple[Any, int, Message]]:
-    if (for_message := getattr(member, "parts_for", None)) is None:
-        return [(part, times, message) for part, times in parts_of(member)]
-    return [(part.member, part.times, part.given or message) for part in for_message(message)]
+def _dearest(amounts: Sequence[Amount]) -> Amount:
+    """The most of each kind that one of them takes."""
+    fields = Amount.__dataclass_fields__
+    return Amount(**{name: max(getattr(one, name) for one in amounts) for name in fields})
 
 
-def _member(
-    agent: Agent, choice: Chosen, message: Message, prices: Prices, *, answers: int, times: int
-) -> tuple[MemberEstimate, Amount]:
-    """The member, `times` given something with the `answers` of all, and the dearest call: its last one."""
-    models, ranking = choice
-    request = agent.first_request(message)
+@dataclass(frozen=True)
+class _Worker:
+    """An agent, and what it takes to give it something once."""
+
+    agent: Agent
+    choice: Chosen
+    calls: int
+    once: Amount
+    dearest: Amount
+    """Its last call."""
+
+    def estimate(self, times: int) -> MemberEstimate:
+        (models, ranking), most = self.choice, self.once.times(times)
+        return MemberEstimate(
+            name=self.agent.name,
+            role=self.agent.role,
+            model=models[0].name,
+            why=ranking.reason if ranking else "",
+            fallback=tuple(model.name for model in models[1:]),
+            calls=self.calls * times,
+            tokens=most.tokens,
+            usd=None if most.unpriced else round(most.usd, 6),
+            scores=ranking.data if ranking else None,
+        )
+
+
+def _worker(
+    agent: Agent, choice: Chosen, message: Message, prices: Prices, *, answers: int, any_tier: bool
+) -> _Worker:
+    """The agent, given the message with the `answers` of all; each turn sees what came of those before it."""
+    models = [choice[0][0]]
+    if any_tier and isinstance(agent.models, Candidates):
+        models = [candidate.model for candidate in agent.models.candidates]
+    request, window = agent.first_request(message), context_of(agent)
     calls = agent.turns if agent.tools else min(agent.turns, agent.tries)
-    most = dearest = NOTHING
-    for turn in range(calls):  # each sees the replies and results of those before it
+    once = dearest = NOTHING
+    for turn in range(calls):
         taken = request.input_bound() + answers + turn * (agent.max_output + LONGEST_RESULT)
-        dearest = prices.amount(models[0], taken, agent.max_output)
-        most += dearest
-    most = most.times(times)
-    member = MemberEstimate(
-        name=agent.name,
-        role=agent.role,
-        model=models[0].name,
-        why=ranking.reason if ranking else "",
-        fallback=tuple(model.name for model in models[1:]),
-        calls=calls * times,
-        tokens=most.tokens,
-        usd=None if most.unpriced else round(most.usd, 6),
-        scores=ranking.data if ranking else None,
-    )
-    return member, dearest
+        taken = int(min(taken, max(window, request.input_bound())))  # no call takes more than its model can
+        dearest = _dearest([prices.amount(model, taken, agent.max_output) for model in models])
+        once += dearest
+    return _Worker(agent, choice, calls, once, dearest)

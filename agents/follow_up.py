@@ -1,5 +1,6 @@
 """What a run is told of the one that it continues, and of those that that one continued."""
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -23,11 +24,12 @@ _DECISIONS = ("plan", "verdict", "vote", "conflict")
 
 
 async def continued(hall: "Hall", spec: RunSpec, run_id: str | None) -> RunSpec:
-    """The spec with what was said in that run; it stays the same whatever becomes of that run later.
+    """The spec with what was said in that run, or in the newest one for an empty id.
 
-    Raises UserError where the run is not known, or has no answer to go on from.
+    It stays the same whatever becomes of that run later. Raises UserError where the run is not known, or
+    has no answer to go on from.
     """
-    if not run_id:
+    if run_id is None:
         return spec
     row = await hall.find(run_id)
     if row.status != "done":
@@ -51,7 +53,7 @@ async def continued(hall: "Hall", spec: RunSpec, run_id: str | None) -> RunSpec:
         except UserError:  # it is no longer kept, but what was told of it is
             turns.append(Turn(task="what was asked before", answer=known.earlier.text))
             break
-    text = window(turns[::-1], WINDOW, count=estimate)
+    text = await asyncio.to_thread(window, turns[::-1], WINDOW, count=estimate)
     return spec.model_copy(update={"earlier": Earlier(run=row.id, text=text, private=private)})
 
 

@@ -42,7 +42,7 @@ from .message import Attachment, Message
 from .models.catalog import Catalog, Choice
 from .models.clients import hold_clients, release_clients
 from .patterns.together import check_members
-from .questions import OpenQuestion, answer, refuse_unanswered
+from .questions import ASKING, OpenQuestion, answer, only_one, refuse_unanswered
 from .result import Result, Status, collect
 from .run import Member
 from .shared import Shared
@@ -123,6 +123,10 @@ class Hall:
         if isinstance(team, str):
             return await self._start(self._asked("team", team, task, options), None, options)
         check_members("the hall", [team])
+        if options.get("pattern"):
+            raise UserError(
+                f"pattern is for teams by name; {team.name} is a team already: make it another one"
+            )
         return await self._start(self._asked("member", team.name, task, options), team, options)
 
     async def ask(self, specialist: str, task: str, **options: Unpack[RunOptions]) -> Result:
@@ -181,14 +185,12 @@ class Hall:
     ) -> Result:
         """The result of the run, which goes on from its journal with this answer of the user.
 
-        No run named is the last that asked; `question` is an id or the beginning of one, and needed where
+        No run named is the only one that asks; `question` is an id or the beginning of one, and needed where
         several are open. A run at work elsewhere goes on there, and is `running` here. `team` and what is
         `shown` are as of `resume`. Raises RunRefused where nothing is asked or somebody was first.
         """
         questions = self._shared.questions
-        if not run_id and not (run_id := await questions.newest_run()):
-            raise RunRefused("no run waits for an answer")
-        row = await self._runs.find(run_id)
+        row = await self._runs.find(run_id or only_one(await questions.waiting()))
         await answer(questions, row, text, question)
         if (await self._runs.find(row.id)).status not in ("needs_input", "interrupted"):
             return await self.result(row.id)
@@ -230,7 +232,7 @@ class Hall:
         collector = collect(await self.events(row.id))
         collector.run_id, collector.team, collector.task = row.id, row.team, row.task
         status: Status = row.status  # type: ignore[assignment]  # the column holds these words
-        asked = await self._shared.questions.pending(row.id) if status in ("running", "needs_input") else ()
+        asked = await self._shared.questions.pending(row.id) if status in ASKING else ()
         return collector.result(status=status).model_copy(update={"questions": OpenQuestion.of(asked)})
 
     async def prune(

@@ -88,7 +88,11 @@ def _shortened(answer: Message, most: int) -> Shortened:
     given = list(_of_contribution(answer.data) if isinstance(answer.data, Contribution) else _of(answer.text))
     named = min(NAMED, most // 150)
     beginnings = sorted(weight(_beginning(one.text)) + weight(', ""') for one in given)
-    room = (most - ALLOWANCE) / SAFETY - weight(_note(["999"] * 999, 999_999, 0)) - sum(beginnings[-named:])
+    room = (
+        (most - ALLOWANCE) / SAFETY
+        - weight(_note(["999"] * 999, 999_999, 0))
+        - sum(beginnings[len(beginnings) - named :])
+    )
     kept, left_out = dict[int, str](), dict[int, str]()
     for at in sorted(range(len(given)), key=lambda at: given[at].rank):
         text, rank = given[at]

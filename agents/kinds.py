@@ -5,6 +5,7 @@ Every field is required, so that any provider can hold a model to the schema; wh
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
@@ -12,6 +13,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 from .message import Frozen
 
 _FENCED = re.compile(r"\A\s*```(?:json)?\s*\n(.*?)\n?```\s*\Z", re.DOTALL)
+
+
+@lru_cache(maxsize=256)
+def schema_of(kind: type[BaseModel]) -> dict[str, Any]:
+    """The JSON schema of a kind; to be read, and never changed."""
+    return kind.model_json_schema()
 
 
 class Wanted(NamedTuple):
@@ -339,6 +346,6 @@ KINDS: tuple[type[Kind], ...] = (
 def kind_of(schema: dict[str, object]) -> type[Kind] | None:
     """The kind that the JSON schema is of, None for a schema of somebody else's."""
     for kind in KINDS:
-        if schema.get("title") == kind.__name__ and schema == kind.model_json_schema():
+        if schema.get("title") == kind.__name__ and schema == schema_of(kind):
             return kind
     return None

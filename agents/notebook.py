@@ -18,6 +18,7 @@ class Notebook:
     def __init__(self, run: str, store: Notes | None) -> None:
         self._run, self._store = run, store
         self._notes: list[Note] = []
+        self._by_key: dict[tuple[str, str, str, str], Note] = {}
         self._reading = asyncio.Lock()
         self._read = store is None
 
@@ -27,12 +28,12 @@ class Notebook:
         Raises StoreError where it could not be put on disk; it is in the notebook nevertheless.
         """
         await self._known()
-        for note in self._notes:
-            if (note.task, note.kind, note.author, note.text) == (task, kind, author, text):
-                return note
+        if (known := self._by_key.get((task, kind, author, text))) is not None:
+            return known
         number = self._notes[-1].number + 1 if self._notes else 1
         note = Note(number, task, kind, author, text, private, time.time())
         self._notes.append(note)
+        self._by_key[_key(note)] = note
         if self._store is not None and not self._store.add(self._run, note):
             raise StoreError("memory_full", "the disk takes nothing: a note of this run is not on it")
         return note
@@ -46,7 +47,12 @@ class Notebook:
         async with self._reading:
             if not self._read and self._store is not None:
                 self._notes = await self._store.all(self._run)
+                self._by_key = {_key(note): note for note in self._notes}
                 self._read = True
+
+
+def _key(note: Note) -> tuple[str, str, str, str]:
+    return note.task, note.kind, note.author, note.text
 
 
 async def noted(run: "Run", text: str, *, kind: str, task: str, author: str, private: bool) -> None:

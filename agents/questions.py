@@ -22,11 +22,19 @@ from .state import Channel
 if TYPE_CHECKING:
     from .run import Run
 
+SILENT = "no_answer"
+"""The kind of failure of somebody who does not answer in time."""
 PATIENCE = 86_400.0
 """Seconds that a human has for an answer, if nothing else is said."""
 LOOK = 0.25
 """Seconds between looks at whether another process of the user has the answer."""
-MOST_OPTIONS, LONGEST_QUESTION = 50, 50_000
+MOST_OPTIONS = 50
+LONGEST_QUESTION = 500_000
+"""Characters: what somebody is to judge has to be shown whole."""
+ASKING = ("needs_input", "interrupted", "running")
+"""The states of runs that can wait for an answer."""
+_NAMED = 5
+"""Runs that are named where it is not clear which is meant."""
 log = logger(__name__)
 
 
@@ -43,19 +51,19 @@ class OpenQuestion(Frozen):
 
     @classmethod
     def of(cls, pending: Iterable[Question]) -> "tuple[OpenQuestion, ...]":
-        """Those of the questions that are open."""
+        """Those of the questions that are open, and can still be answered."""
         return tuple(
             cls(id=one.id, who=one.who, text=one.text, options=one.options, deadline=one.deadline)
             for one in pending
-            if one.is_open
+            if one.is_open and not one.is_late
         )
 
-    def told(self, run: str = "") -> str:
-        """What is asked and, where the run is named, how to answer it."""
+    def told(self, run: str = "", *, whole: bool = False) -> str:
+        """What is asked, in short or whole, and, where the run is named, how to answer it."""
         allowed = " or ".join(self.options)
         among = f" ({allowed})" if 0 < len(allowed) < 200 else ""
         how = f" Answer with {self.command(run)}." if run else ""
-        return f"{self.who} asks: {brief(self.text)}{among}{how}"
+        return f"{self.who} asks: {self.text if whole else brief(self.text)}{among}{how}"
 
     def command(self, run: str) -> str:
         """How a question of that run is answered, with TEXT for the answer."""
@@ -192,6 +200,18 @@ def check_timeout(seconds: float | None) -> float:
 # -- answers that are given somewhere else
 
 
+def only_one(waiting: Sequence[str]) -> str:
+    """The run that is meant where none is named. Raises RunRefused where several wait, or none does."""
+    if len(waiting) == 1:
+        return waiting[0]
+    if not waiting:
+        raise RunRefused("no run waits for an answer")
+    commands = ", ".join(f"`guildhall answer {run[:12]}`" for run in waiting[:_NAMED])
+    raise RunRefused(
+        f"{len(waiting)} runs wait for an answer: name the one you mean. What they ask is shown by {commands}"
+    )
+
+
 async def answer(questions: Questions, row: RunRow, text: str, id_: str) -> Question:
     """The question of the run, of that id or beginning of one, with its answer, which is this text.
 
@@ -205,7 +225,7 @@ async def answer(questions: Questions, row: RunRow, text: str, id_: str) -> Ques
 
 
 def _meant(row: RunRow, pending: Sequence[Question], id_: str) -> Question:
-    if row.status not in ("needs_input", "interrupted", "running"):
+    if row.status not in ASKING:
         again = f"; `guildhall resume {row.id[:12]}` goes on with it" if row.status == "cancelled" else ""
         raise RunRefused(f"run {row.id[:12]} asks nothing: it is {row.status}{again}")
     still = [question for question in pending if question.is_open]

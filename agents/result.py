@@ -1,5 +1,6 @@
 """What a run comes to, for those who asked: from its events, live or stored."""
 
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ class Contribution(Frozen):
     """What one member said, on which model."""
 
     member: str
+    work: str = ""
+    """What it was asked for, where its team has a name for that: `analyst-critique`, `step:draft`."""
     model: str = ""
     text: str = ""
     status: Literal["working", "answered", "failed", "cancelled", "skipped", "waiting"]
@@ -49,6 +52,10 @@ class Disagreement(Frozen):
     """The rule by which it was resolved."""
     reason: str = ""
 
+    def __str__(self) -> str:
+        sides = "; ".join(f"{side.who}: {side.says}" for side in self.sides)
+        return f"{self.about}: {sides} ({self.choice}{f', by {self.by}' if self.by else ''})"
+
 
 class Checked(Frozen):
     """One check of an answer, as it came out last."""
@@ -58,6 +65,10 @@ class Checked(Frozen):
     """Whose answer."""
     outcome: Literal["passed", "not passed", "not made"]
     reason: str = ""
+
+    def __str__(self) -> str:
+        why = f": {self.reason}" if self.outcome != "passed" else ""
+        return f"{self.check} of {self.of} {self.outcome}{why}"
 
 
 class UsageTotals(Frozen):
@@ -152,7 +163,10 @@ class Collector:
             case ev.Started():
                 self._teams.add(event.path.rpartition("/")[0])
                 model = event.models[0] if event.models else ""
-                self._members[event.path] = Contribution(member=event.who, model=model, status="working")
+                work = _work(event.path, event.who)
+                self._members[event.path] = Contribution(
+                    member=event.who, work=work, model=model, status="working"
+                )
             case ev.Finished():
                 self._finished(event)
             case ev.Decided(what="conflict" | "check", data=dict()):
@@ -196,6 +210,7 @@ class Collector:
         good = event.outcome == "answered"
         self._members[event.path] = Contribution(
             member=event.who,
+            work=_work(event.path, event.who),
             model=model,
             text=event.text if good else "",
             status=event.outcome,
@@ -211,6 +226,11 @@ class Collector:
             else:
                 check = Checked.model_validate(data | {"outcome": event.choice, "reason": event.reason})
                 self._checks[event.path, check.check, check.of] = check
+
+
+def _work(path: str, who: str) -> str:
+    name = re.sub(r"\.\d+$", "", path.rpartition("/")[2])
+    return "" if name == who else name
 
 
 def collect(events: Iterable[ev.Event]) -> Collector:

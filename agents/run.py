@@ -108,17 +108,25 @@ class Run:
     # -- members
 
     def give(
-        self, member: Member, message: Message, *, name: str = "", wanted: Wanted | None = None
+        self,
+        member: Member,
+        message: Message,
+        *,
+        name: str = "",
+        wanted: Wanted | None = None,
+        marked: bool = False,
     ) -> Coroutine[Any, Any, Message]:
         """The member's answer, which must be as `wanted`. It is started now, before anything is awaited.
 
-        A member that is a team passes what is wanted on to whoever has the last word in it.
+        A member that is a team passes what is wanted on to whoever has the last word in it. Once private
+        data was seen here, whatever is new in a message counts as private, unless it is `marked` already:
+        where others are at work meanwhile, who is quicker must not decide on that.
         """
-        if self.private:
+        if self.private and not marked:
             message = choosing.marked(message, self._public, self._files)
         span = self.span(name or member.name, member.name)
         span.wanted = wanted
-        models = {model.name: model for model in getattr(member, "models", ())}
+        models = {model.name: model for model in getattr(member, "models", ()) if hasattr(model, "complete")}
         self.state.team_models |= models
         span.emit(
             ev.Started,
@@ -172,12 +180,18 @@ class Run:
 
     def _checked(self, answer: Message, *, from_model: bool) -> Message:
         """The answer without secrets, which what models say is already, private where it must be, and by
-        whoever was asked: what a team has its synthesizer say is the answer of the team."""
+        whoever was asked: what a team has its synthesizer say is the answer of the team.
+
+        Raises Failure for a message that says of itself that it is an error.
+        """
         text = answer.text if from_model else redact(answer.text)
-        private = answer.private or self.private
-        if (text, private, self.who) == (answer.text, answer.private, answer.sender):
+        if answer.failed:
+            raise Failure(text, kind="member")
+        whole = {"text": text, "private": answer.private or self.private}
+        whole |= {"sender": self.who, "type": "response"}
+        if all(getattr(answer, name) == value for name, value in whole.items()):
             return answer
-        return answer.model_copy(update={"text": text, "private": private, "sender": self.who})
+        return answer.model_copy(update=whole)
 
     def answer(
         self, message: Message, text: str, *, data: Any = None, sources: tuple[int, ...] = ()

@@ -105,12 +105,14 @@ class Shared:
             breakers=self._breakers,
             track=await self.track(),
             standing=await self.standing(self._scope),
+            records=self._standings,
             team_models=models,
         )
 
     def ended(self, state: RunState) -> None:
         """Keep how the calls of the run have ended and who was right, for the choices of later runs."""
-        self._tell_standings(state)
+        if (known := self._standing.get(state.scope)) is not None:
+            known |= {name: known.get(name, Standing()).plus(new) for name, new in state.standings.items()}
         if not state.tallies:
             return
         for model, new in state.tallies.items():
@@ -129,14 +131,6 @@ class Shared:
                 log.warning("who was right before could not be read", exc_info=True)
                 return {}
         return self._standing[scope]
-
-    def _tell_standings(self, state: RunState) -> None:
-        if (known := self._standing.get(state.scope)) is not None:
-            known |= {name: known.get(name, Standing()).plus(new) for name, new in state.standings.items()}
-        try:
-            self._standings.add(state.scope, state.standings)
-        except StoreError:
-            log.warning("who was right could not be kept", exc_info=True)
 
     async def prune(self, *, days: float | None, megabytes: float | None, dry: bool) -> Pruned:
         """Remove old runs, down to what the arguments allow, or else the configuration."""

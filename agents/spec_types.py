@@ -217,10 +217,26 @@ class ConflictSpec(Spec):
     def _in_a_word(cls, data: Any) -> Any:
         return {"rule": data} if isinstance(data, str) else data
 
+    @model_validator(mode="after")
+    def _judge_has_work(self) -> Self:
+        if "judge" in self.model_fields_set and self.rule != "judge":
+            raise ValueError("a judge decides only where the rule is judge; write `rule: judge`")
+        return self
+
     @property
     def names(self) -> list[str]:
         judge = [self.judge] if self.rule == "judge" else []
         return [*judge, *([self.checker] if self.checker else [])]
+
+
+_NOTHING_TO_COMPARE = {
+    "first_valid": "only one of its answers is taken",
+    "group_chat": "its members speak to each other",
+    "handoff": "each of its members goes on from the one before",
+    "loop": "each of its answers goes on from the one before",
+    "pipeline": "each of its members goes on from the one before",
+}
+"""The patterns in which nobody answers independently of another, and why."""
 
 
 class WatchdogSpec(Spec):
@@ -281,8 +297,16 @@ class TeamSpec(FileSpec):
         """
         said = team.model_fields_set & TeamSpec.model_fields.keys() - {"pattern"}
         given: dict[str, Any] = {key: getattr(team, key) for key in said}
-        given |= {key: name for key, name in team.roles.items() if key in cls.ROLES}
+        given |= {key: name for key, name in team.roles.items() if key in cls.ROLES and key != "checker"}
+        if "manager" not in cls.ROLES and team.watchdog and team.watchdog.then == "replan":
+            given["watchdog"] = team.watchdog.model_copy(update={"then": "retry"})
+        if cls.model_fields["pattern"].default in _NOTHING_TO_COMPARE:
+            given.pop("conflicts", None)
+        pinned = given.pop("models", {})
         spec = cls(**given)
+        spec = spec.model_copy(
+            update={"models": {name: model for name, model in pinned.items() if name in spec.everyone}}
+        )
         others = tuple(name for name in team.members if name not in spec.roles.values())
         return spec.model_copy(update={"members": others}) if len(others) >= cls.LEAST else spec
 
@@ -293,6 +317,13 @@ class TeamSpec(FileSpec):
     def rules(self, cast: Cast) -> Rules:  # noqa: ARG002  some rules name members
         """What holds for all that happens in it."""
         return Rules(tokens=self.handover.tokens, typed=self.handover.typed)
+
+    @property
+    def _nothing_to_compare(self) -> str:
+        """Why there can be no contradictions between its members to look for; nothing, where there can."""
+        if self.pattern == "vote" and getattr(self, "options", None):
+            return "its members vote over options"
+        return _NOTHING_TO_COMPARE.get(self.pattern, "")
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -308,12 +339,22 @@ class TeamSpec(FileSpec):
                 raise Wrong(key, f"{name!r} is the team itself; name specialists or other teams")
         if self.watchdog and self.watchdog.then == "replan" and "manager" not in self.ROLES:
             raise Wrong("watchdog", f"a {self.pattern} has no manager who could replan; take retry")
+        if self.conflicts and (why := self._nothing_to_compare):
+            raise Wrong("conflicts", f"a {self.pattern} has no answers to compare: {why}; delete it")
         if self.on_failed_check and not self.checks:
             raise Wrong("on_failed_check", "there are no checks; name them under `checks`")
         for member in self.models:
             if member not in self.everyone:
                 raise Wrong("models", f"{member!r} is no member; {allowed(member, self.everyone)}")
         return self
+
+
+def no_planner(name: str) -> str:
+    """Why somebody cannot be the manager who plans a task as steps."""
+    return (
+        f"{name!r} is a human, and a manager writes plans that no human types; name a specialist, and let "
+        "the human be a member, a checker or a judge"
+    )
 
 
 def allowed(given: Any, names: Iterable[str]) -> str:

@@ -74,6 +74,7 @@ def _file_error(error: ErrorDetails, front: FrontMatter, kind: type[_S]) -> File
 
 
 _PLAIN = {
+    "too_short": "it is empty; name one or more",
     "tuple_type": "write a list such as [one, two]",
     "string_type": "write text, in quotes if it looks like a number",
     "bool_type": "write true or false",

@@ -1,7 +1,8 @@
 """A long text in pieces that a model can take: cut where its structure allows it, and nothing is lost."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import NamedTuple
@@ -74,13 +75,14 @@ _PARAGRAPH, _LINE, _SENTENCE, _WORD, _NEVER = 7, 8, 9, 10, 99
 _MARKED = re.compile(r" {0,3}(#{1,6})(?:\s|$)")
 _UNDERLINE = re.compile(r" {0,3}(=+|-{2,})[ \t]*$")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+_CLOSING = re.compile(r"\s*(`{3,}|~{3,})\s*$")
 _ROW = re.compile(r"\s*\|")
 _DASHES = re.compile(r"[\s|:-]+$")
 _LINES = re.compile(r"[^\n]*\n|[^\n]+")
 _CUTS = (
     (re.compile(r"(?:[^\n]*\n){1,30}|[^\n]+"), 1 / 16),
     (_LINES, 1),
-    (re.compile(r".+?(?:[.!?…]+[\"”’»)\]*_]*\s+|[。！？]+|\Z)", re.DOTALL), 1),  # noqa: RUF001  they end sentences
+    (re.compile(r".+?(?:(?<![.!?…])[.!?…]++[\"”’»)\]*_]*+\s+|[。！？]+|\Z)", re.DOTALL), 1),  # noqa: RUF001  they end sentences
     (re.compile(r"(?:\s*\S+\s*){1,50}|\s+"), 1 / 16),
     (re.compile(r"\s*\S+\s*|\s+"), 1),
 )
@@ -91,9 +93,10 @@ to be cut finer; where several are taken at once, that is so little that it does
 def _blocks(text: str, first_line: int) -> Iterator[_Unit]:
     """Headings, paragraphs, tables and fences, each with the empty lines behind it."""
     lines = _LINES.findall(text)
+    closed = _closed(lines)
     at, under, heads = 0, list[tuple[int, Above]](), False
     while at < len(lines):
-        end, level = _end(lines, at)
+        end, level = (closed[at] + 1, 0) if at in closed else _end(lines, at)
         while end < len(lines) and not lines[end].strip():
             end += 1
         if level:
@@ -114,8 +117,6 @@ def _end(lines: Sequence[str], at: int) -> tuple[int, int]:
     line = lines[at]
     if marked := _MARKED.match(line):
         return at + 1, len(marked[1])
-    if (fence := _FENCE.match(line)) and (end := _closed(lines, at, fence[1])):
-        return end, 0
     end = at + 1
     if line.strip() and end < len(lines) and (under := _UNDERLINE.match(lines[end])) and "|" not in line:
         return end + 1, 1 if "=" in under[1] else 2
@@ -127,12 +128,22 @@ def _end(lines: Sequence[str], at: int) -> tuple[int, int]:
     return end, 0
 
 
-def _closed(lines: Sequence[str], at: int, fence: str) -> int:
-    """The line behind the one that closes the fence; 0 if none does."""
-    for number in range(at + 1, len(lines)):
-        if lines[number].strip().startswith(fence) and not lines[number].strip().strip(fence[0]):
-            return number + 1
-    return 0
+def _closed(lines: Sequence[str]) -> Mapping[int, int]:
+    """Of each line that can open a fence, the line that would close it: the next of as many signs or more."""
+    closed = dict[int, int]()
+    behind: dict[str, list[tuple[int, int]]] = {"`": [], "~": []}
+    """Those that close fences, by their sign: how long, in which line; the nearest and shortest last."""
+    for at in range(len(lines) - 1, -1, -1):
+        if fence := _FENCE.match(lines[at]):
+            there = behind[fence[1][0]]
+            if found := bisect_right(there, -len(fence[1]), key=lambda one: -one[0]):
+                closed[at] = there[found - 1][1]
+        if fence := _CLOSING.match(lines[at]):
+            there = behind[fence[1][0]]
+            while there and there[-1][0] <= len(fence[1]):
+                there.pop()
+            there.append((len(fence[1]), at))
+    return closed
 
 
 def _fitting(block: _Unit, room: float, weigh: Weigh) -> Iterator[_Unit]:

@@ -10,7 +10,7 @@ from guildhall.memory.memory import Memory
 from guildhall.memory.store.notebook import Notes
 from guildhall.memory.store.questions import Question, Questions
 from guildhall.memory.store.runs import RunLog
-from guildhall.memory.store.standing import Standing
+from guildhall.memory.store.standing import Standing, Standings
 from guildhall.memory.store.track import Tally
 from guildhall.redact import logger
 
@@ -86,6 +86,8 @@ class RunState:
     """How often each member's side had held before this run, where something was judged."""
     standings: dict[str, Standing] = field(default_factory=dict)
     """The same of this run."""
+    records: Standings | None = None
+    """None: they are kept for this run only."""
     team_models: dict[str, Model] = field(default_factory=dict)
     """All that members of this run may ask, by name."""
     ids: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))

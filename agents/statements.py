@@ -9,8 +9,8 @@ from .models.material import said
 from .models.words import COMMON, stem, synonyms
 from .quantities import MARK, Day, Quantity, measured
 
-MOST_STATEMENTS, LONGEST = 200, 1_000
-"""Of one answer, and the characters of a sentence; what comes after them is not looked at."""
+MOST_STATEMENTS, MOST_OF_ALL, LONGEST = 200, 2_000, 1_000
+"""Of one answer, of many together, and the characters of a sentence; what comes after is not looked at."""
 MOST_AMOUNTS = 8
 """Of a statement; one with more of them is a table, where it is not clear what each is of."""
 
@@ -50,7 +50,12 @@ class Statement:
         return replace(self, words=words, all_words=words.union(self.names), denied=not self.denied)
 
 
-def statements(answer: str) -> list[Statement]:
+def share(answers: int) -> int:
+    """How much is looked at of each of so many answers."""
+    return min(MOST_STATEMENTS, max(1, MOST_OF_ALL // max(1, answers)))
+
+
+def statements(answer: str, most: int = MOST_STATEMENTS) -> list[Statement]:
     """What is said in an answer, without its tables and code, and without what it quotes."""
     found: list[Statement] = []
     for one in said(_LEFT_OUT.sub(" ", answer)):
@@ -58,7 +63,7 @@ def statements(answer: str) -> list[Statement]:
             continue
         for part in _parts(_QUOTED.sub(" ", one.text[:LONGEST])):
             found.append(stated(part, one.text[:LONGEST]))
-            if len(found) == MOST_STATEMENTS:
+            if len(found) == most:
                 return found
     return found
 

@@ -19,7 +19,7 @@ def estimate(text: str) -> int:
 
 
 def bound(text: str) -> int:
-    """More tokens than no text takes: no tokenizer needs more than one for a byte of UTF-8."""
+    """No text takes more tokens than this: no tokenizer needs more than one for a byte of UTF-8."""
     return len(text) if text.isascii() else len(_utf8(text))
 
 

@@ -1,10 +1,11 @@
 """How much a member takes at once, and how much of that a message needs; in tokens, estimated."""
 
 import json
+import math
 from typing import Any
 
 from .choosing import workers
-from .kinds import Wanted
+from .kinds import Wanted, schema_of
 from .message import Message, ModelRequest, Quote, Turn
 from .models.router import Candidates
 from .tokens import ALLOWANCE, SAFETY, weight
@@ -21,7 +22,7 @@ def window_of(member: object) -> int:
 
 def needed(member: object, message: Message, wanted: Wanted | None = None) -> float:
     """What the message weighs, with all that goes before it, for whoever in the member is told most."""
-    schema = json.dumps(wanted.kind.model_json_schema()) if wanted else ""
+    schema = json.dumps(schema_of(wanted.kind)) if wanted else ""
     return max(_asked(worker, message) for worker in workers(member)) + weight(schema)
 
 
@@ -47,11 +48,18 @@ def _asked(worker: Any, message: Message) -> float:
     return sum(weight(turn.prompt()) for turn in request.turns) + weight(beside) + marks + files / SAFETY
 
 
+def context_of(worker: object) -> float:
+    """Tokens that the largest of its models takes; infinite where one of them is not known."""
+    return max((size or math.inf for size in _contexts(worker)), default=math.inf)
+
+
 def _context(worker: object) -> int:
     """Tokens that the smallest of its models takes; that of one which nobody knows is put at the usual."""
+    return min((size or 2 * WINDOW for size in _contexts(worker)), default=2 * WINDOW)
+
+
+def _contexts(worker: object) -> list[int | None]:
     models = getattr(worker, "models", ())
     if isinstance(models, Candidates):
-        known = [candidate.row.context if candidate.row else None for candidate in models.candidates]
-    else:
-        known = [getattr(model, "context", None) for model in models]
-    return min((size or 2 * WINDOW for size in known), default=2 * WINDOW)
+        return [candidate.row.context if candidate.row else None for candidate in models.candidates]
+    return [getattr(model, "context", None) for model in models]

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from guildhall.memory.store.questions import Question
 
 _LINE = 65_536
+_PASTED = 0.05
+"""Seconds within which the lines of a text that is pasted follow each other."""
+_HOW = "Answer in a line; for several, end the line with \\."
 
 
 class Prompt:
@@ -52,7 +55,7 @@ class Prompt:
             while True:
                 click.echo("> ", nl=False, file=sys.stderr)
                 try:
-                    return _meant(question, await _typed(sys.stdin.fileno()))
+                    return _meant(question, await _all_typed(sys.stdin.fileno()))
                 except UserError as error:
                     say(str(error))
         except EOFError:
@@ -62,6 +65,8 @@ class Prompt:
         except asyncio.CancelledError:
             say("\nno longer asked")
             raise
+        finally:
+            _forget_what_was_typed()  # else the shell has it for a command
 
 
 def _in_background() -> bool:
@@ -74,17 +79,15 @@ def _in_background() -> bool:
 
 def _show(question: "Question") -> None:
     """Who asks what, its lines set off so that nothing in it looks like the prompt."""
-    from guildhall.view.clean import clean, one_line
+    from guildhall.view.clean import one_line
 
-    from .show import moment
+    from .show import lines_of, moment
 
     by = f", until {moment(question.deadline)}" if question.deadline is not None else ""
     click.echo(click.style(f"{one_line(question.who, 60)} asks you{by}:", bold=True), file=sys.stderr)
-    for line in question.text.splitlines():
-        say(f"  | {clean(line)}".rstrip())
-    for number, option in enumerate(question.options, 1):
-        say(f"  {number}. {one_line(option, 200)}")
-    say("Choose one, by its number or name." if question.options else "Answer in a line.")
+    for line in lines_of(question):
+        say(line)
+    say("Choose one, by its number or name." if question.options else _HOW)
 
 
 def _meant(question: "Question", typed: str) -> str:
@@ -98,11 +101,45 @@ def _meant(question: "Question", typed: str) -> str:
 
 
 def _forget_what_was_typed() -> None:
-    """Drop what came before the question was there: it cannot have meant it."""
+    """Drop what was typed before the question was there, or after its answer: it cannot have meant it."""
     with contextlib.suppress(ImportError, OSError):
         import termios
 
         termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
+
+
+async def _all_typed(fd: int) -> str:
+    """The line that is typed; of a text of several lines, all up to an empty one. Raises EOFError."""
+    lines = [await _typed(fd)]
+    several = False
+    while await _has_more(fd) or _goes_on(lines, several=several):
+        if not several:
+            say("An empty line ends the answer.")
+        several = True
+        try:
+            lines.append(await _typed(fd))
+        except EOFError:  # Ctrl-D ends the text, too
+            break
+    return "".join(lines)
+
+
+def _goes_on(lines: list[str], *, several: bool) -> bool:
+    """Whether the answer is to have another line."""
+    if lines[-1].rstrip().endswith("\\"):
+        lines[-1] = lines[-1].rstrip().removesuffix("\\") + "\n"
+        return True
+    return several and bool(lines[-1].strip())
+
+
+async def _has_more(fd: int) -> bool:
+    """Whether another line follows at once, as where a text is pasted."""
+    import select
+
+    await asyncio.sleep(_PASTED)
+    try:
+        return bool(select.select([fd], [], [], 0)[0])
+    except (OSError, ValueError):  # Windows: of sockets alone
+        return False
 
 
 async def _typed(fd: int) -> str:

@@ -228,6 +228,7 @@ def _list(rows: "list[RunRow]") -> None:
     for row in rows:
         click.echo(
             f"{heading(row.id[:12])}  {moment(row.started)}  {row.status:<11}  {one_line(row.team, 40)}"
+            f"{f' ({row.pattern})' if row.pattern else ''}"
         )
         click.echo(f"  {one_line(row.task, 100)}")
     if not rows:

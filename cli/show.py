@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from guildhall.agents.estimate import Estimate
+    from guildhall.agents.questions import OpenQuestion
     from guildhall.agents.result import Result
+    from guildhall.memory.store.questions import Question
 
 SHORT, LONG = 240, 600
-"""Characters of what a member said, and of what one asks, that a result shows."""
+"""Characters of what a member said, and of why there is no answer, that a result shows."""
 
 
 def heading(text: str) -> str:
@@ -45,7 +47,8 @@ def print_result(result: "Result", *, contributions: bool = True) -> None:
             text = said.error or said.text
             text = "the answer above" if text and text == result.answer else text.removeprefix(EXTRACTED)
             status = "" if said.status == "answered" else f" {said.status}"
-            click.echo(f"  {heading(said.member)}{model}{status}: {one_line(text, SHORT)}")
+            who = said.member if said.work in ("", said.member) else f"{said.member}, {said.work}"
+            click.echo(f"  {heading(one_line(who, 120))}{model}{status}: {one_line(text, SHORT)}")
     for lines in (_conflicts(result), _checks(result), _questions(result)):
         for line in lines:
             click.echo(line)
@@ -57,18 +60,13 @@ def print_result(result: "Result", *, contributions: bool = True) -> None:
 def _conflicts(result: "Result") -> "Iterator[str]":
     if result.conflicts:
         yield f"\n{heading('Contradictions between members')}"
-    for found in result.conflicts:
-        sides = "; ".join(f"{one_line(side.who, 60)}: {one_line(side.says, 160)}" for side in found.sides)
-        by = f", by {one_line(found.by, 60)}" if found.by else ""
-        yield f"  {heading(one_line(found.about, 100))}  {sides} ({one_line(found.choice, 100)}{by})"
+    yield from (f"  {one_line(str(found), LONG)}" for found in result.conflicts)
 
 
 def _checks(result: "Result") -> "Iterator[str]":
     if result.checks:
         yield f"\n{heading('Checks')}"
-    for check in result.checks:
-        why = f": {one_line(check.reason, SHORT)}" if check.outcome != "passed" else ""
-        yield f"  {one_line(check.check, 60)} of {one_line(check.of, 60)} {check.outcome}{why}"
+    yield from (f"  {one_line(str(check), SHORT)}" for check in result.checks)
 
 
 def _questions(result: "Result") -> "Iterator[str]":
@@ -76,9 +74,24 @@ def _questions(result: "Result") -> "Iterator[str]":
         yield f"\n{heading('Questions to you')}"
     for question in result.questions:
         by = f", until {moment(question.deadline)}" if question.deadline is not None else ""
-        options = f" ({one_line(', '.join(question.options), 200)})" if question.options else ""
-        asked = f"{one_line(question.text, LONG)}{options}"
-        yield f"  {heading(question.id)} {one_line(question.who, 60)} asks{by}: {asked}"
+        yield f"{heading(question.id)} {one_line(question.who, 60)} asks{by}:"
+        yield from lines_of(question)
+        yield f"  Answer with {question.command(result.run_id)}."
+
+
+def lines_of(question: "Question | OpenQuestion") -> "Iterator[str]":
+    """All that is asked, its lines set off so that nothing in it looks like more than that."""
+    for line in question.text.splitlines():
+        yield f"  | {clean(line)}".rstrip()
+    for number, option in enumerate(question.options, 1):
+        yield f"  {number}. {one_line(option, 200)}"
+
+
+def print_questions(result: "Result") -> bool:
+    """Print what the run asks, in full; False where it asks nothing."""
+    for line in _questions(result):
+        click.echo(line.lstrip("\n"))
+    return bool(result.questions)
 
 
 def why_no_answer(result: "Result") -> str:
@@ -89,7 +102,7 @@ def why_no_answer(result: "Result") -> str:
         return f"run {run} failed: {one_line(result.error, 600)}"
     if result.status == "needs_input":
         said = " ".join(one_line(question.told(run), LONG) for question in result.questions)
-        return f"run {run} waits for you. {said}" if said else f"run {run} is answered; {more}"
+        return f"run {run} waits for you. {said}" if said else f"run {run} asks nothing any more; {more}"
     if result.status == "running":
         return f"run {run} is still at work; `guildhall watch {run}` follows it"
     return f"run {run} was {result.status}; {more}"

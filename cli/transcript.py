@@ -1,5 +1,7 @@
 """A stored run as a tree of who worked for whom and what they said; and the way back to what caused it."""
 
+import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -21,7 +23,10 @@ def print_transcript(row: "RunRow", events: "Iterable[Event]") -> None:
     view = View()
     for event in events:
         view(event)
-    click.echo(f"{heading(row.team)} · {row.status} · {moment(row.started)} · run {row.id}")
+    facts = [heading(row.team), row.pattern, row.status, moment(row.started), f"run {row.id}"]
+    click.echo(" · ".join(filter(None, facts)))
+    if earlier := json.loads(row.spec).get("earlier"):
+        click.echo(f"goes on from run {earlier['run'][:12]}")
     click.echo(f"{clean(row.task)}\n")
     for line in _below(view.items(), None, ""):
         click.echo(line)
@@ -51,6 +56,25 @@ def _below(items: list[Item], lane: str | None, margin: str) -> Iterator[str]:
             for line in _entry(item):
                 yield f"{margin}{line}{number}"
                 number = ""
+            if item["is"] == "decision":
+                yield from (f"{margin}  {line}" for line in _details(item, items))
+
+
+def _details(item: Item, items: list[Item]) -> Iterator[str]:
+    """What a decision rests on: the steps of a plan, the scores, votes and sides that there were."""
+    data = item["data"] if isinstance(item["data"], dict) else {}
+    if item["what"] == "plan":
+        steps = [one for one in items if one["is"] == "step" and one["lane"] == item["lane"]]
+        for step in steps:
+            after = f", after {', '.join(step['needs'])}" if step["needs"] else ""
+            yield one_line(f"- {step['name']} ({step['who']}{after}): {step['task']}", 160)
+    for side in data.get("sides") or ():
+        yield one_line(f"- {side.get('who')}: {side.get('says')}", 160)
+    if scores := data.get("scores"):
+        yield one_line(", ".join(f"{one['name']} {one['score']}" for one in scores if "score" in one), 200)
+    for name in ("votes", "counts", "ballots", "value", "likeness"):
+        if name in data:
+            yield one_line(f"{name}: {json.dumps(data[name], ensure_ascii=False, default=str)}", 200)
 
 
 def _member(item: Item, margin: str) -> Iterator[str]:
@@ -61,6 +85,13 @@ def _member(item: Item, margin: str) -> Iterator[str]:
     yield f"{margin}{GLYPHS.get(item['status'], '…')} {heading(item['name'])}  {about}"
     if item["error"]:
         yield f"{margin}  failed: {one_line(item['error'], 600)}"
+
+
+def _what_for(item: Item) -> str:
+    """What a member was asked for, where its team calls that by a name: `analyst-critique`, `step:draft`."""
+    path = item["id"].removeprefix("r:").split("/")
+    span = re.sub(r"\.\d+$", "", path[-2] if len(path) > 1 else "")
+    return "" if span in ("", item["who"]) else one_line(span, 60)
 
 
 def _number(item: Item) -> str:
@@ -74,6 +105,8 @@ def _entry(item: Item) -> Iterator[str]:
     text = item["text"]
     match item["is"]:
         case "reply":
+            if what := _what_for(item):
+                yield f"({what})"
             if item["cached"]:
                 yield "cached: it was not asked for again"
             if item["status"] == "lost":
@@ -89,9 +122,8 @@ def _entry(item: Item) -> Iterator[str]:
         case "message":
             yield f"{item['who']} to {item['to']}: {one_line(text, 80)}"
         case "decision":
-            yield f"{item['what']}: {one_line(item['choice'])}" + (
-                f", since {one_line(text)}" if text else ""
-            )
+            since = one_line(text, 60 if item["what"] == "model" else 240)
+            yield f"{item['what']}: {one_line(item['choice'])}{since and f', since {since}'}"
         case "question":
             said = one_line(item["answer"] or ("none" if item["by"] else "not yet given"))
             late = ", since nobody answered in time" if item["by"] == "deadline" else ""

@@ -68,6 +68,8 @@ class RunAnswer(BaseModel):
     sources: Annotated[list[SourceQuoted], _short("label, kind, text")]
     cost: Annotated[Cost, _short("calls, tokens, usd (null: unknown; unpriced_calls come on top)", "object")]
     seconds: float
+    conflicts: list[str]
+    checks: list[str]
     notices: list[str]
     next: str
 
@@ -95,7 +97,7 @@ def run_answer(result: "Result", *, host: str = "") -> CallToolResult:
     answer = RunAnswer(
         status=result.status,
         answer=_clipped(result.answer, LONGEST_ANSWER),
-        error=" ".join(question.told() for question in result.questions) or result.error,
+        error=_clipped(_asked(result), LONGEST_ANSWER) or result.error,
         run_id=result.run_id,
         team=result.team,
         contributions=[
@@ -121,10 +123,17 @@ def run_answer(result: "Result", *, host: str = "") -> CallToolResult:
             reused_replies=usage.reused_replies,
         ),
         seconds=round(result.seconds, 2),
+        conflicts=[_clipped(str(found), LONGEST_PART) for found in result.conflicts[:20]],
+        checks=[_clipped(str(check), LONGEST_PART) for check in result.checks[:20]],
         notices=notices,
         next=_next_step(result),
     )
     return _both(_as_text(answer), answer)
+
+
+def _asked(result: "Result") -> str:
+    """What the run asks the user, whole: the host is told to show it."""
+    return "\n\n".join(question.told(whole=True) for question in result.questions)
 
 
 def memories(hits: "list[Hit]", *, withheld: int) -> CallToolResult:
@@ -180,6 +189,8 @@ def _next_step(result: "Result") -> str:
         case "cancelled" | "interrupted":
             return "Call again to start over."
         case "needs_input":
+            if not result.questions:
+                return f"Nothing is asked any more: `guildhall resume {result.run_id[:12]}` goes on with it."
             commands = " and ".join(question.command(result.run_id) for question in result.questions)
             return (
                 "Only the user can answer: show the question and this command for a terminal, where the run "
@@ -193,7 +204,8 @@ def _as_text(run: RunAnswer) -> str:
     """The answer, who gave it, and what it cost, for a reader."""
     from guildhall.view.clean import from_cache, money
 
-    answered = sum(part.status == "answered" for part in run.contributions)
+    names = dict.fromkeys(part.member for part in run.contributions)
+    answered = {part.member for part in run.contributions if part.status == "answered"}
     cost = run.cost
     parts = [
         f"{cost.calls} call{'s' * (cost.calls != 1)}",
@@ -203,7 +215,7 @@ def _as_text(run: RunAnswer) -> str:
         f"{run.seconds:.1f} s",
     ]
     numbers = ", ".join(filter(None, parts))
-    members = f"{answered} of {len(run.contributions)} members answered"
+    members = f"{len(answered)} of {len(names)} members answered"
     lines = [
         run.answer or f"No answer: {run.error or run.status}",
         "",
@@ -212,6 +224,8 @@ def _as_text(run: RunAnswer) -> str:
     for part in run.contributions:
         why = f" ({part.error})" if part.error else ""
         lines.append(f"- {part.member} on {part.model or 'no model'}: {part.status}{why}")
+    lines += [f"Contradiction: {found}" for found in run.conflicts]
+    lines += [f"Check: {check}" for check in run.checks]
     lines += [f"Note: {notice}" for notice in run.notices]
     lines += [run.next] * (run.status == "needs_input")
     return "\n".join(lines)

@@ -81,13 +81,14 @@ async def run_team(  # noqa: PLR0917  hosts pass arguments by name
     preference: Preferred = None,
     private: Private = False,
     pattern: Pattern = None,
+    continue_from: Annotated[str, Field(max_length=64, description="Id of a run to go on from.")] = "",
 ) -> Annotated[CallToolResult, RunAnswer]:
     """Have a team of specialists work on one task; returns their answer, who said what, sources
     and cost. Use it for work that gains from several views: research, review, decisions. Takes
     seconds to minutes. For one quick expert use ask_specialist."""
     return await _run(
         ctx,
-        lambda hall: partial(hall.run_team, pattern=pattern),
+        lambda hall: partial(hall.run_team, pattern=pattern, continue_from=continue_from or None),
         team,
         task,
         files=files,

@@ -12,7 +12,7 @@ GIST = 240
 """Characters of what is told in short."""
 _BEFORE = 0.75
 """The part of the window that decisions take at most which were made before the last question."""
-_SENTENCE = re.compile(r".+?(?:[.!?…]+[\"”’)\]]*(?=\s)|[。！？]|\n|\Z)\s*", re.DOTALL)  # noqa: RUF001  they end sentences
+_SENTENCE = re.compile(r".+?(?:(?<![.!?…])[.!?…]++[\"”’)\]]*+(?=\s)|[。！？]|\n|\Z)\s*", re.DOTALL)  # noqa: RUF001  they end sentences
 
 _Detail = Literal["all", "answer", "gist", "decisions"]
 

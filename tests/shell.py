@@ -22,7 +22,8 @@ HOSTILE = (
 )
 TASK = "Why was the harbour closed?"
 COMMANDS = [
-    ["run"], ["ask"], ["resume"], ["answer"], ["teams"], ["teams", "show"], ["specialists"], ["specialists", "show"],
+    ["run"], ["ask"], ["resume"], ["answer"], ["teams"], ["teams", "show"], ["specialists"],
+    ["specialists", "show"],
     ["runs"], ["runs", "show"], ["runs", "prune"], ["watch"], ["cancel"], ["recall"], ["remember"],
     ["doctor"], ["mcp"],
 ]  # fmt: skip

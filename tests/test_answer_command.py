@@ -22,13 +22,15 @@ PATIENCE = 20.0
 class Terminal:
     """The command on a terminal of its own: what it writes, and what is typed."""
 
-    def __init__(self, *args: str) -> None:
+    def __init__(self, *args: str, shell: bool = False) -> None:
+        """`shell` is where one waits for the command to end, and reads what comes then."""
         self._ours, theirs = pytest.importorskip("pty").openpty()
         environ = os.environ | {"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "guildhall", *args],
             stdin=theirs, stdout=theirs, stderr=theirs, env=environ, start_new_session=True,
         )  # fmt: skip
+        self._of_shell = os.dup(theirs) if shell else -1
         os.close(theirs)
         os.set_blocking(self._ours, False)
         self.said = ""
@@ -59,6 +61,20 @@ class Terminal:
         while self._read():
             assert time.monotonic() < give_up, self.said
         return self.process.wait(PATIENCE)
+
+    def left(self) -> str:
+        """What the shell gets for its next command once this one has ended."""
+        give_up = time.monotonic() + PATIENCE
+        while self.process.poll() is None:
+            assert time.monotonic() < give_up, self.said
+            self._read()
+        os.set_blocking(self._of_shell, False)
+        try:
+            return os.read(self._of_shell, 65536).decode()
+        except BlockingIOError:
+            return ""
+        finally:
+            os.close(self._of_shell)
 
     def _read(self) -> bool:
         """Whether the command may have more to say."""
@@ -100,7 +116,7 @@ def paused(*args: str) -> dict[str, Any]:
 def test_a_paused_run_says_how_it_is_answered_and_goes_on_from_there(board: FakeModels) -> None:
     result = guildhall("run", "line", "Shall we pay?", "--model", "m")
     assert result.exit_code == 1
-    assert "boss asks: Shall we pay?" in result.stderr
+    assert "boss asks: The team line asks you as boss. The task: Shall we pay?" in result.stderr
     command = result.stderr.partition("Answer with `guildhall ")[2].partition(" TEXT`")[0].split()
     calls = len(board.requests)
     text = done(*command, "We shall.")
@@ -145,10 +161,16 @@ def test_a_waiting_run_shows_its_question_to_whoever_looks(board: FakeModels) ->
     run = paused("line", "Shall we pay?", "--model", "m")
     watched = guildhall("watch", run["run_id"])
     assert watched.exit_code == 1
-    assert "boss asks: Shall we pay?" in watched.stderr
+    assert "boss asks: The team line asks you as boss. The task: Shall we pay?" in watched.stderr
     for output in (watched.output, guildhall("runs", "show", run["run_id"]).output):
         assert run["questions"][0]["id"] in output
         assert "\x1b]" not in output
+    asked = done("answer", run["run_id"][:6])
+    assert asked == done("answer", "")
+    assert asked in done("runs", "show", run["run_id"])
+    assert "  | Mind the price." in asked.splitlines()
+    assert f"  Answer with `guildhall answer {run['run_id'][:12]} {run['questions'][0]['id']} TEXT`." in asked
+    assert data("answer", "")["questions"] == run["questions"]
     assert "answer: not yet given" in done("runs", "show", run["run_id"])
     assert "needs_input" in done("runs")
     resumed = guildhall("resume", run["run_id"])
@@ -164,14 +186,40 @@ def test_at_a_terminal_the_picture_steps_aside_and_the_answer_is_typed(board: Fa
         terminal.until("the answer is empty")
         terminal.type("We shall.\n")
         assert terminal.ended() == 0
-    drawn, _, asked = terminal.said.partition("  | Shall we pay?")
+    drawn, _, asked = terminal.said.partition("\x1b[1mboss asks you")
     assert "reader" in drawn
-    assert drawn.rpartition("\x1b[?25h")[2].count("\n") == 1  # the picture is gone, and the cursor back
+    assert drawn.rpartition("\x1b[?25h")[2].count("\n") == 0  # the picture is gone, and the cursor back
     assert "\x1b]" not in terminal.said
     assert "\x1b[2J" not in terminal.said
     assert "We shall." in asked.rpartition("\x1b[?25h")[2]
 
 
+@pytest.mark.slow
+def test_what_is_pasted_is_one_answer_and_nothing_of_it_reaches_the_shell(board: FakeModels) -> None:
+    with Terminal("run", "line", "Shall we pay?", "--model", "m", shell=True) as terminal:
+        terminal.until("\n> ")
+        terminal.type("We shall,\n\nbut in May\nat the ")
+        terminal.until("An empty line ends the answer.")
+        terminal.type("earliest.\n\n")
+        assert terminal.left() == ""
+        assert terminal.ended() == 0
+    assert data("runs", "show")["answer"] == "We shall,\n\nbut in May\nat the earliest."
+
+
+@pytest.mark.slow
+def test_an_answer_of_several_lines_can_be_typed(board: FakeModels) -> None:
+    with Terminal("run", "line", "Shall we pay?", "--model", "m") as terminal:
+        terminal.until("\n> ")
+        terminal.type("We shall, \\\n")
+        terminal.until("An empty line ends the answer.")
+        terminal.type("but in May.\n")
+        terminal.until("but in May.")
+        terminal.type("\n")
+        assert terminal.ended() == 0
+    assert data("runs", "show")["answer"] == "We shall, \nbut in May."
+
+
+@pytest.mark.slow
 def test_what_was_typed_before_the_question_came_is_no_answer(board: FakeModels) -> None:
     def slow(body: Any, api: str) -> Says:
         time.sleep(0.2)  # in the server: while the model writes, the user types
@@ -188,6 +236,7 @@ def test_what_was_typed_before_the_question_came_is_no_answer(board: FakeModels)
     assert "By no means." not in done("runs", "show")
 
 
+@pytest.mark.slow
 def test_two_questions_come_one_after_the_other_and_ctrl_d_leaves_them_for_later(board: FakeModels) -> None:
     with Terminal("run", "two", "Shall we pay?", "--model", "m") as terminal:
         terminal.until("\n> ")
@@ -207,6 +256,7 @@ def test_two_questions_come_one_after_the_other_and_ctrl_d_leaves_them_for_later
     assert "I say so." in terminal.said
 
 
+@pytest.mark.slow
 def test_ctrl_c_at_the_question_ends_the_run_and_leaves_nothing_behind(board: FakeModels) -> None:
     with Terminal("run", "line", "Shall we pay?", "--model", "m") as terminal:
         terminal.until("\n> ")
@@ -216,6 +266,7 @@ def test_ctrl_c_at_the_question_ends_the_run_and_leaves_nothing_behind(board: Fa
     assert json.loads(guildhall("runs", "show", "--json").stdout)["status"] == "cancelled"
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_at_the_question_is_answered_later(board: FakeModels) -> None:
     with Terminal("run", "line", "Shall we pay?", "--model", "m") as terminal:
         terminal.until("\n> ")
@@ -227,6 +278,7 @@ def test_a_run_that_is_killed_at_the_question_is_answered_later(board: FakeModel
     assert len(board.requests) == calls
 
 
+@pytest.mark.slow
 def test_another_shell_answers_what_is_asked_at_a_terminal(board: FakeModels) -> None:
     with Terminal("run", "line", "Shall we pay?", "--model", "m") as terminal:
         terminal.until("\n> ")
@@ -247,7 +299,9 @@ def test_a_host_is_told_to_have_the_user_answer(board: FakeModels) -> None:
     result = call("run_team", team="line", task="Shall we pay?")
     found = structured(result)
     assert found["status"] == "needs_input"
-    assert "boss asks: Shall we pay?" in found["error"]
+    assert found["error"].startswith(
+        "boss asks: The team line asks you as boss.\n\nThe task:\n\nShall we pay?"
+    )
     assert f"`guildhall answer {found['run_id'][:12]} " in found["next"]
     assert "Do not answer it yourself" in text_of(result)
     assert "Shall we pay?" not in found["next"]

@@ -48,6 +48,21 @@ def test_who_has_subscribed_gets_of_the_letters_to_all_only_those_it_wants() -> 
     assert bus.post(letter("dan", "ann"), "law").receivers == ("ann",)
 
 
+def test_what_is_private_is_not_given_to_who_may_not_see_it_and_who_asks_is_told() -> None:
+    bus = Bus(NAMES, untrusted=["bob"])
+    posted = bus.post(letter("ann", TO_ALL, private=True, requires_response=True))
+    assert (posted.receivers, posted.gone, posted.barred) == (("cid",), (), ("bob",))
+    assert bus.waits() == {"ann": ("cid",)}
+    (told,) = bus.read("ann").letters
+    assert (told.sender, told.type, told.private) == ("bob", "error", False)
+    assert bus.post(letter("ann", "bob")).receivers == ("bob",)
+
+
+def test_a_letter_can_be_of_another_kind_than_its_type() -> None:
+    bus = Bus(NAMES, {"bob": ["error"], "cid": ["info"]})
+    assert bus.post(letter("ann", TO_ALL, type="info"), kind="error").receivers == ("bob",)
+
+
 def test_what_is_past_its_deadline_is_not_read_and_whoever_waits_for_it_is_told() -> None:
     bus = Bus(NAMES)
     late = bus.post(letter("ann", "bob", "hurry", deadline=10.0, requires_response=True)).letter

@@ -1,5 +1,6 @@
 """What a team's answer has to keep before it leaves: it is checked, revised once, and then said not to."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -144,7 +145,8 @@ async def test_a_failing_answer_is_revised_once_by_who_made_it_with_all_it_was_m
         assert words in asked
     assert checks(books) == [("quality", "not passed"), ("quality", "passed")]
     assert [one.path for one in books.of(Started)] == [
-        "team", "team/ann", "team/bob", "team/chair", "team/critic", "team/chair.2", "team/critic.2",
+        "team", "team/ann", "team/bob", "team/chair", "team/checks/critic", "team/checks/chair",
+        "team/checks/critic.2",
     ]  # fmt: skip
     assert state.notices == ["1 of 2 members answered; no answer from bob"]
 
@@ -233,6 +235,26 @@ async def test_a_revision_that_fails_leaves_the_answer_that_was_paid_for() -> No
         "the answer of team could not be revised: out of ideas",
         "the answer of team did not pass: quality: scored 0.40, and 0.7 is needed: no price",
     ]
+
+
+async def test_a_reviser_that_raises_anything_and_a_judge_that_cancels_itself_cost_no_answer() -> None:
+    class Breaks(StubMember):
+        async def run(self, message: Message, run: Run) -> Message:
+            if self.calls:
+                raise RuntimeError("socket closed")
+            return await super().run(message, run)
+
+    state = RunState("r" * 32)
+    team = team_of(StubMember("ann"), chair=Breaks("chair", "v1"), check=Quality(says("critic", BAD)))
+    assert (await given(team, "How much?", state=state)).text == "v1"
+    assert state.notices[0] == "the answer of team could not be revised: RuntimeError: socket closed"
+
+    class Leaves(StubMember):
+        async def run(self, message: Message, run: Run) -> Message:
+            raise asyncio.CancelledError
+
+    team = team_of(StubMember("ann"), check=Quality(Leaves("critic")))
+    assert (await given(team, "How much?")).text == "## ann\n\ndone"
 
 
 async def test_a_budget_that_ends_before_the_check_keeps_the_answer() -> None:

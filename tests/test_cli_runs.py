@@ -57,6 +57,7 @@ def test_a_run_of_another_process_can_be_watched_and_cancelled(server: FakeModel
     assert done("cancel", run) == f"Run {run[:12]} had ended: cancelled.\n"
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_watching_and_not_the_run(server: FakeModels) -> None:
     process = started("run", "duo", TASK, "--model", "openai-compatible:m/hang")
     server.wait_for(lambda models: models.in_flight == 2, 30)

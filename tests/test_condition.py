@@ -1,5 +1,6 @@
 """Conditions compare what steps have answered, and can do nothing else."""
 
+import re
 from collections.abc import Mapping
 
 import pytest
@@ -8,7 +9,9 @@ from hypothesis import strategies as st
 
 from guildhall.agents.kinds import Choice, Review, Score
 from guildhall.agents.message import Message
+from guildhall.agents.patterns import Graph, Step
 from guildhall.agents.patterns.condition import LONGEST, check_places, condition
+from guildhall.agents.testing import StubMember
 from guildhall.errors import UserError
 
 DONE: Mapping[str, Message] = {
@@ -127,3 +130,23 @@ def test_any_text_is_a_condition_or_refused(text: str) -> None:
         return
     assert made.holds(DONE) in (True, False)
     assert made.holds({}) in (True, False)
+
+
+@pytest.mark.parametrize(
+    ("when", "words"),
+    [
+        ("rate.score < '0.5'", "rate.score, which is a number, with a text"),
+        ("rate.text > 0.5", "rate.text, which is a text, with a number"),
+        ("true == rate.score", "rate.score, which is a number, with true or false"),
+        ("rate.answered == 'yes'", "rate.answered, which is true or false, with a text"),
+        ("sort.choice == 'bgu'", "sort.choice can be bug, idea, and never 'bgu'"),
+    ],
+)
+def test_a_condition_that_can_never_hold_is_refused(when: str, words: str) -> None:
+    steps = [
+        Step("rate", "ann", "x", output=Score),
+        Step("sort", "ann", "x", choices=("bug", "idea")),
+        Step("last", "ann", "x", ("rate", "sort"), when=when),
+    ]
+    with pytest.raises(UserError, match=re.escape(words)):
+        Graph("team", [StubMember("ann")], steps)

@@ -1,7 +1,8 @@
 """Contradictions between members are recorded with both sides, defended, resolved by a rule, and shown."""
 
 import re
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping
 
 import pytest
 from asking import Person
@@ -9,9 +10,10 @@ from support import Books, given
 
 from guildhall.agents import Agent, Budget, Hall, Member, Message, Parallel, Quote, Run
 from guildhall.agents.budget import Meter
+from guildhall.agents.contradiction import between_claims, contradictions
 from guildhall.agents.event import Decided
 from guildhall.agents.kinds import Challenge, Claim, Conflict, Conflicts, Contribution, Kind, Side, Verdict
-from guildhall.agents.patterns import Settlement, Supervised
+from guildhall.agents.patterns import Settlement, Supervised, disagreement
 from guildhall.agents.patterns.conflicts import MOST
 from guildhall.agents.rules import Rules
 from guildhall.agents.state import RunState
@@ -224,7 +226,8 @@ async def test_a_checker_that_names_nobody_of_the_team_is_told_so() -> None:
     team = Supervised(Parallel("team", members_of_two()), Rules(), Settlement(checker=checker))
     await given(team, "When?", state=RunState("r" * 32, sinks=[books]))
     assert "there is no 'zoe'" in asked_of(checker, 1)
-    assert conflicts(books) == []
+    [by_rule] = conflicts(books)  # what the checker does not see, the rule does
+    assert {side["who"] for side in by_rule.data["sides"]} == {"ann", "bob"}
 
 
 async def test_a_side_or_a_judge_that_fails_is_named_and_costs_no_answer() -> None:
@@ -300,3 +303,53 @@ def test_a_settlement_that_cannot_work_is_refused(make: Callable[[], object], wo
 async def test_nobody_there_pauses_the_run() -> None:
     with pytest.raises(NeedsInput):
         await settled(members_of_two(), Settlement("human", defend=False))
+
+
+@pytest.mark.slow
+async def test_many_findings_are_compared_beside_everybody_else_s_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    threads = list[int]()
+
+    def compared(answers: Mapping[str, str]) -> list[Conflict]:
+        threads.append(threading.get_ident())
+        return contradictions(answers)
+
+    monkeypatch.setattr(disagreement, "contradictions", compared)
+    members = [StubMember(f"m{n}", f"The price of the pump is {n * 3 + 7} dollars.") for n in range(300)]
+    answer = await given(Parallel("team", members), "What is it?")
+    assert len(threads) == 1
+    assert threads[0] != threading.get_ident()
+    assert "m9 says: The price of the pump is 34 dollars.; and 290 more. This is not resolved." in answer.text
+
+
+async def test_claims_that_are_many_are_compared_there_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = list[int]()
+
+    def compared(claims: Mapping[str, tuple[Claim, ...]]) -> list[Conflict]:
+        threads.append(threading.get_ident())
+        return between_claims(claims)
+
+    monkeypatch.setattr(disagreement, "between_claims", compared)
+    whole = Contribution(answer="Yes.", reasons=(), sources=(), open_points=(), confidence=0.5, claims=())
+    answers = [
+        Message(
+            sender=f"m{n}", type="response", text="Yes.",
+            data=whole.model_copy(update={"claims": (Claim(about="price", says=f"{n + 5} EUR"),)}),
+        )
+        for n in range(300)
+    ]  # fmt: skip
+    [conflict] = await disagreement.found_by_rule(answers)
+    assert len(conflict.sides) == 300
+    assert threads != [threading.get_ident()]
+
+
+async def test_where_there_may_be_more_contradictions_than_are_told_that_is_said() -> None:
+    said = " ".join(f"The {kind} {part} of the pump weighs 5 kg." for kind in KINDS for part in KINDS)
+    state = RunState("r" * 32)
+    team = Parallel("team", [StubMember("ann", said), StubMember("bob", said.replace("5 kg", "7 kg"))])
+    await given(team, "What?", state=state)
+    assert state.notices == ["there may be more contradictions than the 100 that were looked for"]
+
+
+KINDS = "red green blue steel copper iron wooden round square inner outer upper".split()

@@ -71,8 +71,7 @@ async def test_workers_who_agree_are_not_said_to_contradict_each_other(sample: S
 async def test_two_teams_that_contradict_each_other_are_told_apart(sample: Sample) -> None:
     """Though the same name sums up in both."""
     office = Office(instead=lambda call: accepts_all(call) or said(call, {}))
-    sides = {name: parallel(Office(instead=lambda call, says=text: summed_up(call, says)), name)
-             for name, text in SAYS.items()}  # fmt: skip
+    sides = {name: parallel(summing_up(text), name) for name, text in SAYS.items()}
     outcome = await worked(sample.of(sample.agents(office.model) | sides), sample.message, office)
     assert any({*said_by(one)} == {*SAYS.values()} for one in conflicts(outcome))
 
@@ -81,10 +80,13 @@ def parallel(office: Office, name: str) -> Member:
     return next(sample for sample in EVERY if str(sample) == "parallel").team(office.model, name)
 
 
-def summed_up(call: Call, says: str) -> str | None:
-    if call.who != HEAD:
-        return "Somebody may know."
-    return json.dumps({"answer": says, "letters": []}) if call.kind == "Post" else says
+def summing_up(says: str) -> Office:
+    def said(call: Call) -> str:
+        if call.who != HEAD:
+            return "Somebody may know."
+        return json.dumps({"answer": says, "letters": []}) if call.kind == "Post" else says
+
+    return Office(instead=said)
 
 
 def said_by(conflict: Decided) -> list[str]:

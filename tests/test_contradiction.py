@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from ended import ended
 
-from guildhall.agents.contradiction import between_claims, contradictions, joined_by
+from guildhall.agents.contradiction import MOST_FOUND, between_claims, contradictions, joined_by
 from guildhall.agents.kinds import Claim, Conflict
 from guildhall.agents.quantities import measured
 
@@ -158,3 +159,36 @@ def test_amounts_are_read_with_their_units_and_bounds(text: str, unit: str, low:
 )
 def test_a_number_that_names_something_is_no_amount(text: str) -> None:
     assert measured(text).quantities == ()
+
+
+@pytest.mark.slow
+def test_a_thousand_findings_are_compared() -> None:
+    program = """
+from guildhall.agents.contradiction import between_claims, contradictions
+from guildhall.agents.kinds import Claim
+
+def sides(found):
+    return sorted((len(one.sides) for one in found), reverse=True)[:3]
+
+text = "In part {0} the price of item {0} was {1} dollars in 20{2}. " * 12
+other = {f"part {n}": text.format(n, n * 3, 10 + n % 90) for n in range(1_000)}
+print(len(contradictions(other)))
+same = {f"part {n}": f"The price of the pump is {n * 3 + 7} dollars." for n in range(1_000)}
+print(sides(contradictions(same))[0] > 990)
+apart = {**other, "part 7": "Delivery takes 30 days after the order.",
+         "part 993": "Delivery takes 45 days after the order."}
+print([[side.who for side in one.sides] for one in contradictions(apart)])
+claims = {f"part {n}": [Claim(about=f"price of item {n}", says="5 EUR"), Claim(about="notice period",
+          says=f"{30 + n % 2} days")] for n in range(1_000)}
+print(sides(between_claims(claims)))
+"""
+    assert ended(program).splitlines() == ["0", "True", "[['part 7', 'part 993']]", "[1000]"]
+
+
+def test_of_very_many_contradictions_some_are_told() -> None:
+    one = " ".join(f"The pump number {n} of the {place} weighs 5 kg." for n in range(15) for place in PLACES)
+    found = contradictions({"ann": one, "bob": one.replace("5 kg", "7 kg")})
+    assert len(found) == MOST_FOUND
+
+
+PLACES = "hall tower gate roof fence belt crane tank".split()

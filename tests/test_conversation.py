@@ -1,6 +1,7 @@
 """A conversation is kept within its tokens: the newest whole, the oldest in short, decisions always."""
 
 import pytest
+from ended import ended
 
 from guildhall.agents.tokens import estimate
 from guildhall.memory.conversation import Turn, window
@@ -62,3 +63,13 @@ def test_the_newest_answer_is_cut_at_a_sentence_where_it_alone_is_too_long() -> 
     told, _, note = text.partition("\n[left out: about ")
     assert told.endswith(".")
     assert note.endswith("tokens behind this]")
+
+
+def test_an_answer_without_sentences_is_cut_however_long_it_is() -> None:
+    program = """
+from guildhall.agents.tokens import estimate
+from guildhall.memory.conversation import Turn, window
+for answer in ("." * 400_000 + "x", "?!" * 200_000 + "x", "." + '"' * 400_000 + "x"):
+    print(estimate(window([Turn("Why?", answer)], 1_000, count=estimate)) <= 1_000)
+"""
+    assert ended(program).split() == ["True"] * 3

@@ -142,6 +142,13 @@ async def test_a_synthesis_is_the_answer_where_no_proposal_holds_alone() -> None
     assert decided(books, "verdict").choice == "a synthesis"
 
 
+async def test_labels_in_a_synthesis_get_names_and_other_words_do_not() -> None:
+    written = "Take the date of proposal B. This proposal a priori has none, as proposal Z."
+    answer, _, _ = await held(Debate("team", three(), StubMember("judge", verdict("", written))))
+    named = "Take the date of proposal B (bob). This proposal a priori has none, as proposal Z."
+    assert answer.text.startswith(named)
+
+
 async def test_a_shared_answer_ends_the_debate_only_once_somebody_has_tried_to_refute_it() -> None:
     members = [Debater(name, "It is 42.") for name in ("ann", "bob", "cid")]
     judge = StubMember("judge", verdict())
@@ -237,7 +244,7 @@ async def test_a_verdict_on_what_was_never_proposed_is_none() -> None:
 
     _, books, state = await held(Debate("team", three(), Judge("judge")))
     assert decided(books, "verdict").data["by"] == ""
-    assert "judge gave no valid Verdict" in state.notices[0]
+    assert "judge gave no Verdict" in state.notices[0]
 
 
 async def test_a_verdict_that_cannot_be_read_goes_back_to_the_judge_s_model() -> None:

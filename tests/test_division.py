@@ -4,7 +4,9 @@ import pytest
 from reading import Reading, document, labels, material, worked_on
 
 from guildhall.agents import Agent, Attachment, Message, Quote
+from guildhall.agents.conduct import sources_of
 from guildhall.agents.patterns import Map
+from guildhall.agents.state import RunState
 from guildhall.agents.testing import StubMember
 from guildhall.agents.tokens import estimate
 from guildhall.errors import Failure
@@ -16,7 +18,7 @@ async def test_a_part_is_shown_the_headings_above_it_with_their_own_lines() -> N
     await worked_on(Map("readers", [ann], StubMember("chair"), part=3_000), material(text))
     assert labels(ann)[0] == ["a.md:1"]
     assert all(shown[0] == "a.md:1" and len(shown) == 2 for shown in labels(ann)[1:])
-    assert ann.messages[1].quotes[0].text == "# The contract"
+    assert ann.messages[1].quotes[1].text == "# The contract"
 
 
 async def test_short_documents_share_a_part_and_what_is_said_of_all_goes_to_all() -> None:
@@ -58,3 +60,22 @@ async def test_instructions_that_fill_the_window_are_refused_with_what_to_do() -
     ann = Agent("ann", "Read. " * 2_000, [Reading()])
     with pytest.raises(Failure, match=r"of the 2,000 tokens .* give a larger window"):
         await worked_on(Map("m", [ann], StubMember("c"), window=2_000), material(document(9_000, 3)[0]))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "The price is 4711 dollars. [log.txt:1]",
+        "- The start is dull [log.txt:1]. The price is 4711 dollars. [log.txt:1]",
+        "It is dear [a.md:7]: The price is 4711 dollars. [log.txt:1]",
+    ],
+)
+async def test_a_citation_of_a_long_line_that_was_cut_leads_to_the_part_where_it_stands(answer: str) -> None:
+    line = "x " * 30_000 + "The price is 4711 dollars. " + "y " * 30_000
+    message = Message(text="What is it?", quotes=(Quote(label="log.txt", kind="document", text=line),))
+    ann, state = Agent("ann", "Read.", [Reading()]), RunState("r" * 32)
+    await worked_on(Map("readers", [ann], ann, window=8_000), message, state=state)
+    assert len(state.shown["log.txt"]) > 3
+    assert [source.text for source in sources_of(answer, state)] == ["The price is 4711 dollars."]
+    [source] = sources_of("It costs a lot. [log.txt:1]", state)
+    assert source.text.startswith("x x x")

@@ -70,6 +70,7 @@ async def test_a_view_takes_back_the_text_of_an_attempt_that_was_lost(server: Fa
     assert result.answer == "omega omega"
 
 
+@pytest.mark.slow
 def test_a_terminal_takes_back_the_text_of_an_attempt_that_was_lost(server: FakeModels) -> None:
     go_on = threading.Event()
     server.reply, server.pace = alpha_then_omega(go_on), 0.2

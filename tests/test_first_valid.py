@@ -9,9 +9,11 @@ from support import Books, Waiting, given
 
 from guildhall.agents import Agent, Hall, Message, Pipeline, Run
 from guildhall.agents.event import Decided, Finished, Lost
+from guildhall.agents.kinds import Contribution
 from guildhall.agents.models.base import Model
 from guildhall.agents.patterns import FirstValid
 from guildhall.agents.patterns.checks import Acceptance
+from guildhall.agents.rules import Ruled, Rules
 from guildhall.agents.state import RunState
 from guildhall.agents.testing import ScriptedModel, StubMember
 from guildhall.errors import Failure, NeedsInput, TooFew, UserError
@@ -144,3 +146,14 @@ async def test_before_there_is_a_winner_a_resumed_run_goes_on_with_all(home: Pat
 def test_two_members_of_one_name_are_refused() -> None:
     with pytest.raises(UserError, match="several members called ann"):
         FirstValid("team", [StubMember("ann"), StubMember("ann")])
+
+
+async def test_candidates_are_asked_for_contributions_where_the_team_wants_these() -> None:
+    given_by_ann = Contribution(
+        answer="in 1848", reasons=(), sources=(), open_points=(), confidence=1.0, claims=()
+    ).model_dump_json()
+    model = ScriptedModel(given_by_ann)
+    team = FirstValid("team", [Agent("ann", "Answers.", [model])], has_a_date)
+    answer = await given(Ruled(team, Rules(typed=True)), "When?")
+    assert "in 1848" in answer.text
+    assert [request.output and request.output["title"] for request in model.requests] == ["Contribution"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -9,10 +10,11 @@ import pytest
 from fake_models import FakeModels
 from shell import TASK, data, guildhall
 
-from guildhall.agents import Agent, Hall, Message, Run
+from guildhall.agents import Agent, Hall, Message, Run, follow_up
 from guildhall.agents.message import Quote
 from guildhall.agents.patterns import Parallel
 from guildhall.agents.testing import ScriptedModel, StubMember
+from guildhall.agents.tokens import estimate
 from guildhall.errors import Failure, NameUnknown, RunRefused, UserError
 
 
@@ -49,6 +51,15 @@ async def test_a_follow_up_of_a_follow_up_knows_the_whole_conversation(home: Pat
     [quote] = conversation(member)
     assert quote.text.count("Yes.") == 2
     assert quote.text.index("Question 1: First?") < quote.text.index("Question 2: Second?")
+
+
+async def test_nothing_for_an_id_means_the_newest_run(home: Path) -> None:
+    member = StubMember("expert", "Yes.")
+    async with Hall.open() as hall:
+        first = await hall.run_team(member, "First?")
+        await hall.run_team(member, "Second?", continue_from="")
+    [quote] = conversation(member)
+    assert quote.label == f"run:{first.run_id[:8]}"
 
 
 async def test_a_run_that_is_not_known_or_has_no_answer_cannot_be_continued(home: Path) -> None:
@@ -185,3 +196,20 @@ def test_a_notebook_names_the_run_to_continue() -> None:
 
     given = parsed(TeamMagics.team, "research --continue 1f3a9c02")
     assert _options(given)["continue_from"] == "1f3a9c02"
+
+
+async def test_what_was_said_before_is_shortened_beside_everybody_else_s_work(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = set[int]()
+
+    def counting(text: str) -> int:
+        threads.add(threading.get_ident())
+        return estimate(text)
+
+    monkeypatch.setattr(follow_up, "estimate", counting)
+    async with Hall.open() as hall:
+        first = await hall.run_team(StubMember("expert", "Yes. " * 9_000), "First?")
+        await hall.run_team(StubMember("expert"), "Why?", continue_from=first.run_id)
+    assert threads
+    assert threading.get_ident() not in threads

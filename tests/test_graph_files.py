@@ -79,7 +79,7 @@ def test_a_file_lays_out_a_graph_with_all_that_a_step_can_have() -> None:
         ([{"needs": ["s9"]}], "step 's0' needs s9; there are: s0"),
         ([{"id": "a"}, {"id": "a"}], "several steps are called a; rename one"),
         ([{}] * 501, "at most 500 items"),
-        ([], "at least 1 item"),
+        ([], "it is empty; name one or more"),
         ([{"member": "eve"}], "step 's0' is for 'eve'; the members are ann, bob"),
         ([{"id": "S0"}], "steps.0.id: a name has 1 to 64 of the characters a-z"),
         ([{"task": " "}], "steps.0.task: it is empty"),
@@ -152,7 +152,7 @@ def test_a_way_back_that_leads_nowhere_is_refused(repeat: object, said: str) -> 
         ("steps: {one: two}", ":6: steps: write a list such as [one, two]"),
         ("steps: [draft]", ":6: steps.0: write keys with their values"),
         (f"{steps({})}\njudge: critic", ":7: "),
-        (f"{steps({})}\nneed: 2", ":7: need: 2 answers of 1 last steps; at most 1"),
+        (f"{steps({})}\nneed: 2", ":7: need: 2 answers of 1 steps that count; at most 1"),
         ("pattern: pipeline\nsteps: []", "pattern"),
     ],
 )

@@ -182,6 +182,7 @@ def several(examples: int) -> settings:
 
 @several(60)
 @given(cases())
+@pytest.mark.slow
 def test_every_step_is_answered_at_most_once_a_round_and_after_what_it_needs(case: Case) -> None:
     trial = run(case)
     check(case, trial)
@@ -194,6 +195,7 @@ def test_every_step_is_answered_at_most_once_a_round_and_after_what_it_needs(cas
 
 @several(40)
 @given(cases(), st.integers(1, 30))
+@pytest.mark.slow
 def test_no_budget_is_ever_exceeded(case: Case, calls: int) -> None:
     trial = run(case, budget=Budget(calls=calls, tokens=calls * 400))
     check(case, trial)

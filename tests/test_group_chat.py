@@ -1,5 +1,7 @@
 """One conversation: who speaks next, what each hears, and how it ends."""
 
+import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -256,3 +258,52 @@ def test_a_team_file_that_cannot_work_is_refused() -> None:
     for lines, words in (("rounds: 0", "rounds"), ("moderator: ann", "ann moderates"), ("turns: 3", "turns")):
         with pytest.raises(FileError, match=words):
             read_team(FILE.format(lines).encode())
+
+
+async def test_who_has_failed_twice_is_offered_no_more() -> None:
+    bad, good = StubMember("bad", RuntimeError("down")), StubMember("good", "I say so")
+    other = StubMember("other", "So do I")
+
+    class Stubborn(StubMember):
+        async def run(self, message: Message, run: Run) -> Message:
+            names = [quote.label for quote in message.quotes if quote.kind == "specialist"]
+            self.messages.append(message)
+            speaker = Speaker(speaker="bad" if "bad" in names else names[0], reason="so")
+            return run.answer(message, speaker.said(), data=speaker)
+
+    await given(GroupChat("team", [bad, good, other], Stubborn("chair", ""), rounds=9), "Go.")
+    assert (bad.calls, good.calls + other.calls) == (2, 7)
+
+
+async def test_where_one_is_left_who_has_just_spoken_it_ends() -> None:
+    ann, bob = Says("ann", *(f"a{n}" for n in range(9))), StubMember("bob", RuntimeError("down"))
+    run, books = state()
+    answer = await given(GroupChat("team", [ann, bob], rounds=9), "Go.", state=run)
+    assert (answer.text, ann.calls, bob.calls) == ("a2", 3, 2)
+    assert books.of(Decided)[-1].reason == "nobody else can speak"
+
+
+class Moderates(StubMember):
+    """A moderator of the user's own that goes wrong."""
+
+    async def run(self, message: Message, run: Run) -> Message:
+        if self.answer == "cancels":
+            raise asyncio.CancelledError
+        nobody = Speaker(speaker="zoe", reason="so")
+        return run.answer(message, nobody.said(), data=nobody)
+
+
+@pytest.mark.parametrize("wrong", ["cancels", "names nobody there"])
+async def test_where_the_moderator_goes_wrong_the_chat_goes_on_by_rule(wrong: str) -> None:
+    run, books = state()
+    team = GroupChat("team", [Says("ann", "a1"), Says("bob", "b1")], Moderates("chair", wrong), rounds=2)
+    team = replace(team, synthesizer=StubMember("end", "in sum"))
+    assert (await given(team, "Well?", state=run)).text == "in sum"
+    assert speakers(books) == ["team/chair", "team/ann", "team/chair.2", "team/bob", "team/end"]
+    assert any("chair could not say who is next" in notice for notice in run.notices)
+
+
+@pytest.mark.parametrize(("chair", "most"), [(None, 9), (StubMember("chair"), 8)])
+def test_the_rounds_are_shared_by_all(chair: StubMember | None, most: int) -> None:
+    team = GroupChat("team", [StubMember("ann"), StubMember("bob")], chair, rounds=8)
+    assert {part.among for part in team.parts if part.role == "member"} == {most}

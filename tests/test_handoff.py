@@ -116,6 +116,66 @@ async def test_it_may_come_back_with_something_new() -> None:
     assert [choice for choice, _ in handoffs(books)] == ["bob", "ann"]
 
 
+@pytest.mark.parametrize(
+    "found",
+    ["It is 42.", "No.", "-3", "✓", "The number of parcels on 3 May, which you need for the invoice, is 4.2"],
+)
+async def test_what_is_short_or_a_number_can_be_new(found: str) -> None:
+    asks = "I need the number of parcels on 3 May for the invoice, 4 or 2"
+    ann = agent("ann", passing(asks, "bob", "he counts"), passing("The invoice."))
+    bob = agent("bob", passing(found, "ann", "you asked"))
+    answer = await given(Handoff("team", [ann, bob]), "Write the invoice, which is 3", state=state()[0])
+    assert answer.text == "The invoice."
+
+
+async def test_an_answer_without_a_word_is_none() -> None:
+    ann = agent("ann", passing("a", "bob", "so"), "done")
+    bob = agent("bob", passing(" "))
+    run, _ = state()
+    assert (await given(Handoff("team", [ann, bob]), "Well?", state=run)).text == "done"
+    assert run.notices == ["bob has failed: it has given no answer"]
+
+
+async def test_who_passes_to_nobody_keeps_it_and_answers() -> None:
+    class Wild(StubMember):
+        async def run(self, message: Message, run: Run) -> Message:
+            answer = await super().run(message, run)
+            told = Passing(answer="so far", to="zoe", reason="why not")
+            return answer if self.calls > 1 else run.answer(message, told.said(), data=told)
+
+    ann, bob = Wild("ann", "the end"), StubMember("bob")
+    run, books = state()
+    assert (await given(Handoff("team", [ann, bob]), "Well?", state=run)).text == "the end"
+    assert handoffs(books) == [("stays", "there is no 'zoe' to whom it could pass")]
+    assert (ann.messages[1].quotes[-1].text, bob.calls) == ("so far\n\nTo zoe: why not", 0)
+
+
+async def test_where_the_first_fails_it_goes_on_to_the_next_who_may_have_it() -> None:
+    members: list[Member] = [StubMember(name, Failure("tired")) for name in ("ann", "cid")]
+    bob, dan = StubMember("bob", "never"), agent("dan", passing("fine"))
+    run, books = state()
+    may_pass = {"ann": ["cid"], "cid": ["dan"], "dan": ["bob"]}
+    answer = await given(Handoff("team", [*members, bob, dan], may_pass=may_pass), "Well?", state=run)
+    assert (answer.text, bob.calls) == ("fine", 0)
+    assert handoffs(books) == [
+        ("cid", "it goes on, because ann has failed: tired"),
+        ("dan", "it goes on, because cid has failed: tired"),
+    ]
+
+
+async def test_however_it_goes_they_are_given_no_more_together_than_they_say() -> None:
+    members = [
+        agent("ann", passing("one", "bob", "so"), Failure("ill")),
+        agent("bob", passing("two", "cid", "so"), Failure("ill")),
+        agent("cid", Failure("ill")),
+    ]
+    team = Handoff("team", members, passes=2)
+    run, books = state()
+    with pytest.raises(Failure, match="ill"):
+        await given(team, "Well?", state=run)
+    assert {part.among for part in team.parts} == {len(books.of(Started)) - 1} == {5}
+
+
 async def test_it_comes_back_from_who_fails_and_that_one_is_offered_no_more() -> None:
     ann = agent("ann", passing("a", "bob", "his field"), passing("more", "cid", "hers then"))
     cid = agent("cid", passing("done"))

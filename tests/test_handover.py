@@ -197,3 +197,22 @@ async def test_a_hand_over_that_cannot_be_is_refused_with_its_line(
         with pytest.raises(FileError, match=words) as refused:
             await hall.run_team("duo", "Well?")
     assert refused.value.line == 6
+
+
+@pytest.mark.parametrize("tokens", [40, 60, 100, 149, 150])
+def test_of_an_answer_with_few_tokens_at_least_its_beginning_is_handed_over(tokens: int) -> None:
+    text = "\n\n".join(f"The value of item {n} is {n * 7}, says [doc:{n}]." for n in range(12))
+    [one] = shortened([Message(text=text)], tokens)
+    assert one.answer.text.startswith("The value of item 0 is 0")
+    assert estimate(one.answer.text) <= tokens
+    assert "[left out: " in one.answer.text
+
+
+async def test_members_who_share_few_tokens_all_keep_their_first_sentence() -> None:
+    chair = StubMember("chair")
+    more = "\n\n".join(f"The value of item {n} is {n * 7}, which matters a lot here." for n in range(12))
+    members = [StubMember(name, f"{name} is for it. So it is.\n\n{more}") for name in "abcde"]
+    await given(Ruled(Parallel("team", members, chair), Rules(tokens=600)), "Well?")
+    quotes = handed(chair.messages[0].quotes)
+    assert [quotes[name].startswith(f"{name} is for it.") for name in "abcde"] == [True] * 5
+    assert sum(map(estimate, quotes.values())) <= 600

@@ -157,7 +157,13 @@ async def test_a_failed_step_is_planned_anew_once_and_what_is_done_is_kept() -> 
     assert "- draft (bad, after facts): Do draft." in next(q.text for q in asked.quotes if q.label == "plan")
     again = decided(books, "plan")[1]
     assert again.reason == "after draft: tired; edit: not taken, because draft has failed"
-    assert state.notices == ["boss has planned anew what was left to do, since there was no draft, edit"]
+    [notice] = state.notices
+    assert notice == (
+        "boss has planned anew what was left to do, "
+        "after draft: tired; edit: not taken, because draft has failed"
+    )
+    remarks = [quote.text for quote in model.integrated[0].turns[1].quotes if quote.kind == "remark"]
+    assert remarks == ["tired", "not taken, because draft has failed"]
     [plan_shown] = [quote.text for quote in model.integrated[0].turns[1].quotes if quote.label == "plan"]
     assert [line.split(":")[0] for line in plan_shown.splitlines()] == [
         "- facts (ann)", "- draft (bob, after facts)", "- edit (bob, after draft)",

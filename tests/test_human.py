@@ -3,29 +3,17 @@
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 from asking import Person
-from pydantic import BaseModel
 from support import Books, Waiting, given
 
 from guildhall.agents import Agent, Budget, Hall, Member, Message, Pipeline, Quote, Run
 from guildhall.agents.budget import Meter
 from guildhall.agents.event import Answered, Finished
 from guildhall.agents.kinds import (
-    Ballot,
-    Challenge,
-    Choice,
-    Contribution,
-    Findings,
-    Passing,
-    Post,
     Review,
-    Route,
     Score,
-    Speaker,
-    Verdict,
     Wanted,
 )
 from guildhall.agents.pattern_specs import PATTERNS
@@ -34,10 +22,6 @@ from guildhall.agents.patterns.checks import Acceptance
 from guildhall.agents.state import RunState
 from guildhall.agents.testing import ScriptedModel, StubMember
 from guildhall.errors import Failure, FileError, NeedsInput, UserError
-
-
-class Sum(BaseModel):
-    total: int
 
 
 async def asked_for(wanted: Wanted | None, *answers: str, who: Human | None = None) -> tuple[Message, Person]:
@@ -56,66 +40,28 @@ async def test_the_user_sees_the_task_and_who_said_what_and_the_answer_is_the_me
     async with Hall.open() as hall:
         result = await hall.run_team(team, "Is it good?", human=person, sinks=[books])
     shown = person.asked[0].text
-    assert shown.startswith("Is it good?\n\nThink of the price.")
-    assert "- ann: First line. > Answer yes to all." in shown.splitlines()
+    assert shown.startswith("The team line asks you as boss.\n\nThe task:\n\nIs it good?\n\nBear in mind:")
+    assert "ann:\n> First line.\n> > Answer yes to all." in shown  # nothing in it looks like the question
     assert {part.member: part.text for part in result.contributions}["boss"] == "It is fine."
     [answered] = books.of(Answered)
     assert [end.sources for end in books.of(Finished) if end.who == "boss"] == [(answered.id,)]
     assert result.answer == "done"
 
 
-@pytest.mark.parametrize(
-    ("kind", "said", "expected"),
-    [
-        (Review, "yes", {"accepted": True}),
-        (Review, "No: the date is wrong.", {"accepted": False, "reason": "the date is wrong."}),
-        (Review, "yes, but mend the date", {"accepted": False, "reason": "yes, but mend the date"}),
-        (Review, "The date is wrong.", {"accepted": False, "reason": "The date is wrong."}),
-        (Challenge, "no", {"refuted": False}),
-        (Challenge, "No evidence is given.", {"refuted": True, "reason": "No evidence is given."}),
-        (Score, "0.7", {"score": 0.7}),
-        (Score, "80 % too long", {"score": 0.8, "reason": "too long"}),
-        (Score, "7/10", {"score": 0.7}),
-        (Choice, "bob", {"choice": "bob"}),
-        (Verdict, "a", {"winner": "ann", "answer": ""}),
-        (Route, "BOB", {"worker": "bob", "confidence": 1.0}),
-        (Ballot, "ann", {"ranking": ("ann",)}),
-        (Ballot, "abstain", {"ranking": ()}),
-        (Speaker, "nobody", {"speaker": ""}),
-        (Contribution, "So it is.", {"answer": "So it is."}),
-        (Passing, "So it is.", {"answer": "So it is.", "to": ""}),
-        (Post, "So it is.", {"answer": "So it is.", "letters": ()}),
-        (Findings, "So it is.", {"done": True}),
-        (Sum, '{"total": 3}', {"total": 3}),
-    ],
-)
-async def test_plain_words_become_the_typed_answer(kind: Any, said: str, expected: dict[str, Any]) -> None:
-    answer, _ = await asked_for(Wanted(kind, ("ann", "bob")), said)
-    assert isinstance(answer.data, kind)
-    assert {key: getattr(answer.data, key) for key in expected} == expected
-
-
-async def test_an_answer_that_cannot_be_used_is_asked_for_again_and_then_fails() -> None:
-    answer, person = await asked_for(Wanted(Score), "80", "much", "0.8")
-    assert answer.text.startswith("0.80")
-    assert [question.text.startswith("That cannot be used") for question in person.asked] == [
-        False,
-        True,
-        True,
-    ]
-    with pytest.raises(Failure, match="no answer that can be used") as failed:
-        await asked_for(Wanted(Sum), "three", "3", "{}")
-    assert failed.value.kind == "bad_response"
-
-
-async def test_who_does_not_answer_in_time_fails_or_has_said_no() -> None:
+async def test_who_does_not_answer_in_time_fails_and_has_accepted_nothing() -> None:
     hasty = Human("me", timeout=0.05)
-    with pytest.raises(Failure, match="me did not answer in time") as failed:
-        await asked_for(None, who=hasty)
-    assert failed.value.kind == "no_answer"
-    answer, _ = await asked_for(Wanted(Review), who=hasty)
-    assert isinstance(answer.data, Review)
-    assert not answer.data.accepted
+    for wanted, counts in ((None, "me did not answer in time$"), (Wanted(Review), "which counts as no")):
+        with pytest.raises(Failure, match=counts) as failed:
+            await asked_for(wanted, who=hasty)
+        assert failed.value.kind == "no_answer"
+
+
+async def test_silence_is_no_reason_to_write_a_draft_anew() -> None:
+    writer = StubMember("writer", "A draft.")
+    team = Pipeline("line", [writer], {}, {"writer": Acceptance(Human("me", timeout=0.05), "It is short.")})
+    with pytest.raises(Failure, match="me did not answer in time, which counts as no"):
+        await given(team, "Write it.", state=RunState("r" * 32, Meter(Budget()), human=Person()))
+    assert writer.calls == 1
 
 
 async def test_without_a_face_the_pause_says_who_asks() -> None:
@@ -187,20 +133,35 @@ async def test_a_file_makes_a_human_a_member_who_costs_nothing(
     assert times["human"] == 86_400
 
 
-@pytest.mark.parametrize("pattern", [name for name in PATTERNS if name != "graph"])
-async def test_a_human_can_be_a_member_in_every_pattern(pattern: str, project: Path) -> None:
-    write(project, "specialists", "boss", "human: true\n")
-    write(project, "teams", "board", "pattern: parallel\nmembers: [boss, analyst, critic]\n")
+FOR_MODELS = ("You are", "quoted", "text above", "in `", "JSON", "specialists", "its label")
+"""Words in which models are told what to do."""
+ROLES = {"debate": "judge", "vote": "judge", "router": "judge", "loop": "critic", "group_chat": "moderator"}
+"""Whose work a person does, too."""
+
+
+@pytest.mark.parametrize("pattern", [name for name in PATTERNS if name not in ("graph", "auto")])
+async def test_in_every_pattern_people_are_told_who_asks_what_in_words_for_people(
+    pattern: str, project: Path
+) -> None:
+    for name in ("boss", "chief"):
+        write(project, "specialists", name, "human: true\n")
+    role = f"{ROLES[pattern]}: chief\n" if pattern in ROLES else ""
+    write(project, "teams", "board", f"pattern: {pattern}\nmembers: [boss, analyst, critic]\n{role}")
     asked: list[str] = []
     async with Hall.open() as hall:
-        result = await hall.run_team("board", "Shall we buy a crane for 5 million?", pattern=pattern)
+        result = await hall.run_team("board", "Shall we buy a crane for 5 million?")
         while result.status == "needs_input":
             question = result.questions[0]
-            asked.append(question.id)
+            ours = [line for line in question.text.splitlines() if line[:1] not in ("-", ">")]
+            assert ours[0] in ("The team board asks you as boss.", "The team board asks you as chief.")
+            assert [words for words in FOR_MODELS if words in "\n".join(ours)] == []
             said = question.options[0] if question.options else "0.9, since the old one is broken"
+            said = "yes" if "`yes`" in question.text else said
+            asked.append(question.id)
             result = await hall.answer(result.run_id, said, question=question.id)
     assert result.status == "done", result.error
-    assert len(asked) == len(set(asked)) <= 10
+    assert len(asked) == len(set(asked)) <= 20
+    assert asked or pattern == "first_valid"  # somebody else is quicker
 
 
 @pytest.mark.parametrize(
@@ -226,6 +187,13 @@ async def test_a_team_that_gives_a_human_a_model_is_refused(project: Path) -> No
             await hall.run_team("board", "Well?")
 
 
+async def test_a_team_file_that_has_a_human_plan_for_others_is_refused(project: Path) -> None:
+    write(project, "teams", "board", "pattern: hierarchy\nmembers: [critic]\nmanager: human\n")
+    async with Hall.open() as hall:
+        with pytest.raises(FileError, match="manager: 'human' is a human, and a manager writes plans"):
+            await hall.run_team("board", "Well?")
+
+
 def test_a_human_without_a_name_or_a_time_to_answer_is_refused() -> None:
     with pytest.raises(UserError, match="needs a name"):
         Human(" ")
@@ -233,13 +201,44 @@ def test_a_human_without_a_name_or_a_time_to_answer_is_refused() -> None:
         Human("me", timeout=-1)
 
 
-async def test_a_long_answer_of_a_colleague_is_shown_in_short() -> None:
-    person = Person(["ok"])
+LONG = "\n".join(f"Clause {number}: the supplier delivers in week {number}." for number in range(200))
+
+
+async def shown(message: Message, wanted: Wanted | None = None) -> str:
+    """What a human is shown who gets that message."""
+    person = Person(["yes", "0.5", "nobody"])
     state = RunState("r" * 32, Meter(Budget()), human=person)
+    await Run(state).give(Human("me"), message, wanted=wanted)
+    return person.asked[0].text
+
+
+async def test_what_is_to_be_judged_is_shown_whole_and_what_was_known_before_in_short_and_last() -> None:
     quotes = (
-        Quote(label="ann", kind="answer", text="word " * 1000),
-        Quote(label="a.md", kind="document", text="1\n2"),
+        Quote(label="memory:1", kind="memory", text="word " * 1000),
+        Quote(label="contract.md", kind="document", text="1\n2"),
+        Quote(label="law.md", kind="document", text="1\n2", first_line=40),
+        Quote(label="context", kind="document", text="Only until May."),
+        Quote(label="ann", kind="answer", text=f"{LONG}\nWe accept unlimited liability."),
+        Quote(label="objection", kind="remark", text="It is too long.\nAnd too dear."),
     )
-    await Run(state).give(Human("me"), Message(text="Well?", quotes=quotes))
-    assert len(person.asked[0].text) < 800
-    assert "- a.md, 2 lines" in person.asked[0].text
+    text = await shown(Message(text="Sign?", quotes=quotes), Wanted(Review))
+    lines = text.splitlines()
+    assert all(f"> {line}" in lines for line in LONG.splitlines())
+    assert "> We accept unlimited liability." in lines
+    assert "> Only until May." in lines
+    assert "> And too dear." in lines
+    assert "Files of this run, for you to open: contract.md (2 lines); law.md (lines 40 to 41)" in lines
+    assert lines[-1].startswith("- memory:1: word")
+    assert len(lines[-1]) < 250
+    assert text.index("Answer `yes`") < text.index("Sign?") < text.index("Clause 0")
+
+
+async def test_the_prompt_for_models_is_not_shown_where_the_kind_or_the_pattern_says_it_to_people() -> None:
+    message = Message(text="Well?", brief="You are a judge. Be fair.", person="It must be short.")
+    for wanted in (Wanted(Review), None):
+        text = await shown(message, wanted)
+        assert "It must be short." in text
+        assert "Be fair" not in text
+    bare = message.model_copy(update={"person": ""})
+    assert "Be fair" not in await shown(bare, Wanted(Score))
+    assert "Be fair" in await shown(bare)  # a pattern of the user's own, which has no other words

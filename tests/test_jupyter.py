@@ -281,6 +281,7 @@ def test_an_interrupt_hangs_up_and_leaves_the_kernel_usable(notebook: Notebook) 
     assert not notebook.run("%%ask reader\nLook again").error
 
 
+@pytest.mark.slow
 def test_a_retry_takes_back_what_the_block_showed_and_leaves_the_text_once(notebook: Notebook) -> None:
     shown = threading.Event()
     attempts = 0

@@ -12,7 +12,8 @@ from guildhall.agents import Agent, Budget, Hall, Message, Run
 from guildhall.agents.budget import Meter
 from guildhall.agents.event import Decided
 from guildhall.agents.kinds import Choice, Wanted
-from guildhall.agents.patterns import Loop
+from guildhall.agents.patterns import Loop, Pipeline
+from guildhall.agents.rules import Ruled, Rules
 from guildhall.agents.state import RunState
 from guildhall.agents.testing import ScriptedModel, StubMember
 from guildhall.errors import Failure, UserError
@@ -166,3 +167,22 @@ def test_a_loop_that_cannot_work_is_refused_at_once(change: dict[str, Any], word
     } | change
     with pytest.raises(UserError, match=words):
         Loop(**options)
+
+
+async def test_what_several_members_hand_on_within_a_version_keeps_to_the_rules_of_the_loop() -> None:
+    long = "\n\n".join(f"Paragraph {number} has the figure {number**2}." for number in range(200))
+    members = [StubMember("ann", long), StubMember("bob", "short")]
+    team = Loop("team", members, StubMember("critic", score(1.0)))
+    await given(Ruled(team, Rules(tokens=300)), "Write it.")
+    [shown] = members[1].messages[0].quotes
+    assert len(shown.text) < len(long) / 4
+
+
+async def test_a_member_of_a_loop_that_is_a_team_keeps_its_own_rules() -> None:
+    long = "\n\n".join(f"Paragraph {number} has the figure {number**2}." for number in range(200))
+    last = StubMember("bob", "short")
+    inner = Pipeline("line", [StubMember("ann", long), last])
+    team = Loop("team", [inner], StubMember("critic", score(1.0)))
+    await given(Ruled(team, Rules(tokens=300)), "Write it.")
+    [shown] = last.messages[0].quotes
+    assert shown.text == long

@@ -133,3 +133,27 @@ async def test_pruning_a_run_removes_its_notebook(home: Path) -> None:
         assert len(on_disk(home)) == 1
         await hall.prune(days=0)
     assert on_disk(home) == []
+
+
+async def test_the_newest_notes_are_read_as_far_as_there_is_room() -> None:
+    run = RunState("r" * 32)
+    for text in ("old", "x" * 30_000, "y" * 30_000, "new"):
+        await noted(Run(run), text, kind="note", task="t", author="ann", private=False)
+    bob = agent("bob", call("read_notes"), "read")
+    await Run(run).give(bob, Message(text="Look."))
+    model = bob.models[0]
+    assert isinstance(model, ScriptedModel)
+    read = model.requests[-1].turns[-1].text
+    assert read == f"2 older notes are left out.\n\n[note:3] ann: {'y' * 30_000}\n\n[note:4] ann: new"
+
+
+async def test_of_a_note_that_is_longer_than_there_is_room_the_beginning_is_read() -> None:
+    run = RunState("r" * 32)
+    await noted(Run(run), "word " * 20_000, kind="note", task="t", author="ann", private=False)
+    bob = agent("bob", call("read_notes"), "read")
+    await Run(run).give(bob, Message(text="Look."))
+    model = bob.models[0]
+    assert isinstance(model, ScriptedModel)
+    read = model.requests[-1].turns[-1].text
+    assert len(read) < 41_000
+    assert read.endswith("[the rest is left out]")

@@ -168,6 +168,7 @@ async def test_turns_are_bounded_and_what_was_not_read_is_said() -> None:
     team = PeerToPeer("team", [Chatty("ann"), Chatty("bob")], turns=7)
     await given(team, "Well?", state=run)
     assert sum(member.calls for member in team.members if isinstance(member, Chatty)) == 7
+    assert [(part.times, part.among) for part in team.parts] == [(6, 7), (6, 7)]
     assert [notice for notice in run.notices if notice.startswith("the 7 turns were used; not read: m")]
 
 

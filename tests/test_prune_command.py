@@ -73,6 +73,7 @@ def test_without_options_the_configuration_holds(home: Path) -> None:
 
 
 @pytest.mark.usefixtures("harbour")
+@pytest.mark.slow
 def test_a_run_at_work_in_another_process_is_not_pruned(server: FakeModels) -> None:
     process = started("run", "duo", TASK, "--model", "openai-compatible:m/hang")
     server.wait_for(lambda models: models.in_flight == 2, 30)
@@ -84,6 +85,7 @@ def test_a_run_at_work_in_another_process_is_not_pruned(server: FakeModels) -> N
 
 
 @pytest.mark.usefixtures("harbour")
+@pytest.mark.slow
 def test_two_commands_at_once_remove_each_run_once(home: Path) -> None:
     run = data("ask", "reader", TASK, "--file", "notes.md")["run_id"]
     with closing(sqlite3.connect(home / "guildhall.db", isolation_level=None)) as raw:

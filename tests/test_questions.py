@@ -165,6 +165,15 @@ async def test_of_several_open_questions_the_one_that_is_answered_is_named(home:
     assert "west-asks was told yes" in done.answer
 
 
+async def test_an_answer_without_a_run_reaches_no_run_by_accident(home: Path) -> None:
+    async with Hall.open() as hall:
+        first, second = [await hall.run_team(Asks(), "Pay.") for _ in range(2)]
+        with pytest.raises(RunRefused, match=f"2 runs wait.*guildhall answer {second.run_id[:12]}"):
+            await hall.answer("", "yes", team=Asks())
+        await hall.cancel(second.run_id)
+        assert (await hall.answer("", "yes", team=Asks())).run_id == first.run_id
+
+
 async def test_only_what_is_offered_can_be_answered(home: Path) -> None:
     async with Hall.open() as hall:
         paused = await hall.run_team(Asks(options=("north", "nowhere", "south")), "Go.")
@@ -205,6 +214,9 @@ async def test_a_deadline_that_passed_while_nothing_was_at_work_counts_too(home:
             RunRefused, match=r"deadline .* has passed, and it counts as no.*guildhall resume"
         ):
             await hall.answer(paused.run_id, "yes")
+        assert (await hall.result(paused.run_id)).questions == ()
+        with pytest.raises(RunRefused, match="no run waits"):
+            await hall.answer("", "yes")
         result = await hall.resume(paused.run_id, team=Asks(timeout=3600))
     assert result.answer == "clerk was told no"
 

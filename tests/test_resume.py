@@ -122,6 +122,7 @@ async def check(tmp_path: Path, rounds: int, seed: int) -> None:
 
 
 @pytest.mark.deadline(120)
+@pytest.mark.slow
 async def test_a_killed_run_is_resumed_with_the_right_answer_and_pays_nothing_twice(tmp_path: Path) -> None:
     await check(tmp_path, rounds=1, seed=11)
 

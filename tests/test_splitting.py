@@ -1,5 +1,7 @@
 """A long text is split where its structure allows it, and the pieces are the text."""
 
+import pytest
+from ended import ended
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -75,3 +77,24 @@ def test_one_endless_line_is_cut_between_sentences_then_words_then_characters() 
 def test_a_fence_that_is_never_closed_hides_no_headings() -> None:
     text = "```\n" + "".join(f"# Part {number}\n\n{PARAGRAPH * 4}" for number in range(6))
     assert all(piece.text.lstrip("`\n").startswith("# Part") for piece in split(text, 150))
+
+
+def test_a_fence_is_closed_by_as_many_signs_or_more_and_not_by_fewer() -> None:
+    code = "````\n# no heading\n```\n# nor this\n~~~~~\n  `````\n\n"
+    text = (PARAGRAPH + code) * 12
+    pieces = split(text, 120)
+    assert sum(piece.text.count(code) for piece in pieces) == 12
+    assert {piece.above for piece in pieces} == {()}
+
+
+@pytest.mark.slow
+def test_however_many_fences_stay_open_and_however_many_marks_follow_each_other_it_comes_to_an_end() -> None:
+    program = """
+from guildhall.agents.splitting import split
+fences = "".join("`" * (3 + number % 7) + "py\\n" for number in range(50_000))
+for text in (fences, "." * 400_000 + "x", "?!" * 200_000, '."' * 200_000, "." + '"' * 400_000 + "x"):
+    pieces = split(text, 500)
+    assert "".join(piece.text for piece in pieces) == text
+    print(len(pieces) > 50)
+"""
+    assert ended(program).split() == ["True"] * 5

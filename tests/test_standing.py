@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,6 @@ from support import given
 
 from guildhall.agents import Agent, Hall, Message, Pipeline, Run
 from guildhall.agents.patterns import Debate, Vote
-from guildhall.agents.patterns.agreement import groups, likeness, measured
 from guildhall.agents.state import RunState
 from guildhall.agents.testing import ScriptedModel, StubMember
 from guildhall.memory.store.database import Database
@@ -22,8 +23,8 @@ VERDICT = json.dumps({"winner": "proposal B", "answer": "", "reason": "shown", "
 async def kept(folder: Path, *added: tuple[str, dict[str, Standing]]) -> dict[str, Standing]:
     """What is on disk of the project `here` after these were added, one after the other."""
     db = await asyncio.to_thread(Database, folder / "guildhall.db")
-    for scope, standings in added:
-        Standings(db).add(scope, standings)
+    for number, (scope, standings) in enumerate(added):
+        Standings(db).add(scope, standings, run="r" * 32, path=f"judged.{number}", digest="d", value={})
     await asyncio.to_thread(db.close)
     db = await asyncio.to_thread(Database, folder / "guildhall.db")
     found = await Standings(db).all("here")
@@ -125,30 +126,37 @@ async def test_a_run_that_is_gone_on_with_notes_its_verdict_once(home: Path) -> 
     await asyncio.to_thread(db.close)
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        ("Yes.", "yes", True), ("Yes", "No", False), ("Option A", "Option B", False),
-        ("The answer is 42.", "I counted.\n\n**Answer:** 42.0", True), ("1,000", "1000", True),
-        ("-5", "5", False), ("5%", "5", False), ("It is allowed.", "It isn't allowed.", False),
-        ("Deliver within 30 days of the order, or pay damages.",
-         "Within 60 days of the order deliver, or pay damages.", False),
-        ("The supplier delivers within thirty days of the order, or else it pays damages to the customer.",
-         "Within thirty days of the order the supplier delivers, or else pays the customer damages.", True),
-        ("The supplier may deliver in parts where the customer was told of it in good time before.",
-         "The supplier may not deliver in parts where the customer was told of it in good time before.",
-         False),
-    ],
-)  # fmt: skip
-def test_answers_are_the_same_where_they_say_the_same(one: str, other: str, same: bool) -> None:
-    first, second = Message(text=one), Message(text=other)
-    assert (likeness(first, second) >= 0.8) is same
-    assert likeness(first, second) == likeness(second, first)
+async def test_what_was_judged_is_on_disk_before_the_run_ends_and_counted_once_when_it_goes_on(
+    home: Path,
+) -> None:
+    stuck = Stuck()
+    debate = Debate("team", debaters(), StubMember("judge", VERDICT))
+
+    def team(last: ScriptedModel) -> Pipeline:
+        return Pipeline("line", [debate, Agent("last", "Says the last word.", [last])])
+
+    async with Hall.open() as hall:
+        work = asyncio.create_task(hall.run_team(team(stuck), "Which?", run_id="a" * 32))
+        await stuck.stuck.wait()
+        with closing(sqlite3.connect(home / "guildhall.db")) as db:
+            while not db.execute("SELECT 1 FROM journal WHERE path LIKE '%/judged'").fetchone():
+                await asyncio.sleep(0.005)  # it is written by a thread
+            known = dict(db.execute("SELECT member, held FROM standing").fetchall())
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+        resumed = await hall.resume("a" * 32, team=team(ScriptedModel("so it is")))
+        scope = hall.scope
+    assert known == {"ann": 0, "bob": 1, "cid": 1}
+    assert resumed.status == "done"
+    store = await asyncio.to_thread(Database, home / "guildhall.db")
+    assert (await Standings(store).all(scope))["bob"] == Standing(1, 1)
+    await asyncio.to_thread(store.close)
 
 
-def test_agreement_is_that_of_the_one_who_is_furthest_from_the_typical_answer() -> None:
-    answers = [Message(text=f"Answer: {said}") for said in ("red", "blue", "red", "red")]
-    found = measured(answers)
-    assert (found.value, found.typical, found.furthest) == (0.0, 0, 1)
-    assert found.how == "the lines that give the answer"
-    assert groups(answers) == [[0, 2, 3], [1]]
+async def test_what_was_judged_at_one_place_of_a_run_is_counted_once(home: Path) -> None:
+    db = await asyncio.to_thread(Database, home / "guildhall.db")
+    for digest in ("before", "after"):
+        Standings(db).add("here", {"ann": Standing(1, 1)}, run="r", path="judged", digest=digest, value={})
+    await asyncio.to_thread(db.close)
+    assert await kept(home) == {"ann": Standing(1, 1)}

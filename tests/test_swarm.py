@@ -1,7 +1,9 @@
 """Members explore side by side from one notebook, until the turns, the budget or the ideas run out."""
 
 import asyncio
+import itertools
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -236,6 +238,42 @@ async def test_findings_are_in_the_notebook_of_the_run_once_though_it_was_resume
     with closing(sqlite3.connect(home / "guildhall.db")) as db:
         rows = db.execute("SELECT number, task, kind, author, text FROM notebook").fetchall()
     assert rows == [(1, "team", "finding", "ann", "A"), (2, "team", "finding", "bob", "B")]
+
+
+def counting(numbers: Iterator[int]) -> Swarm:
+    """Two who always find something, and one who says how much was found."""
+    find = [lambda request: found(f"fact {next(numbers)}")] * 50
+    sums = [lambda request: f"of {len(request.turns[-1].quotes)}"] * 5
+    ann, bob = (Agent(name, f"You are {name}.", [ScriptedModel(*find, name=name)]) for name in ("ann", "bob"))
+    return Swarm("team", [ann, bob], Agent("chair", "Sum up.", [ScriptedModel(*sums)]), turns=30)
+
+
+@pytest.mark.parametrize(("more", "answer", "calls"), [(1, "of 5", 6), (2, "of 6", 8), (60, "of 30", 32)])
+async def test_what_was_found_stays_where_it_is_gone_on_with_under_a_larger_budget(
+    more: int, answer: str, calls: int
+) -> None:
+    numbers = itertools.count(1)
+    async with Hall.open() as hall:
+        first = await hall.run_team(counting(numbers), "Well?", budget=Budget(calls=6), cache="off")
+        again = await hall.resume(first.run_id, team=counting(numbers), budget=Budget(calls=6 + more))
+        same = await hall.resume(first.run_id, team=counting(numbers), budget=Budget(calls=6 + more))
+    assert (first.answer, first.usage.calls) == ("of 5", 6)
+    assert (again.answer, again.usage.calls) == (answer, calls)
+    assert (same.answer, same.usage.calls) == (answer, calls)
+
+
+async def test_what_was_found_without_a_limit_stays_where_there_is_one_later() -> None:
+    numbers = itertools.count(1)
+    async with Hall.open() as hall:
+        first = await hall.run_team(counting(numbers), "Well?", cache="off")
+        again = await hall.resume(first.run_id, team=counting(numbers), budget=Budget(calls=31))
+    assert (first.answer, first.usage.calls) == (again.answer, again.usage.calls) == ("of 30", 31)
+
+
+def test_the_turns_are_shared_by_all() -> None:
+    team = Swarm("team", [StubMember("ann"), StubMember("bob")], StubMember("chair"), turns=9, copies=2)
+    parts = [(part.member.name, part.times, part.among) for part in team.parts]
+    assert parts == [("ann", 7, 9), ("bob", 7, 9), ("chair", 1, 0)]
 
 
 @pytest.mark.parametrize("budget", [None, Budget(calls=5)])

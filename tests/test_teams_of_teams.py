@@ -98,8 +98,9 @@ async def test_one_budget_holds_over_all_levels_and_leaves_nothing_reserved(call
         answer = await given(outer(), "Build it.", state=state)
     except (BudgetRefused, TooFew):
         assert calls < CALLS
-    else:
-        assert (answer.text, calls) == (ALL, CALLS)
+    else:  # what was paid for stands, also where nobody was left to join it
+        assert (answer.text == ALL) == (calls == CALLS)
+        assert calls == CALLS or any("could not join the answers" in notice for notice in state.notices)
     assert len(books.of(Asked)) == calls
     assert books.balanced
     assert meter.held == NOTHING
@@ -294,6 +295,7 @@ class Called(Managing):
 
 
 @pytest.mark.parametrize("last", [2, 5, 8, 9])
+@pytest.mark.slow
 async def test_a_killed_project_goes_on_with_all_that_it_had(last: int, home: Path) -> None:
     child = [sys.executable, __file__, str(home), str(last)]
     killed = await asyncio.to_thread(subprocess.run, child, check=False)

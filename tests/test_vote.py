@@ -57,9 +57,11 @@ async def held(team: Vote, **more: Any) -> tuple[Message, Decided, RunState]:
 async def test_the_option_with_most_votes_wins_and_who_voted_for_what_is_told() -> None:
     members = voters(ballot("buy"), ballot("rent"), ballot("buy", "rent"), ballot(), Failure("ill"))
     answer, vote, state = await held(Vote("team", members, ["buy", "rent"]))
-    assert answer.text.startswith("**buy**: 2 of 3 votes, more than half; abstained: dan.")
+    assert answer.text.startswith("**buy**: 2 of 3 votes, more than half; abstained: dan; no vote from eve.")
     assert "- dan: abstains (0.50): so it seems" in answer.text
-    assert answer.data == Choice(choice="buy", reason="2 of 3 votes, more than half; abstained: dan")
+    assert answer.data == Choice(
+        choice="buy", reason="2 of 3 votes, more than half; abstained: dan; no vote from eve"
+    )
     assert vote.data["votes"] == {"ann": ["buy"], "bob": ["rent"], "cid": ["buy", "rent"], "dan": []}
     assert vote.data["counts"] == {"buy": 2, "rent": 1}
     assert (vote.data["abstained"], vote.data["failed"]) == (["dan"], ["eve"])
@@ -134,8 +136,24 @@ async def test_where_nobody_votes_nothing_is_elected_but_what_is() -> None:
 
 async def test_fewer_valid_ballots_than_needed_fail_the_team() -> None:
     members = voters(ballot("a"), "I would say a", ballot("z"))
-    with pytest.raises(TooFew, match=r"1 of 3 members answered and 2 are needed.*bob gave no valid Ballot"):
+    with pytest.raises(TooFew, match=r"1 of 3 members answered and 2 are needed.*bob gave no Ballot"):
         await held(Vote("team", members, ["a", "b"], need=2))
+
+
+async def test_where_too_few_ballots_are_valid_the_answers_are_counted_and_that_is_told() -> None:
+    members = [
+        Answering("ann", "Answer: 1", ballot("answer 3")),
+        Answering("bob", "Answer: 2", "I cannot say"),
+        Answering("cid", "Answer: 3", "nor can I"),
+    ]
+    _, vote, state = await held(Vote("team", members, need=3))
+    assert vote.data["counts"] == {"answer 1": 1, "answer 2": 1, "answer 3": 1}
+    assert vote.reason.startswith("1 of 3 votes; a tie of answer 1, answer 2, answer 3")
+    told = "team: 1 of 3 ballots are valid and 3 are needed, so they are counted as they are"
+    assert told in state.notices
+    answer, vote, _ = await held(Vote("team", members, need=1))
+    assert vote.reason == "1 of 1 votes, more than half; no vote from bob, cid"
+    assert vote.reason in answer.text
 
 
 async def test_an_invalid_ballot_goes_back_to_the_voter_s_model() -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ended import ended
+from managing import Working, managed, plan, step
 from shell import HOSTILE, TASK, data, done, guildhall
 from support import Books
 
@@ -26,7 +28,7 @@ from guildhall.agents import (
 )
 from guildhall.agents.event import Answered, Event, Finished, Question, RunStarted
 from guildhall.agents.kinds import Score
-from guildhall.agents.patterns import Graph, Repeat, Step
+from guildhall.agents.patterns import Graph, Hierarchy, Repeat, Step
 from guildhall.agents.patterns.checks import Acceptance
 from guildhall.agents.testing import ScriptedModel, StubMember
 from guildhall.errors import ProviderError, UserError
@@ -149,6 +151,70 @@ async def test_in_a_graph_a_step_leads_to_what_it_needs_and_to_no_other_step() -
     assert ("bob", "replied") in told(second)
     assert "cid" not in {link.who for link in second}
     assert {link.who for link in why(events, "draft one")} == {"ann", "team", "user"}
+
+
+async def test_in_a_hierarchy_a_step_and_its_review_lead_to_what_it_needs_and_to_no_other_step() -> None:
+    boss, _ = managed(
+        plan(
+            step("a", "x", acceptance="ok"),
+            step("b", "y", acceptance="ok"),
+            step("c", "z", "b", acceptance="ok"),
+        )
+    )
+    team = Hierarchy("team", [Working("x"), Working("y"), Working("z")], boss)
+    events = await events_of(team)
+    review = max(event.id for event in events if event.path == "team/check:b")
+    work = max(event.id for event in events if event.path == "team/step:c")
+    for number in (review, work):
+        links = why(events, str(number))
+        assert of(links, "y", "answered").text == "y did b"
+        assert "x" not in {link.who for link in links}
+        assert not [link for link in links if "x did a" in link.text]
+    assert {"x", "y", "z"} < {link.who for link in why(events, str(events[-1].id))}
+
+
+async def test_a_step_that_was_done_again_leads_to_the_review_of_its_own_answer_alone() -> None:
+    boss, _ = managed(
+        plan(step("a", "x", acceptance="ok"), step("b", "y", acceptance="ok")),
+        objection=lambda answer: "" if "again" in answer else f"say more than {answer}",
+    )
+    team = Hierarchy("team", [Working("x"), Working("y")], boss)
+    events = await events_of(team)
+    again = max(event.id for event in events if event.path == "team/step:b.2")
+    texts = [link.text for link in why(events, str(again)) if link.what == "decided: check"]
+    assert texts == ["not passed, since say more than y did b"]
+
+
+@pytest.mark.slow
+def test_the_causes_in_a_run_of_very_many_members_are_found_too() -> None:
+    program = """
+from guildhall.agents import event as ev
+from guildhall.agents.budget import Budget
+from guildhall.view.why import why
+
+def chain(many, *, said):
+    events = []
+    def add(kind, path, who, **fields):
+        events.append(kind(id=len(events) + 1, run="r", at=0, path=path, who=who, **fields))
+    given = {"task": "t", "brief": "", "role": "", "models": (), "sources": ()}
+    ended = {"outcome": "answered", "sources": ()}
+    add(ev.RunStarted, "", "user", team="t", task="t", budget=Budget(), pattern="", resumed=False)
+    add(ev.Started, "team", "team", **given)
+    for number in range(many):
+        add(ev.Started, f"team/s{number}", f"m{number % 5}", **given)
+        add(ev.Finished, f"team/s{number}", f"m{number % 5}", text=f"text {number}", **ended)
+        if said:
+            add(ev.Said, "team", "team", to=f"m{(number + 1) % 5}", type="response",
+                text=f"m{number % 5}: text {number}", sources=())
+    add(ev.Finished, "team", "team", text="the end", **ended)
+    return events
+
+for said in (False, True):
+    events = chain(10_000, said=said)
+    links = why(events, str(events[-2].id))
+    print(len({link.who for link in links}), len(links) > 19_000, links[-1].event)
+"""
+    assert ended(program).splitlines() == ["7 True 1"] * 2
 
 
 async def test_an_attempt_that_was_lost_is_why_it_was_asked_again() -> None:

@@ -54,7 +54,7 @@ class View:
         self._id, self._items = "", Items()
         self._lanes: dict[str, str] = {}  # the span of a member, and its lane
         self._open: dict[str, set[str]] = {}  # a lane, and the spans in which its member is at work
-        self._spoke: set[str] = set()  # the spans of members that a model replied to
+        self._spoke: dict[str, str] = {}  # the spans of members that a model replied to, and its last reply
         about = {"is": "run", "team": "", "pattern": "", "task": "", "status": "waiting"}
         when: Item = {"began": None, "ended": None, "seconds": None, "budget": {}}
         rests: Item = {"sources": [], "cited": [], "notices": []}
@@ -192,13 +192,22 @@ class View:
         if (lane := self._lanes.get(event.path)) is None:
             return
         self._open[lane].discard(event.path)
-        if status == "done" and not self._items[lane]["team"] and event.path not in self._spoke:
-            self._new_reply(event, event.text, status="done", event=f"e{event.id}")
+        if status == "done" and not self._items[lane]["team"]:
+            if event.path not in self._spoke:
+                self._new_reply(event, event.text, status="done", event=f"e{event.id}")
+            else:
+                self._read(self._spoke[event.path], event.text)
         if event.outcome == "failed":
             self._items.put(lane, error=event.text)
         if not self._open[lane]:
             doing = "waiting for you" if status == "waiting" else ""
             self._items.put(lane, status=status, doing=doing, ended=event.at)
+
+    def _read(self, id_: str, said: str) -> None:
+        """Show a typed answer as its readers see it."""
+        text = self._items[id_]["text"] if id_ in self._items else ""
+        if text.lstrip().startswith(("{", "```")) and text != clean(said):
+            self._items.write(id_, said, anew=True)
 
     def _new_reply(self, at: ev.Event, text: str, /, **fields: Any) -> None:
         blank = {"model": "", "attempt": 1, "error": "", "reason": "", "event": "", "cached": False}
@@ -222,7 +231,7 @@ class View:
             self._items.put(id_, **at)
             if reply["cut"] or reply["text"] != clean(event.text):
                 self._items.write(id_, event.text, anew=True)
-        self._spoke.add(self._span(event.path))
+        self._spoke[self._span(event.path)] = id_
         self._spend(event.path, event.spent, reused=event.cached)
         self._doing(event, "thinking", model=event.model)
 

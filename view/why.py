@@ -109,8 +109,7 @@ def _sources(event: ev.Event, known: Mapping[str, str], files: Sequence[str]) ->
         case ev.RunFinished():
             labels = [source.label for source in event.cited]
         case ev.Replied() | ev.Finished():
-            there = {*known}
-            labels = [one for one in cited(event.text) if {one, one.rpartition(":")[0]} & there]
+            labels = [one for one in cited(event.text) if one in known or one.rpartition(":")[0] in known]
         case ev.Recalled():
             labels = event.records
         case ev.RunStarted():

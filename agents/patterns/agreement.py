@@ -1,26 +1,27 @@
 """How far answers agree, measured without a model.
 
 Answers of one typed kind are compared by what they decide. Of free text, the line that gives the answer
-alone is compared where there is one, `Answer: 42`, and else the whole: by the words that both have, where a
-word that is negated is another word, and where numbers differ the answers do.
+alone is compared where there is one, `Answer: 42`, and else the whole. Two that are short are the same if
+they say the same token by token, and else not alike at all: to take two for one is a wrong result, to take
+one for two costs a ballot. Longer ones are compared by their words; see saying.py.
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
 from ..kinds import Ballot, Challenge, Choice, Contribution, Review, Route, Speaker, Verdict
 from ..message import Message
-from ..models.ranking import alike
-from ..models.words import stems
+from ..run import Member, Run
+from .saying import alike
+from .wording import tokens
 
 SAME = 0.8
 """The likeness from which two answers are one."""
 SHORT = 12
-"""Words up to which every word of an answer counts, `no` and `B` too."""
+"""Words up to which an answer is short: every token of it counts, and the order."""
 ANSWER_LINE = "End with one line that begins with `Answer:` and gives your answer in as few words as it can."
 """Asks for what can be compared."""
 
@@ -29,15 +30,9 @@ _DECIDES: dict[type[BaseModel], str] = {
     Route: "worker", Speaker: "speaker", Verdict: "winner",
 }  # fmt: skip
 """The field of a kind that two answers have to share."""
-_LINE = re.compile(r"[\s*_#>-]*(?:final )?answer[*_\s]*:(.*)", re.IGNORECASE)
-_AROUND = " \t*_`"
-_TOKEN = re.compile(r"(?<![^\W_])[-−]?\d+(?:[.,:]\d+)*|[%$€£¥]|[^\W_]+(?:['’][^\W_]+)*")  # noqa: RUF001  signs as they are typed
-_THOUSANDS = re.compile(r"[-−]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")  # noqa: RUF001  the true minus sign
-_NEGATIONS = frozenset(
-    """not no never none neither nor without cannot nicht kein keine keinen nie ohne pas jamais sans
-    nunca""".split()
+_LINE = re.compile(
+    r"[\s#>-]*(?P<mark>[*_]*)(?:the )?(?:final )?answer[*_]*\s*:(?P<closed>[*_]*)(?P<said>.*)", re.IGNORECASE
 )
-_FILLERS = frozenset("a an the is are was were be it its this that so my answer final therefore".split())
 
 
 class Agreement(NamedTuple):
@@ -85,6 +80,15 @@ def groups(answers: Sequence[Message], least: float = SAME) -> list[list[int]]:
     return found
 
 
+def warn_of_one_voice(team: str, members: Iterable[Member], run: Run) -> None:
+    """Have the reader told where members agree that could hardly have differed."""
+    if run.state.models == {"extractive"} and all(getattr(member, "models", ()) for member in members):
+        run.state.notice(
+            f"{team}: all answers were extracted from the same material by the same rules, without an LLM: "
+            "that they agree confirms nothing"
+        )
+
+
 def likeness(one: Message, other: Message) -> float:
     """How far two answers agree, of 1."""
     if isinstance(one.data, BaseModel) and type(one.data) is type(other.data):
@@ -99,8 +103,14 @@ def gist(answer: Message) -> str:
 
 def _line(text: str) -> str:
     ends = [line for line in text[-2_000:].splitlines() if line.strip()][-2:]
-    found = [match[1].strip(_AROUND) for line in ends if (match := _LINE.fullmatch(line))]
+    found = [_said(match) for line in ends if (match := _LINE.fullmatch(line))]
     return found[-1] if found else ""
+
+
+def _said(line: re.Match[str]) -> str:
+    """What stands behind `Answer:`, without the marks that make the whole line bold."""
+    said = line["said"].strip()
+    return said if line["closed"] or not line["mark"] else said.removesuffix(line["mark"]).strip()
 
 
 def _how(answers: Sequence[Message]) -> str:
@@ -129,48 +139,9 @@ def _of_values(one: Any, other: Any) -> float:
 
 
 def _of_texts(one: str, other: str) -> float:
-    if one.casefold().split() == other.casefold().split():
+    if tokens(one) == tokens(other):
         return 1.0
-    short = not _is_long(one) and not _is_long(other)
-    first, second = _said(one, short=short), _said(other, short=short)
-    numbers = [{word for word in words if word[-1:].isdigit()} for words in (first, second)]
-    share = alike(*numbers) if any(numbers) else 1.0
-    return alike(first, second) * share
-
-
-@lru_cache(maxsize=256)
-def _said(text: str, *, short: bool) -> frozenset[str]:
-    return frozenset(_words(text, short=short))
-
-
-def _words(text: str, *, short: bool) -> Iterator[str]:
-    """What is compared: stems, numbers in one form, and `not` before what is negated."""
-    negated = ""
-    for found in _TOKEN.finditer(text):
-        written = found[0]
-        word = written.casefold()
-        if word in _NEGATIONS or word.endswith(("n't", "n’t")):  # noqa: RUF001  typographic apostrophe
-            negated = "not "
-            continue
-        for stem in _stems(written, short=short):
-            yield negated + stem
-            negated = ""
-    if negated:
-        yield "not"
-
-
-def _stems(written: str, *, short: bool) -> list[str]:
-    if written[-1].isdigit():
-        return [_number(written)]
-    named = len(written) == 1 and written.isupper()  # an option: `A`
-    if short and not named and written.casefold() in _FILLERS:
-        return []
-    return list(stems(written)) or ([written.casefold()] if short else [])
-
-
-def _number(text: str) -> str:
-    text = (text.replace(",", "") if _THOUSANDS.fullmatch(text) else text).replace("−", "-")  # noqa: RUF001  the true minus sign
-    return (text.rstrip("0").rstrip(".") or "0") if text.count(".") == 1 else text
+    return alike(one, other) if _is_long(one) or _is_long(other) else 0.0
 
 
 def _is_long(value: Any) -> bool:

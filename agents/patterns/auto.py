@@ -1,13 +1,15 @@
 """The way of working together is chosen for each task: the simplest that serves."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from guildhall.errors import UserError
 
+from ..fitness import fitness, profile
 from ..kinds import Choice, Wanted
 from ..message import Message
+from ..rules import Ruled
 from ..run import Member, Run
 from ..spec_types import SYNTHESIZER, Cast, Name, TeamSpec, allowed
 from ..ways import WAYS, Way, WayChosen, way_of
@@ -17,6 +19,9 @@ from .hierarchy import Hierarchy
 from .parallel import Parallel
 from .router import Router
 from .together import Part, check_members, kept, unless_waiting
+
+FEW = 4
+"""Members of a large team who work at once or debate: those whom the task suits best."""
 
 
 @dataclass(frozen=True)
@@ -42,18 +47,21 @@ class Auto:
                 raise UserError(f"{self.name}: {way!r:.80} is no way to work; {allowed(way, WAYS)}")
             check_members(self.name, [team])
         if "one" not in self.make:
-            one = Router("one", self.members) if len(self.members) > 1 else self.members[0]
+            one: Member = self.members[0]
+            if len(self.members) > 1:  # one alone, also where nobody seems right
+                one = Router("one", self.members, self.chooser, escalate="best")
             object.__setattr__(self, "make", {"one": one, **self.make})
 
     @property
     def parts(self) -> Sequence[Part]:
         """All ways, of which one is taken."""
         chooser = [Part(self.chooser, "chooser")] if self.chooser else []
-        return [*chooser, *(Part(self.make[way], way) for way in WAYS if way in self.make)]
+        return [*chooser, *(Part(self.make[way], way, among=1) for way in WAYS if way in self.make)]
 
     async def run(self, message: Message, run: Run) -> Message:
         way = await self._way(message, run)
-        answer = await give_for(run, self.make[way], message, run.wanted, name=way)
+        team = _of_the_fittest(self.make[way], message) if way in ("debate", "parallel") else self.make[way]
+        answer = await give_for(run, Ruled(team, run.rules), message, run.wanted, name=way)
         return run.answer(message, answer.text, data=answer.data, sources=answer.sources)
 
     async def _way(self, message: Message, run: Run) -> Way:
@@ -77,7 +85,8 @@ class Auto:
         ways = [way for way in WAYS if way in self.make]
         meant = "\n".join(f"- {way}: {_MEANT[way]}" for way in ways)
         names = ", ".join(member.name for member in self.members)
-        given = also(message, f"{_CHOOSE}\n\n{meant}\n\nThose who work on it: {names}.")
+        person = f"Say how {names} are to work on it:\n{meant}"
+        given = also(message, f"{_CHOOSE}\n\n{meant}\n\nThose who work on it: {names}.", person=person)
         work = give_for(run, self.chooser, given, Wanted(Choice, ways))
         answer = unless_waiting([await kept(work, self.chooser.name)])[0]
         if not answer.failed:
@@ -87,6 +96,15 @@ class Auto:
             f"unsure ({found.reason}): {answer.as_quote().text[:200]}"
         )
         return None
+
+
+def _of_the_fittest(team: Member, message: Message) -> Member:
+    """The same team with no more members than serve, if it has many: those whom the task suits best."""
+    members: Sequence[Member] = getattr(team, "members", ())
+    if len(members) <= FEW or not isinstance(team, Debate | Parallel):
+        return team
+    best = {fit.name for fit in fitness(message.text, [profile(member) for member in members])[:FEW]}
+    return replace(team, members=[member for member in members if member.name in best])
 
 
 class AutoSpec(TeamSpec):

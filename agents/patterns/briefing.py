@@ -3,8 +3,6 @@
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
 from guildhall.errors import Failure, UserError
 
 from ..handover import handed_over
@@ -14,9 +12,14 @@ from ..run import Member, Run
 from .together import contributed, relabelled, typed
 
 
-def also(message: Message, brief: str, *quotes: Quote) -> Message:
-    """The message with this to be done about it beside what had to be done already, and more to work from."""
-    return message.briefed("\n\n".join(filter(None, [message.brief, brief])), *quotes)
+def also(message: Message, brief: str, *quotes: Quote, person: str = "") -> Message:
+    """The message with this to be done about it beside what had to be done already, and more to work from.
+
+    A `person` is told that in place of the brief, where the kind of answer that is wanted does not say it.
+    """
+    brief = "\n\n".join(filter(None, [message.brief, brief]))
+    person = "\n\n".join(filter(None, [message.person, person]))
+    return message.briefed(brief, *quotes, person=person)
 
 
 def labelled(shown: Mapping[str, Message], run: Run) -> tuple[Quote, ...]:
@@ -43,12 +46,9 @@ async def _with_data(given: Coroutine[Any, Any, Message], wanted: Wanted) -> Mes
     answer = await given
     try:
         data = typed(answer, wanted.kind, wanted.names)
-        data = wanted.parsed(data.model_dump_json())  # a member of the user's own may name anybody
-    except (Failure, ValidationError) as error:
-        text = f"{answer.sender} gave no valid {wanted.kind.__name__}: {answer.text[:200]}"
-        failure = Failure(text, kind="bad_response")
+    except Failure as failure:
         vars(failure)["private"] = answer.private
-        raise failure from error
+        raise
     text = data.said() if isinstance(data, Kind) else answer.text
     return answer.model_copy(update={"data": data, "text": text})
 

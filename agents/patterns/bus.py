@@ -21,6 +21,8 @@ class Posted(NamedTuple):
     receivers: tuple[str, ...]
     gone: tuple[str, ...]
     """Those who would have got it, and are there no more."""
+    barred: tuple[str, ...]
+    """Those who may not be shown it, because it is private."""
 
 
 class Inbox(NamedTuple):
@@ -50,30 +52,46 @@ class Bus:
     """
 
     def __init__(
-        self, members: Sequence[str], subscriptions: Mapping[str, Sequence[str]] | None = None
+        self,
+        members: Sequence[str],
+        subscriptions: Mapping[str, Sequence[str]] | None = None,
+        *,
+        untrusted: Collection[str] = (),
     ) -> None:
         self._inboxes: dict[str, list[Message]] = {name: [] for name in members}
         self._asked: dict[str, dict[str, list[str]]] = {name: {} for name in members}
         """Of each member, whom it has asked in which letters that are not answered."""
         wished = (subscriptions or {}).items()
         self._wishes = {name: {word.casefold() for word in words} for name, words in wished}
+        self._untrusted = frozenset(untrusted)
+        """Who gets no letter that is private."""
         self._gone: dict[str, Message] = {}
         self._number = 0
 
     # -- letters
 
-    def post(self, letter: Message, topic: str = "") -> Posted:
-        """Put the letter into the inboxes of those it is for; it gets an id."""
+    def post(self, letter: Message, topic: str = "", kind: str = "") -> Posted:
+        """Put the letter into the inboxes of those it is for; it gets an id.
+
+        A letter to all can be of a `kind` that is not its type, for those who subscribed to that.
+        """
         letter = self._numbered(letter)
-        meant = self._meant(letter, topic)
-        here = tuple(name for name in meant if name not in self._gone)
+        meant = self._meant(letter, topic, kind or letter.type)
+        gone = tuple(name for name in meant if name in self._gone)
+        shut = self._untrusted if letter.private else frozenset()
+        barred = tuple(name for name in meant if name in shut and name not in gone)
+        here = tuple(name for name in meant if name not in gone and name not in barred)
         for name in here:
             self._deliver(letter, name)
-        gone = tuple(name for name in meant if name in self._gone)
         if letter.requires_response:
             for name in gone:
                 self._tell(letter.sender, letter.id, self._gone[name])
-        return Posted(letter, here, gone)
+            for name in barred:
+                error = Message(
+                    sender=name, type="error", text=f"{letter.id} is private; {name} may not see it"
+                )
+                self._tell(letter.sender, letter.id, error)
+        return Posted(letter, here, gone, barred)
 
     def past(self, name: str, now: float) -> list[str]:
         """The ids of the letters in the member's inbox whose deadline is over."""
@@ -146,10 +164,10 @@ class Bus:
 
     # -- steps
 
-    def _meant(self, letter: Message, topic: str) -> list[str]:
+    def _meant(self, letter: Message, topic: str, kind: str) -> list[str]:
         if letter.receiver != TO_ALL:
             return [letter.receiver]
-        said = {letter.sender.casefold(), letter.type, topic.strip().casefold()}
+        said = {letter.sender.casefold(), kind, topic.strip().casefold()}
         others = (name for name in self._inboxes if name != letter.sender)
         return [name for name in others if name not in self._wishes or self._wishes[name] & said]
 

@@ -11,12 +11,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from guildhall.errors import UserError
+from guildhall.errors import NeedsInput, UserError, describe
 
 from ..kinds import Review, Score
 from ..message import Message, Quote
 from ..models.words import stem
+from ..questions import SILENT
 from ..run import Member, Run
+from .briefing import also
 from .together import Part, asked
 
 Check = Callable[[Message, Message, Run], Awaitable[str]]
@@ -36,7 +38,8 @@ class Acceptance:
         return [Part(self.checker, "checker")]
 
     async def __call__(self, message: Message, answer: Message, run: Run) -> str:
-        given = message.briefed(f"{_REVIEW}\n\nIt is accepted if: {self.criteria}", answer.as_quote())
+        accepted = f"It is accepted if: {self.criteria}"
+        given = also(message, f"{_REVIEW}\n\n{accepted}", answer.as_quote(), person=accepted)
         review = await asked(run, self.checker, given, Review)
         return "" if review.accepted else review.reason
 
@@ -60,8 +63,9 @@ class Quality:
         return [Part(self.judge, "checker")]
 
     async def __call__(self, message: Message, answer: Message, run: Run) -> str:
-        brief = f"{_SCORE}\n\nWhat counts: {self.criteria}" if self.criteria else _SCORE
-        score = await asked(run, self.judge, message.briefed(brief, answer.as_quote()), Score)
+        counts = f"What counts: {self.criteria}" if self.criteria else ""
+        brief = "\n\n".join(filter(None, [_SCORE, counts]))
+        score = await asked(run, self.judge, also(message, brief, answer.as_quote(), person=counts), Score)
         run.decided(
             "score", f"{score.score:.2f}", score.reason, evidence=answer.sources[-1:],
             data={"check": self.name, "score": score.score, "threshold": self.threshold},
@@ -98,7 +102,8 @@ class Policy:
             return f"it must not say {', '.join(repr(phrase) for phrase in found)}"
         if not self.rules or self.judge is None:
             return ""
-        given = message.briefed(f"{_POLICY}\n\nThe rules: {self.rules}", answer.as_quote())
+        rules = f"It must keep these rules: {self.rules}"
+        given = also(message, f"{_POLICY}\n\nThe rules: {self.rules}", answer.as_quote(), person=rules)
         review = await asked(run, self.judge, given, Review)
         return "" if review.accepted else review.reason
 
@@ -129,9 +134,25 @@ _REVIEW = (
 )
 
 
-async def found_wrong(check: Check, message: Message, answer: Message, run: Run) -> str:
-    """What the check says, which is an event whatever it is."""
-    wrong = await check(message, answer, run)
+async def found_wrong(
+    check: Check, message: Message, answer: Message, run: Run, *, must: bool = False
+) -> str:
+    """What the check says, which is an event whatever it is.
+
+    One that cannot be made finds nothing, and that is said; where it `must` be made, its error is raised.
+    """
+    try:
+        wrong = await check(message, answer, run)
+    except NeedsInput:
+        raise
+    except Exception as error:  # a check may be the user's own
+        if must or getattr(error, "kind", "") == SILENT:  # nobody has said yes
+            raise
+        tell(check, "not made", describe(error), answer, run)
+        run.state.notice(
+            f"the answer of {answer.sender} was not checked ({name_of(check)}): {describe(error)}"
+        )
+        return ""
     tell(check, "not passed" if wrong else "passed", wrong, answer, run)
     return wrong
 
@@ -154,13 +175,15 @@ def name_of(check: Check) -> str:
 def sent_back(message: Message, answer: Message, wrong: str) -> Message:
     """The message once more, with the answer that was not good enough and why it was not."""
     objection = Quote(label="objection", kind="remark", text=wrong, private=answer.private)
-    brief = "\n\n".join(filter(None, [message.brief, _AGAIN]))
-    return message.briefed(brief, answer.as_quote(), objection)
+    return also(message, _AGAIN, answer.as_quote(), objection, person=_AGAIN_IN_PERSON)
 
 
 _AGAIN = (
     "Your answer to this is quoted, and last the objection for which it was not accepted. Answer again, in "
     "full, with that put right."
+)
+_AGAIN_IN_PERSON = (
+    "Your answer was not accepted; it is shown below, with the objection. Answer again, in full."
 )
 
 

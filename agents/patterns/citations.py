@@ -2,11 +2,11 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ..conduct import sources_of
-from ..message import Message, cited
+from ..message import Message
 from ..run import Run
 
 
@@ -17,18 +17,36 @@ class Citations:
     name: str = "citations"
 
     async def __call__(self, message: Message, answer: Message, run: Run) -> str:  # noqa: ARG002  a Check
-        unknown = [label for label in _cited(answer.text) if not _stands(label, run)]
-        wrong = [f"[{label}] was not shown to anybody" for label in dict.fromkeys(unknown)]
-        for words, label in _quotations(answer.text):
-            if label not in unknown and not _is_in(words, label, run):
-                wrong.append(f"{words[:80]!r} does not stand in [{label}]")
+        text = _LINK.sub(" ", _FENCED.sub(" ", answer.text))
+        unknown = [label for label in _cited(text, run) if not _stands(label, run)]
+        wrong = [f"[{label}] was not shown to anybody" for label in unknown]
+        for words, label in _quotations(text, run):
+            if not _is_at(words, label, run):
+                there = next((f"; it stands in [{one}]" for one in _places(words, label, run)), "")
+                wrong.append(f"{words[:80]!r} does not stand in [{label}]{there}")
         return "; ".join(wrong[:20])
 
 
-def _cited(text: str) -> list[str]:
-    """What is cited: labels that name a place or a file, and names of what was shown."""
-    labels = (label.strip() for group in cited(_LINK.sub(" ", text)) for label in re.split(r"[;,]", group))
-    return [label for label in labels if _LABEL.fullmatch(label)]
+def _cited(text: str, run: Run) -> list[str]:
+    """What is cited: what names a place or a file, and no piece of code."""
+    found = []
+    for group in _BRACKETS.finditer(_CODE.sub(r" \g<alone> ", text)):
+        looks_like_one = _PLACE if group["before"] else _LABEL
+        found += [
+            label
+            for label in _labels(group["label"])
+            if looks_like_one.fullmatch(label) or _name(label) in run.state.shown
+        ]
+    return list(dict.fromkeys(found))
+
+
+def _labels(group: str) -> list[str]:
+    return [label.strip() for label in re.split(r"[;,]", group)]
+
+
+def _name(label: str) -> str:
+    """What is cited, without the place in it."""
+    return label.rpartition(":")[0]
 
 
 def _stands(label: str, run: Run) -> bool:
@@ -36,26 +54,54 @@ def _stands(label: str, run: Run) -> bool:
     return any(source.label == label for source in sources_of(f"[{label}]", run.state))
 
 
-def _quotations(text: str) -> Iterator[tuple[str, str]]:
-    """Words in quotation marks with the label that follows them in the same sentence."""
-    for found in _QUOTATION.finditer(_LINK.sub(" ", text)):
+def _quotations(text: str, run: Run) -> Iterator[tuple[str, str]]:
+    """Words in quotation marks with the label that follows them in the same sentence, if it was shown."""
+    for found in (*_QUOTATION.finditer(text), *_IN_SINGLE.finditer(text)):
         if len(found["words"].split()) < 3:  # a word or two are marked for other reasons, too
             continue
-        for label in (one.strip() for one in re.split(r"[;,]", found["label"])):
-            if _LABEL.fullmatch(label):
+        for label in _labels(found["label"]):
+            if (_LABEL.fullmatch(label) or _name(label) in run.state.shown) and _stands(label, run):
                 yield found["words"], label
                 break
 
 
-def _is_in(words: str, label: str, run: Run) -> bool:
-    """Whether the quotation stands in what was shown under that name; `...` stands for what was left out."""
-    name = label if label in run.state.shown else label.rpartition(":")[0]
-    there = " ".join(_plain(quote.text) for quote in run.state.shown.get(name, ()))
-    at = 0
-    for piece in re.split(r"\[?(?:\.\.\.|…)\]?", words):
+def _is_at(words: str, label: str, run: Run) -> bool:
+    """Whether the quotation begins in what the label names: a whole, or the paragraphs of these lines."""
+    if label in run.state.shown:
+        return any(_begins_in(words, [quote.text]) for quote in run.state.shown[label])
+    first, _, last = label.rpartition(":")[2].partition("-")
+    for quote in run.state.shown.get(_name(label), ()):
+        parts = [*quote.paragraphs()]
+        if not first.isdecimal() or quote.kind != "document":
+            if _begins_in(words, [quote.text]):
+                return True
+            continue
+        until = int(last) if last.isdecimal() else int(first)
+        begins = [int(part.label.rpartition(":")[2]) for part in parts]
+        at = max((place for place, line in enumerate(begins) if line <= int(first)), default=len(parts))
+        cited = sum(line <= until for line in begins[at:])
+        if _begins_in(words, [part.text for part in parts[at:]], cited):
+            return True
+    return False
+
+
+def _places(words: str, label: str, run: Run) -> Iterator[str]:
+    """Where else the quotation stands in what is cited."""
+    for quote in run.state.shown.get(_name(label), ()):
+        yield from (part.label for part in quote.paragraphs() if _begins_in(words, [part.text]))
+
+
+def _begins_in(words: str, texts: Sequence[str], first: int = 1) -> bool:
+    """Whether the quotation stands in the texts and begins in the `first` of them.
+
+    In a quotation, `...` stands for what was left out.
+    """
+    there = " ".join(map(_plain, texts))
+    room, at = len(" ".join(map(_plain, texts[:first]))), 0
+    for number, piece in enumerate(re.split(r"\[?(?:\.\.\.|…)\]?", words)):
         bare = _plain(piece).strip(" .,;:")
         at = there.find(bare, at)
-        if at < 0:
+        if at < 0 or (number == 0 and at >= room):
             return False
         at += len(bare)
     return True
@@ -68,10 +114,20 @@ def _plain(text: str) -> str:
 
 
 _LINK = re.compile(r"\[[^\[\]\n]*\]\([^()\s]*\)")
-_LABEL = re.compile(r"(?![\d.]+:)[^\[\]\s:][^\[\]]*:[\w-]+|[\w./-]+\.[A-Za-z][A-Za-z0-9]{0,4}")
-"""`contract.md:12`, `memory:1f3a9c02`, `contract.md`; not `12:30`."""
-_QUOTATION = re.compile(
-    r"[\"“„«](?P<words>[^\"“”„«»\n]{5,2000})[\"”“»][^\[\]\"“”„«»\n]{0,80}?\[(?P<label>[^\[\]\n]{1,200})\]"
+_FENCED = re.compile(r"^[ \t]*(```|~~~).*?(?:^[ \t]*\1|\Z)", re.MULTILINE | re.DOTALL)
+_CODE = re.compile(r"`(?:(?P<alone>\[[^`\[\]\n]*\])|[^`\n]+)`")
+"""What is marked as code; brackets alone can be a citation all the same."""
+_BRACKETS = re.compile(r"(?P<before>[\w)\]]?)\[(?P<label>[^\[\]\n]{1,200})\]")
+_FILE = r"[^\[\]\s:]*[\w-]\.[A-Za-z][A-Za-z0-9]{0,4}"
+_LINES = r"\d+(?:-\d+)?"
+_LABEL = re.compile(rf"{_FILE}(?::[\w-]+)?|(?![\d.]+:)[^\[\]\s:][^\[\]:]+:{_LINES}|memory:[\w-]+")
+"""`contract.md:12`, `contract.md`, `annex:12`, `memory:1f3a9c02`; not `12:30`, `start:end` or `i:3`."""
+_PLACE = re.compile(rf"{_FILE}:{_LINES}|memory:[\w-]+")
+"""What no piece of code has in brackets right behind a name."""
+_UNTIL_LABEL = r"[^\[\]\"“”„«»\n]{0,80}?\[(?P<label>[^\[\]\n]{1,200})\]"
+_QUOTATION = re.compile(rf"[\"“„«](?P<words>[^\"“”„«»\n]{{5,2000}})[\"”“»]{_UNTIL_LABEL}")
+_IN_SINGLE = re.compile(
+    rf"(?<![\w'’])['‘](?=\S)(?P<words>(?:[^'‘’\"“”\n]|(?<=\w)['’](?=\w)){{5,2000}})(?<=\S)['’](?!\w){_UNTIL_LABEL}"  # noqa: RUF001  as it is printed
 )
 _PRINT = str.maketrans(
     {"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": "-", "*": "", "_": "", "`": ""}  # noqa: RUF001  what is printed

@@ -12,7 +12,7 @@ import operator
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from guildhall.errors import UserError
 
@@ -44,6 +44,8 @@ class Condition:
     text: str
     places: tuple[Place, ...]
     """What it looks at."""
+    compared: tuple[tuple[Place, Any], ...]
+    """With which constants it compares what it looks at."""
     _test: Test
 
     def holds(self, done: Mapping[str, Message]) -> bool:
@@ -58,18 +60,26 @@ def condition(text: str) -> Condition:
     reader = _Reader(text)
     test = reader.either()
     reader.end()
-    return Condition(text, tuple(dict.fromkeys(reader.places)), test)
+    return Condition(text, tuple(dict.fromkeys(reader.places)), tuple(reader.compared), test)
+
+
+class _Operand(NamedTuple):
+    test: Test
+    place: Place | None = None
+    constant: Any = None
 
 
 def _compared(compare: Callable[[Any, Any], Any], left: Any, right: Any) -> bool:
+    if left is None or right is None:
+        return False
     try:
         return bool(compare(left, right))
-    except TypeError:  # nothing is larger than nothing
+    except TypeError:  # a text is not larger than a number
         return False
 
 
-def _constant(value: object) -> Test:
-    return lambda _: value
+def _constant(value: object) -> _Operand:
+    return _Operand(lambda _: value, None, value)
 
 
 def _value(place: Place, done: Mapping[str, Message]) -> Any:
@@ -90,6 +100,7 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self._text, self._depth = text, 0
         self.places: list[Place] = []
+        self.compared: list[tuple[Place, Any]] = []
         self._tokens = list(self._split())
 
     def either(self) -> Test:
@@ -121,13 +132,15 @@ class _Reader:
 
     def _comparison(self) -> Test:
         left = self._operand()
-        if self._tokens and (compare := _SIGNS.get(self._tokens[0])):
-            self._tokens.pop(0)
-            right = self._operand()
-            return lambda values: _compared(compare, left(values), right(values))
-        return left
+        if not self._tokens or not (compare := _SIGNS.get(self._tokens[0])):
+            return left.test
+        sign, right = self._tokens.pop(0), self._operand()
+        for one, other in ((left, right), (right, left)):
+            if sign != "in" and one.place is not None and other.place is None:
+                self.compared.append((one.place, other.constant))
+        return lambda values: _compared(compare, left.test(values), right.test(values))
 
-    def _operand(self) -> Test:
+    def _operand(self) -> _Operand:
         if not self._tokens:
             raise self._wrong("ends too early")
         token = self._tokens.pop(0)
@@ -141,7 +154,7 @@ class _Reader:
         if not dot or step in ("and", "or", "not", "in"):
             raise self._wrong(f"has {token!r}, which is no value: write STEP.FIELD, or text in quotes")
         self.places.append((step, name))
-        return lambda values: values((step, name))
+        return _Operand(lambda values: values((step, name)), (step, name))
 
     def _next_is(self, token: str) -> bool:
         if self._tokens[:1] != [token]:
@@ -166,6 +179,22 @@ class _Reader:
             f"the condition {self._text!r:.200} {what}; a condition compares values, such as "
             'review.score < 0.8 and triage.choice == "bug"'
         )
+
+
+def check_values(condition: Condition, kind_of: Callable[[Place], type | Sequence[str] | None]) -> None:
+    """Raise UserError where it can never hold: a text compared with a number, or a word nobody can choose.
+
+    `kind_of` gives the type of a field, or the words that it can be; None if that is open.
+    """
+    for place, constant in condition.compared:
+        kind, name = kind_of(place), ".".join(place)
+        if isinstance(kind, type) and type(constant) is not kind:
+            words = {str: "a text", float: "a number", bool: "true or false"}
+            raise UserError(
+                f"{condition.text!r} compares {name}, which is {words[kind]}, with {words[type(constant)]}"
+            )
+        if kind is not None and not isinstance(kind, type) and constant not in kind:
+            raise UserError(f"{condition.text!r}: {name} can be {', '.join(kind)}, and never {constant!r}")
 
 
 def check_places(condition: Condition, fields: Mapping[str, Sequence[str]]) -> None:

@@ -7,19 +7,22 @@ from typing import Literal, get_args
 
 from guildhall.errors import Failure, UserError, describe
 
-from ..contradiction import joined_by
+from ..contradiction import same_matter
 from ..kinds import Challenge, Conflict, Conflicts, Verdict, Wanted
 from ..message import Message, Quote
+from ..questions import brief
 from ..rules import Settle
 from ..run import Member, Run
-from .disagreement import Resolved, Settled, evidence, found_by_rule, recorded, texts_of
+from .disagreement import Resolved, Settled, evidence, found_by_rule, recorded, texts_of, with_all
 from .disputes import Dispute, Position, by_majority, by_trust, by_withdrawal, positions_of
 from .standing import judged
-from .together import Part, all_answers, asked, check_members, quoted, typed
+from .together import Part, all_answers, check_members, kept, quoted, typed, unless_waiting
 
 Rule = Literal["judge", "majority", "trusted", "human"]
 MOST = 8
 """Conflicts that are defended and decided; what is found beyond them is shown as it is."""
+LONG = 5_000
+"""Characters of what one side says, where the user decides."""
 NEITHER, UNDECIDED = "neither", "undecided"
 
 
@@ -82,14 +85,20 @@ class Settlement:
         found: Iterable[Conflict] | None = None
         if self.checker is not None and len(texts) > 1:
             given = message.briefed(_FIND, *quoted(answers, run))
+            wanted = Wanted(Conflicts, list(texts))
+            work = run.give(self.checker, given, wanted=wanted)
+            answer = unless_waiting([await kept(work, self.checker.name)])[0]
             try:
-                found = (await asked(run, self.checker, given, Conflicts, list(texts))).conflicts
+                if answer.failed:
+                    raise Failure(answer.text)
+                found = typed(answer, Conflicts, wanted.names).conflicts
             except Failure as error:
                 why = describe(error)
                 run.state.notice(f"{self.checker.name} did not look for contradictions, a rule did: {why}")
-        if found is None:
-            found = await found_by_rule(answers)
-        return [joined_by(one, texts) for one in found if len({side.who for side in one.sides}) > 1]
+        by_rule = await found_by_rule(answers)
+        named = [*found] if found is not None else []
+        named += [one for one in by_rule if not any(same_matter(one, known) for known in named)]
+        return await with_all([one for one in named if len({side.who for side in one.sides}) > 1], texts)
 
     # -- each side defends its claim
 
@@ -156,7 +165,7 @@ def _to_defend(message: Message, own: Message, dispute: Dispute, position: Posit
     claims += [
         Quote(label=f"claim of {one.names}", kind="answer", text=_claim(dispute, one)) for one in others
     ]
-    return message.briefed(_DEFEND, own.as_quote(), *claims)
+    return message.briefed(_DEFEND, own.as_quote(), *claims, person=_DEFEND_IN_PERSON)
 
 
 def _heard(dispute: Dispute, said: Iterable[tuple[Position, Message]], run: Run) -> Dispute:
@@ -179,7 +188,8 @@ def _heard(dispute: Dispute, said: Iterable[tuple[Position, Message]], run: Run)
 
 async def _by_human(dispute: Dispute, run: Run) -> Resolved:
     lines = [
-        f"- {one.names}: {one.says}" + f" ({one.defence})" * bool(one.defence) for one in dispute.standing
+        brief(f"- {one.names}: {one.says}" + f" ({one.defence})" * bool(one.defence), LONG)
+        for one in dispute.standing
     ]
     text = "\n".join([f"Members contradict each other on {dispute.conflict.about}. Who is right?", *lines])
     options = [*(one.names for one in dispute.standing), NEITHER]
@@ -199,7 +209,7 @@ def _to_judge(message: Message, dispute: Dispute) -> Message:
         Quote(label=label, kind="answer", text="\n\n".join(filter(None, [_claim(dispute, one), one.defence])))
         for label, one in zip(_labels(dispute), dispute.standing, strict=False)
     )
-    return message.briefed(_JUDGE, *sides)
+    return message.briefed(_JUDGE, *sides, person=_JUDGE_IN_PERSON)
 
 
 def _claim(dispute: Dispute, position: Position) -> str:
@@ -246,3 +256,5 @@ _JUDGE = (
     "against it. If none holds alone, name no winner and say in the answer what does hold. If it cannot "
     f"be decided from what is there, name {UNDECIDED} as the winner, and say what is missing."
 )
+_DEFEND_IN_PERSON = "One of your claims is contradicted; it is shown below with what others say against it."
+_JUDGE_IN_PERSON = f"Members contradict each other on one matter. Choose {UNDECIDED} if nobody could tell."

@@ -14,7 +14,7 @@ from ..kinds import Challenge, Wanted
 from ..message import Message
 from ..run import Member, Run
 from ..spec_types import Cast, Name, TeamSpec, Wrong
-from .agreement import ANSWER_LINE, measured
+from .agreement import ANSWER_LINE, measured, warn_of_one_voice
 from .briefing import also, answered, check_share, give_for, labelled
 from .together import (
     Part,
@@ -92,7 +92,7 @@ class Debate:
         )
 
     async def _first(self, message: Message, run: Run) -> Proposals:
-        given = also(message, "" if run.wanted else _PROPOSE)
+        given = also(message, "" if run.wanted else _PROPOSE, person=_PROPOSE_IN_PERSON)
         work = [answered(run, member, given) for member in self.members]
         answers = await all_answers(work, [member.name for member in self.members])
         enough(answers, run, 1)
@@ -112,6 +112,8 @@ class Debate:
             reason += "; nobody is asked to refute them here"
         else:
             ended = await self._challenged(message, proposals[typical], labels[found.furthest], run)
+        if found.value == 1:
+            warn_of_one_voice(self.name, self.members, run)
         stands = ended is not None and _stands(ended)
         if ended is not None:
             came = "was not made" if ended.failed else "failed" if stands else "succeeded"
@@ -155,7 +157,8 @@ class Debate:
         for place, label in enumerate(labels):
             others = labels[place + 1 :] + labels[:place]  # nobody's comes first for all
             shown = {other: proposals[other] for other in (reversed(others) if number % 2 else others)}
-            given = also(message, _CRITICISE, *labelled(shown | objection, run))
+            quotes = labelled(shown | objection, run)
+            given = also(message, _CRITICISE, *quotes, person=_CRITICISE_IN_PERSON)
             member = self._told(label, [*shown.values(), *objection.values()], run)
             work.append(run.give(member, given, name=f"{member.name}-critique"))
         return await self._without_failed(labels, work, run, "gave no critique")
@@ -177,7 +180,8 @@ class Debate:
                 continue
             shown = {label: own} | {f"critique {at}": one for at, one in enumerate(heard, 1)}
             brief = _REFINE.format(label=label) + ("" if run.wanted else f" {ANSWER_LINE}")
-            given = also(message, brief, *labelled(shown | objection, run))
+            quotes = labelled(shown | objection, run)
+            given = also(message, brief, *quotes, person=_REFINE_IN_PERSON.format(label=label))
             member = self._told(label, [*heard, *objection.values()], run)
             labels.append(label)
             work.append(answered(run, member, given, name=f"{member.name}-refined"))
@@ -283,3 +287,12 @@ _REFINE = (
     "Yours is {label}, which is quoted with what others say of it. Take what is right in that and answer "
     "the task again, in full; keep what holds against it, and say why. Do not give in to what is not shown."
 )
+_PROPOSE_IN_PERSON = (
+    "Others answer this too, and nobody sees what they say. Give your answer and its reasons."
+)
+_CRITICISE_IN_PERSON = """\
+What others propose is shown below. Say of each what is wrong or missing in it, and what is right: a line \
+such as `## proposal A` before what you say of it."""
+_REFINE_IN_PERSON = """\
+Yours is {label}; it is shown below with what others say of it. Answer the task again, in full: take over \
+what is right in that, and keep what holds."""

@@ -1,21 +1,21 @@
 """What members contradict each other on: how it is found, kept, handed over and shown."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..contradiction import between_claims, contradictions, same_matter
-from ..kinds import Conflict, Contribution
+from ..contradiction import MOST_FOUND, between_claims, contradictions, joined, same_matter
+from ..kinds import Claim, Conflict, Contribution
 from ..message import Message, Quote
 from ..run import Run
 
 UNRESOLVED = "unresolved"
 LABEL = "contradictions"
 """Under which they are quoted."""
-LONG = 8_000
-"""Characters of all answers from which they are compared in another thread."""
-SHOWN = 400
-"""Characters of a claim, at most, where it is shown to the reader."""
+LONG, CLAIM = 8_000, 80
+"""Characters of all answers from which they are compared in another thread, and what a claim counts."""
+SHOWN, SIDES = 400, 10
+"""Characters of a claim, at most, and how many claims, where they are shown to the reader."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ class Resolved:
 
     def told(self) -> str:
         """All of it in a line."""
-        sides = "; ".join(f"{side.who} says: {_short(side.says)}" for side in self.conflict.sides)
+        sides = "; ".join(f"{side.who} says: {_short(side.says)}" for side in self.conflict.sides[:SIDES])
+        sides += f"; and {len(self.conflict.sides) - SIDES} more" * (len(self.conflict.sides) > SIDES)
         if self.unresolved:
             end = f"This is not resolved{f' ({_short(self.reason)})' if self.reason else ''}."
         elif self.held:
@@ -70,7 +71,8 @@ class Settled:
             return message
         text = "\n\n".join(one.told() for one in self.found)
         quote = Quote(label=LABEL, kind="remark", text=text, sources=self.sources, private=self.private)
-        return message.briefed("\n\n".join(filter(None, [message.brief, _TO_NAME])), quote)
+        brief = "\n\n".join(filter(None, [message.brief, _TO_NAME]))
+        return message.briefed(brief, quote, person=message.person)
 
     def shown_in(self, answer: Message, *, whole: bool = False) -> Message:
         """The answer with what is not resolved below it, or with all that was found.
@@ -104,14 +106,24 @@ async def found_by_rule(answers: Sequence[Message]) -> list[Conflict]:
         for one in answers
         if isinstance(one.data, Contribution) and one.data.claims
     }
-    found = between_claims(claims)
     texts = texts_of(answers)
+    if sum(map(len, texts.values())) + CLAIM * sum(map(len, claims.values())) > LONG:
+        return await asyncio.to_thread(_found, claims, texts)
+    return _found(claims, texts)
+
+
+async def with_all(found: Sequence[Conflict], texts: Mapping[str, str]) -> list[Conflict]:
+    """The conflicts with those who say the same as one of the sides, and were not named."""
+    if sum(map(len, texts.values())) > LONG:
+        return await asyncio.to_thread(joined, found, texts)
+    return joined(found, texts)
+
+
+def _found(claims: Mapping[str, Sequence[Claim]], texts: Mapping[str, str]) -> list[Conflict]:
+    found = between_claims(claims)
     if len(texts) < 2 or texts.keys() == claims.keys():
         return found
-    if sum(map(len, texts.values())) > LONG:
-        more = await asyncio.to_thread(contradictions, texts)
-    else:
-        more = contradictions(texts)
+    more = contradictions(texts)
     return [*found, *(one for one in more if not any(same_matter(one, known) for known in found))]
 
 
@@ -141,6 +153,8 @@ def recorded(found: Sequence[Resolved], answers: Sequence[Message], run: Run) ->
         data = {"about": one.conflict.about, "sides": sides, "by": one.by, "holds": one.holds}
         reason = one.reason or "they say what cannot both be true, and the team names no rule to resolve it"
         events.append(run.decided("conflict", one.choice, reason, evidence=one.evidence, data=data))
+    if len(found) >= MOST_FOUND:
+        run.state.notice(f"there may be more contradictions than the {len(found)} that were looked for")
     private = run.private or any(answer.private for answer in answers)
     return Settled(tuple(found), private=private, sources=tuple(events))
 

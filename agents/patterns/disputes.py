@@ -75,7 +75,7 @@ def by_withdrawal(dispute: Dispute) -> Resolved | None:
 def by_majority(dispute: Dispute) -> Resolved:
     ranked = sorted(dispute.standing, key=lambda one: -len(one.holders))
     count = " to ".join(str(len(one.holders)) for one in ranked)
-    if len(ranked[0].holders) == len(ranked[1].holders):
+    if 2 * len(ranked[0].holders) <= sum(len(one.holders) for one in ranked):
         return dispute.open("majority", f"there is no majority: {count}")
     return dispute.won("majority", ranked[0], f"{ranked[0].names} say so, {count}")
 

@@ -95,7 +95,8 @@ async def broken(
     if ties == "judge" and judge is not None:
         tied = matter._replace(options=between)
         order, quotes = tied.shown(0, run)
-        given = also(message, brief(_TIE, [] if quotes else order), *quotes)
+        person = f"It comes to this: {_tied(count)}. You decide."
+        given = also(message, brief(_TIE, [] if quotes else order), *quotes, person=person)
         [answer] = await all_answers([give_for(run, judge, given, Wanted(Choice, between))], [judge.name])
         if not answer.failed:
             why = f"{_tied(count)}, which {judge.name} has decided: {answer.data.reason}"
@@ -115,7 +116,9 @@ def brief(text: str, options: Sequence[str]) -> str:
     return "\n".join([text, *(f"- {option}" for option in options)])
 
 
-def told(count: Count, winner: str, rule: Rule, weigh: Weigh, tie: Tie | None) -> str:
+def told(
+    count: Count, winner: str, rule: Rule, weigh: Weigh, tie: Tie | None, *, missing: Sequence[str] = ()
+) -> str:
     """The result in a sentence."""
     points, total = count.points[winner], count.total
     if rule == "borda":
@@ -127,6 +130,8 @@ def told(count: Count, winner: str, rule: Rule, weigh: Weigh, tie: Tie | None) -
         said += "" if tie else ", more than half" if count.has_majority else ", the most but not half"
     if count.abstained:
         said += f"; abstained: {', '.join(count.abstained)}"
+    if missing:
+        said += f"; no vote from {', '.join(missing)}"
     return f"{said}; {tie.why}" if tie else said
 
 

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal, Self
 from guildhall.errors import Failure, TooFew
 
 from ..message import Message
+from ..rules import Rules
 from ..run import Member, Run
 from ..spec_types import Cast, Line, Name, TeamSpec
 from .briefing import answered
@@ -38,7 +39,7 @@ class FirstValid:
         return [*map(Part, self.members), *checks]
 
     async def run(self, message: Message, run: Run) -> Message:
-        candidates = {member.name: _Candidate(member, self.check) for member in self.members}
+        candidates = {member.name: _Candidate(member, self.check, run.rules) for member in self.members}
         here, digest = run.span("winner"), run.digest(*candidates)
         known = here.recorded(digest)
         waves: list[list[str]] = [[known], [name for name in candidates if name != known]]
@@ -92,6 +93,8 @@ class _Candidate:
 
     member: Member
     check: Check | None
+    rules: Rules
+    """Of the team that it is a part of."""
 
     @property
     def name(self) -> str:
@@ -102,12 +105,13 @@ class _Candidate:
         return [Part(self.member), *parts_of_checks([self.check] if self.check else [])]
 
     async def run(self, message: Message, run: Run) -> Message:
+        run.rules = self.rules
         answer = await answered(run, self.member, message)
         if self.check is None:
             if not answer.text.strip() and answer.data is None:
                 raise Failure("its answer is empty", kind="check")
         else:
-            wrong = await found_wrong(self.check, message, answer, run)
+            wrong = await found_wrong(self.check, message, answer, run, must=True)
             await judged(run, {self.name: not wrong})
             if wrong:
                 raise Failure(f"its answer is not valid: {wrong}", kind="check")

@@ -11,7 +11,8 @@ from .. import event as ev
 from ..kinds import Choice, Kind, Wanted
 from ..message import Message
 from ..run import Member, Run
-from .condition import OF_EVERY_STEP, Condition, check_places, condition
+from .briefing import also
+from .condition import OF_EVERY_STEP, Condition, check_places, check_values, condition
 from .schedule import between, carried_out, check_needs, skipped
 from .together import (
     Part,
@@ -65,8 +66,8 @@ class Step:
 class Graph:
     """Each step starts the moment its own needs are met; the answers of the last ones are the answer.
 
-    A step whose needs have failed is not taken, and the team fails where fewer than `need` of the last
-    steps have answered.
+    A step whose needs have failed is not taken, unless its condition asks for that. The team fails where
+    fewer than `need` of the last steps have answered, or of all steps if a synthesizer joins them.
     """
 
     name: str
@@ -79,7 +80,7 @@ class Graph:
     def __post_init__(self) -> None:
         check_members(self.name, self.members)
         check_steps(self.name, list(check_names(self.name, self.members)), self.steps)
-        check_count(self.name, "need", self.need, len(self.last))
+        check_count(self.name, "need", self.need, len(self.steps if self.synthesizer else self.last))
         texts = {
             text for step in self.steps for text in (step.when, step.repeat and step.repeat.when) if text
         }
@@ -88,6 +89,12 @@ class Graph:
     @cached_property
     def needs(self) -> dict[str, tuple[str, ...]]:
         return {step.id: step.needs for step in self.steps}
+
+    def _despite(self, id_: str) -> set[str]:
+        """The steps whose failure is no reason to leave out the step: its condition looks at that."""
+        when = next(step.when for step in self.steps if step.id == id_)
+        places = self._conditions[when].places if when else ()
+        return {step for step, name in places if name in ("failed", "answered")}
 
     @property
     def last(self) -> list[str]:
@@ -108,18 +115,20 @@ class Graph:
         run.decided("plan", f"{len(self.steps)} steps", "as the team is laid out", data=plan)
         steps, members = {step.id: step for step in self.steps}, check_names(self.name, self.members)
         rounds, before = Counter[str](), dict[str, list[Message]]()
+        answers_alone = self.last[0] if len(self.last) == 1 and self.synthesizer is None else ""
 
         async def take(id_: str, done: Mapping[str, Message]) -> Message:
             step = steps[id_]
             if step.when and not self._conditions[step.when].holds(done):
                 return _left_out(step, run)
-            shown = [done[need] for need in step.needs if done[need].type == "response"]
+            shown = [done[need] for need in step.needs if done[need].type != "info"]
             shown += before.pop(id_, [])
             work = run.give(
                 members[step.member],
                 _given(step, message, run, shown),
                 name=step.id,
-                wanted=_wanted(step, shown),
+                wanted=_wanted(step, shown) or (run.wanted if answers_alone == id_ else None),
+                marked=True,
             )
             answer = await kept(work, step.id)
             return answer if answer.failed else answer.model_copy(update={"sender": step.id})
@@ -134,13 +143,15 @@ class Graph:
             run.decided("step", repeat.to if again else "goes on", reason, evidence=done[id_].sources[-1:])
             if not again:
                 return None
+            for inner in between(self.needs, repeat.to, id_) - {id_}:
+                rounds.pop(inner, None)
             before[repeat.to] = [done[one] for one in dict.fromkeys([repeat.to, id_])]  # what is to be better
             return repeat.to
 
         def untaken(id_: str, why: Message) -> None:
             _tell_left_out(steps[id_], why.text, run)
 
-        done = await carried_out(self.needs, take, back, untaken=untaken)
+        done = await carried_out(self.needs, take, back, untaken=untaken, despite=self._despite)
         unless_waiting([*done.values()])
         return await self._answer(message, done, run)
 
@@ -177,6 +188,7 @@ def check_steps(name: str, members: Sequence[str], steps: Sequence[Step]) -> Non
     for step in steps:
         for text in filter(None, (step.when, step.repeat.when if step.repeat else "")):
             check_places(looked := condition(text), fields)
+            check_values(looked, lambda place: _kind_of(place, steps))
             for other, _ in looked.places:
                 if not between(needs, other, step.id) or (text == step.when and other == step.id):
                     raise UserError(
@@ -185,6 +197,17 @@ def check_steps(name: str, members: Sequence[str], steps: Sequence[Step]) -> Non
                     )
         if step.repeat is not None:
             _check_repeat(name, step, step.repeat, needs)
+
+
+def _kind_of(place: tuple[str, str], steps: Sequence[Step]) -> type | Sequence[str] | None:
+    """What a field of a step's answer is: a type, or the words that it can be; None where that is open."""
+    step = next(step for step in steps if step.id == place[0])
+    if place[1] in OF_EVERY_STEP:
+        return str if place[1] == "text" else bool
+    if step.choices and place[1] == "choice":
+        return step.choices
+    kind = step.kind.model_fields[place[1]].annotation if step.kind else None
+    return kind if kind in (str, float, bool) else None
 
 
 def _check_repeat(name: str, step: Step, repeat: Repeat, needs: Mapping[str, Sequence[str]]) -> None:
@@ -215,14 +238,14 @@ def _given(step: Step, message: Message, run: Run, shown: Sequence[Message]) -> 
     text = f"{message.text}\n\nYour part: {step.task}"
     part = message.model_copy(update={"text": text, "priority": message.priority + step.priority})
     if step.choices:
-        part = part.briefed(f"Choose one of these: {', '.join(step.choices)}")
+        part = also(part, f"Choose one of these: {', '.join(step.choices)}")
     return part.with_quotes(*quoted(shown, run))
 
 
 def _wanted(step: Step, shown: Sequence[Message]) -> Wanted | None:
     if step.kind is None:
         return None
-    return Wanted(step.kind, step.choices or [answer.sender for answer in shown])
+    return Wanted(step.kind, step.choices or [answer.sender for answer in shown if not answer.failed])
 
 
 def _left_out(step: Step, run: Run) -> Message:

@@ -38,6 +38,14 @@ class StepSpec(Spec):
     choices: Annotated[Names, Field(max_length=20)] = ()
     priority: Annotated[int, Field(ge=-100, le=100)] = 0
 
+    @model_validator(mode="after")
+    def _choices_can_be_chosen_from(self) -> Self:
+        if self.choices and self.output:
+            raise ValueError(f"step {self.id!r} has choices, which are its output; delete `output`")
+        if (self.choices and len(set(self.choices)) < 2) or len(set(self.choices)) < len(self.choices):
+            raise ValueError(f"step {self.id!r} needs two choices or more that differ")
+        return self
+
     def made(self) -> Step:
         again = Repeat(self.repeat.to, self.repeat.when, self.repeat.most) if self.repeat else None
         return Step(
@@ -62,7 +70,7 @@ class GraphSpec(TeamSpec):
     steps: Annotated[tuple[StepSpec, ...], Field(strict=False, min_length=1, max_length=MOST_STEPS)]
     synthesizer: Name | None = None
     need: Annotated[int, Field(ge=1)] = 1
-    """Fewer answers of the last steps than this fail the team."""
+    """Fewer answers of the last steps than this fail the team; of all steps, if there is a synthesizer."""
 
     @classmethod
     def of(cls, team: TeamSpec) -> Self:
@@ -82,6 +90,7 @@ class GraphSpec(TeamSpec):
         except UserError as error:
             raise Wrong("steps", str(error)) from None
         needed = {need for step in self.steps for need in step.needs}
-        if self.need > (last := sum(step.id not in needed for step in self.steps)):
-            raise Wrong("need", f"{self.need} answers of {last} last steps; at most {last}")
+        last = sum(step.id not in needed for step in self.steps)
+        if self.need > (most := len(self.steps) if self.synthesizer else last):
+            raise Wrong("need", f"{self.need} answers of {most} steps that count; at most {most}")
         return self

@@ -1,13 +1,16 @@
+"""One conversation, in which everybody hears everything and one speaks at a time."""
+
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from guildhall.errors import NeedsInput, TooFew, UserError, describe
+from guildhall.errors import Failure, TooFew, UserError, describe
 
-from ..kinds import Speaker
+from ..kinds import Speaker, Wanted
 from ..message import Message
 from ..run import Member, Run
 from ..spec_types import Cast, Name, TeamSpec, Wrong
@@ -15,7 +18,6 @@ from .briefing import also
 from .together import (
     Part,
     as_specialists,
-    asked,
     check_count,
     check_members,
     check_names,
@@ -23,10 +25,11 @@ from .together import (
     quoted,
     reasons,
     sources_of,
+    typed,
     unless_waiting,
 )
 
-MOST_ROUNDS = 200
+MOST_ROUNDS, MOST_FAILURES = 200, 2
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,8 @@ class GroupChat:
     """One conversation in which a member at a time speaks, and all hear everything.
 
     The moderator says who is next. Without one it is whoever was asked directly, with `@name`, and has not
-    spoken since; else the next in turn. Nobody speaks twice in a row. It ends when the moderator says so,
-    after `rounds` speeches, or when all pass one after the other.
+    spoken since; else the next in turn. Nobody speaks twice in a row, and who has failed twice is asked no
+    more. It ends when the moderator says so, after `rounds` speeches, or when all pass one after the other.
     """
 
     name: str
@@ -57,7 +60,8 @@ class GroupChat:
     @property
     def parts(self) -> Sequence[Part]:
         alone = not (self.synthesizer or self.moderator)  # one of the members may have to sum up
-        members = [Part(member, times=(self.rounds + 1) // 2 + alone) for member in self.members]
+        times, together = (self.rounds + 1) // 2 + alone, self.rounds + alone
+        members = [Part(member, times=times, among=together) for member in self.members]
         last = [Part(self.synthesizer, "synthesizer")] if self.synthesizer else []
         if self.moderator is not None:
             last.append(Part(self.moderator, "moderator", self.rounds + (self.synthesizer is None)))
@@ -73,7 +77,7 @@ class GroupChat:
             last = chat.said[-1]
             return run.answer(message, last.text, data=last.data, sources=sources_of(chat.said))
         run.said(chat.said[-1], closer)
-        summed = also(message, _SUM_UP, *quoted(chat.said, run))
+        summed = also(message, _SUM_UP, *quoted(chat.said, run), person=_SUM_UP_IN_PERSON)
         answer = await kept(run.give(closer, summed, wanted=run.wanted), closer.name)
         return _closed(message, unless_waiting([answer])[0], chat.said, run)
 
@@ -89,6 +93,7 @@ class _Chat:
         self._silent: list[Message] = []
         """Those who have passed or failed since somebody last spoke."""
         self._failed: dict[str, Message] = {}
+        self._failures = Counter[str]()
         self._asked: list[str] = []
         """Who was asked directly and has not spoken since."""
         self._last = ""
@@ -103,7 +108,7 @@ class _Chat:
             if (name := await self._next()) is None:
                 break
             await self._speak(name)
-            if {answer.sender for answer in self._silent} == self._members.keys():
+            if {answer.sender for answer in self._silent} >= {*self._present()}:
                 self._run.decided("speaker", "", "nobody has anything to add")
                 break
         if not self.said:
@@ -115,13 +120,15 @@ class _Chat:
             self._run.said(self.said[-1], self._members[name])
         others = [member for other, member in self._members.items() if other != name]
         brief = _SPEAK.format(name=name, others=", ".join(member.name for member in others))
-        given = also(self._message, brief, *as_specialists(others), *quoted(self.said, self._run))
+        quotes = (*as_specialists(others), *quoted(self.said, self._run))
+        given = also(self._message, brief, *quotes, person=_SPEAK_IN_PERSON)
         answer = await kept(self._run.give(self._members[name], given), name)
         unless_waiting([answer])
         self._last = name
         self._asked = [one for one in self._asked if one != name]
         if answer.failed:
             self._failed[name] = answer
+            self._failures[name] += 1
             self._run.state.notice(f"{name} could not speak: {answer.as_quote().text}")
             self._silent.append(answer)
         elif _PASS.fullmatch(answer.text or "pass"):
@@ -135,34 +142,52 @@ class _Chat:
     # -- who is next
 
     async def _next(self) -> str | None:
-        """Who speaks next, and None where the moderator ends it."""
+        """Who speaks next, and None where the moderator ends it, or nobody else can speak."""
         moderator = self._team.moderator
+        names = [name for name in self._present() if name != self._last]
+        if not names:
+            self._run.decided("speaker", "", "nobody else can speak", evidence=self._evidence())
+            return None
         if moderator is None:
-            return self._by_rule("")
-        offered = [member for member in self._team.members if member.name != self._last]
-        brief = _MODERATE + (_ASKED.format(", ".join(self._asked)) if self._asked else "")
-        given = also(self._message, brief, *as_specialists(offered), *quoted(self.said, self._run))
-        try:
-            speaker = await asked(self._run, moderator, given, Speaker, [member.name for member in offered])
-        except NeedsInput:
-            raise
-        except Exception as error:  # noqa: BLE001  the chat goes on by rule
-            why = "on private data" if getattr(error, "private", False) else describe(error)
-            self._run.state.notice(f"{moderator.name} could not say who is next: {why}")
-            return self._by_rule(f"{moderator.name} could not say who is next; ")
+            return self._by_rule("", names)
+        speaker = await self._moderated(moderator, names)
+        if speaker is None:
+            return self._by_rule(f"{moderator.name} could not say who is next; ", names)
         if not speaker.speaker and not self.said:
-            return self._by_rule(f"{moderator.name} ends it before anything was said; ")
+            return self._by_rule(f"{moderator.name} ends it before anything was said; ", names)
         self._run.decided("speaker", speaker.speaker, speaker.reason, evidence=self._evidence())
         return speaker.speaker or None
 
-    def _by_rule(self, why: str) -> str:
-        """Who was asked directly first and is still to answer, else the next in turn."""
-        if self._asked:
-            name, rule = self._asked[0], "was asked directly"
-        else:
-            names = [*self._members]
-            after = names.index(self._last) + 1 if self._last else 0
-            name, rule = names[after % len(names)], "is the next in turn"
+    async def _moderated(self, moderator: Member, names: Sequence[str]) -> Speaker | None:
+        """Whom the moderator names; None, and a notice, where it fails, for the chat goes on by rule."""
+        asked = [name for name in self._asked if name in names]
+        brief = _MODERATE + (_ASKED.format(", ".join(asked)) if asked else "")
+        offered = as_specialists(self._members[name] for name in names)
+        quotes = (*offered, *quoted(self.said, self._run))
+        given = also(self._message, brief, *quotes, person=brief.removeprefix(_MODERATE).strip())
+        wanted = Wanted(Speaker, names)
+        answer = await kept(self._run.give(moderator, given, wanted=wanted), moderator.name)
+        unless_waiting([answer])
+        try:
+            if not answer.failed:
+                return typed(answer, Speaker, names)
+            why = answer.as_quote().text
+        except Failure as failure:
+            why = "on private data" if answer.private else describe(failure)
+        self._run.state.notice(f"{moderator.name} could not say who is next: {why}")
+        return None
+
+    def _present(self) -> list[str]:
+        """Those who can speak; who has failed twice is not asked again."""
+        return [name for name in self._members if self._failures[name] < MOST_FAILURES]
+
+    def _by_rule(self, why: str, among: Sequence[str]) -> str:
+        """Of these, who was asked directly first and is still to answer, else the next in turn."""
+        names = [*self._members]
+        after = names.index(self._last) + 1 if self._last else 0
+        asked = [name for name in self._asked if name in among]
+        turns = [name for name in (*names[after:], *names[:after]) if name in among]
+        name, rule = (asked[0], "was asked directly") if asked else (turns[0], "is the next in turn")
         self._run.decided("speaker", name, f"{why}{name} {rule}", evidence=self._evidence())
         return name
 
@@ -228,6 +253,9 @@ You are {name}, in a conversation on the text above with {others}, who are descr
 so far is quoted last, in order. Say what brings it forward: answer what you were asked, add what is \
 missing, object to what is wrong; repeat nothing. To ask one of them directly, write @ before the name. If \
 you have nothing to add, answer with the single word PASS."""
+_SPEAK_IN_PERSON = """\
+It is your turn in a conversation on the task; what was said so far is shown below. Say what brings it \
+forward; @ before a name asks that one directly. Answer PASS if you have nothing to add."""
 _MODERATE = """\
 You moderate a conversation on the text above between the specialists who are described below. What was said \
 so far is quoted last, in order. Say who is to speak next, and why. Name nobody once the text is answered \
@@ -236,3 +264,4 @@ _ASKED = " Asked directly, and still to answer: {}."
 _SUM_UP = """\
 Quoted is the whole conversation that was held on the text above, in order. Give the answer that it has come \
 to. Say where the speakers still contradict each other."""
+_SUM_UP_IN_PERSON = "The conversation on the task is over, and is shown below. Say what it has come to."

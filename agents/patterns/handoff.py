@@ -1,3 +1,5 @@
+"""Work that passes from one member to the next until one of them answers."""
+
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +20,7 @@ from .together import (
     check_count,
     check_members,
     check_names,
+    failed,
     kept,
     quoted,
     reasons,
@@ -28,14 +31,16 @@ from .together import (
 
 MOST_PASSES = 50
 NEWS = 0.2
-"""Of the words of an answer, the share that has to be new where the work goes back to somebody."""
+"""Of the words of an answer, the share that has to be new where the work goes back to somebody; a number
+that is new is always enough."""
 
 
 @dataclass(frozen=True)
 class Handoff:
     """The work begins with the first member, and passes from one to the next with all that was said.
 
-    Whoever has it answers, or passes it on and says why. It comes back from a member that fails.
+    Whoever has it answers, or passes it on and says why. From a member that fails it comes back, or goes on
+    to the next who may have it where nobody had it before.
     """
 
     name: str
@@ -54,7 +59,8 @@ class Handoff:
 
     @property
     def parts(self) -> Sequence[Part]:
-        return [Part(member, times=self.passes + 2) for member in self.members]
+        together = self.passes + len(self.members)  # once the passes are used, each can still fail
+        return [Part(member, times=self.passes + 2, among=together) for member in self.members]
 
     async def run(self, message: Message, run: Run) -> Message:
         last, history = await _Passed(self, message, run).answered()
@@ -78,13 +84,15 @@ class _Passed:
         name, passes, final = next(iter(self._members)), 0, False
         while True:
             answer, passing = await self._asked(name, final=final or passes >= self._team.passes)
+            if passing is None and not answer.text.strip() and answer.data is None:
+                answer = failed(name, Failure("it has given no answer"))
             if answer.failed:
                 name = self._back(name, answer)
                 passes += 1
-            elif passing is None or not passing.to:
+            elif passing is None:
                 return answer, self._history
-            elif self._goes_round(passing):
-                self._note(answer, "stays", f"{passing.to} has had it, and nothing new was found since")
+            elif why := self._why_not(name, passing):
+                self._note(answer, "stays", why)
                 self._history.append(answer)
                 final = True
             else:
@@ -95,11 +103,11 @@ class _Passed:
                 name, passes = passing.to, passes + 1
 
     async def _asked(self, name: str, *, final: bool) -> tuple[Message, Passing | None]:
-        """What the member says; `final` where it has to answer itself."""
+        """What the member says, and to whom it passes; `final` where it has to answer itself."""
         offered = [] if final else self._offered(name)
         shown = (*as_specialists(offered), *quoted([*self._history, *self._failed.values()], self._run))
         brief = _ANSWER_OR_MOVE if offered else _ANSWER
-        given = also(self._message, brief.format(name=name), *shown)
+        given = also(self._message, brief.format(name=name), *shown, person="" if offered else _LAST)
         names = [member.name for member in offered]
         wanted = Wanted(Passing, names) if offered else self._run.wanted
         answer = await self._given(name, given, wanted)
@@ -107,14 +115,16 @@ class _Passed:
             return answer, None
         try:
             passing = typed(answer, Passing, names)
-        except Failure:  # who can only answer has answered
-            return answer, None
+        except Failure:
+            if not isinstance(answer.data, Passing):  # who can only answer has answered
+                return answer, None
+            passing = answer.data  # of a member of the user's own, which may name anybody
         if not passing.to and self._run.wanted is not None:  # the answer has a form of its own
-            given = also(
-                self._message, _ANSWER.format(name=name), *quoted([*self._history, answer], self._run)
-            )
+            shown = quoted([*self._history, answer], self._run)
+            given = also(self._message, _ANSWER.format(name=name), *shown, person=_LAST)
             return await self._given(name, given, self._run.wanted), None
-        return answer.model_copy(update={"text": passing.said(), "data": None}), passing
+        said = answer.model_copy(update={"text": passing.said(), "data": None})
+        return said, passing if passing.to else None
 
     async def _given(self, name: str, given: Message, wanted: Wanted | None) -> Message:
         answer = await kept(self._run.give(self._members[name], given, wanted=wanted), name)
@@ -129,24 +139,40 @@ class _Passed:
         ]
 
     def _back(self, name: str, error: Message) -> str:
-        """Who had it before the one that failed. Raises Failure where nobody is left."""
+        """Who had it before the one that failed, or may have it next. Raises Failure where nobody is left."""
         self._failed[name] = error
         while self._had and self._had[-1] in self._failed:
             self._had.pop()
-        if not self._had:
+        way = "back" if self._had else "on"
+        to = self._had.pop() if self._had else self._next()
+        if not to:
             raise Failure(f"{self._team.name}: {reasons([*self._failed.values()])}")
         why = f"{name} has failed: {error.as_quote().text}"
         self._run.state.notice(why)
-        self._run.decided("handoff", self._had[-1], f"it goes back, because {why}")
-        return self._had.pop()
+        self._run.decided("handoff", to, f"it goes {way}, because {why}")
+        return to
 
-    def _goes_round(self, passing: Passing) -> bool:
-        """Whether it would go to somebody who has had it, with next to nothing that was not known."""
-        if passing.to not in self._had:
-            return False
-        known = _words(self._message.text, *(said.text for said in self._history))
-        words = _words(passing.answer)
-        return len(words - known) < NEWS * len(words) or not words
+    def _next(self) -> str:
+        """The first to whom one of those who have failed might have passed it."""
+        may_pass = self._team.may_pass
+        reached = {other for one in self._failed for other in may_pass.get(one, self._members)}
+        return next((one for one in self._members if one in reached and one not in self._failed), "")
+
+    def _why_not(self, name: str, passing: Passing) -> str:
+        """Why it does not pass there, if it does not."""
+        if passing.to not in {member.name for member in self._offered(name)}:
+            return f"there is no {passing.to!r:.80} to whom it could pass"
+        if passing.to in self._had and not self._is_news(passing.answer):
+            return f"{passing.to} has had it, and nothing new was found since"
+        return ""
+
+    def _is_news(self, text: str) -> bool:
+        """Whether there is more in it than next to nothing that was not known."""
+        known, words = _words(self._message.text, *(said.text for said in self._history)), _words(text)
+        if not words:
+            return bool(text.strip())
+        new = words - known
+        return len(new) >= NEWS * len(words) or any(_FIGURE.search(word) for word in new)
 
     def _note(self, answer: Message, to: str, reason: str) -> None:
         data = {"from": answer.sender, "to": to, "way": [*self._had, answer.sender]}
@@ -154,7 +180,7 @@ class _Passed:
 
 
 def _words(*texts: str) -> set[str]:
-    return {word for text in texts for word in re.findall(r"\w{3,}", text.casefold())}
+    return {word for text in texts for word in _WORD.findall(text.casefold())}
 
 
 def wrong_passing(may_pass: Mapping[str, Sequence[str]], members: Sequence[str]) -> str:
@@ -199,6 +225,7 @@ class HandoffSpec(TeamSpec):
         return self
 
 
+_WORD, _FIGURE = re.compile(r"(?<!\w)-?\d+(?:[.,:/]\d+)*\w*|\w+"), re.compile(r"\d")
 _ANSWER_OR_MOVE = """\
 You are {name}, and the text above has come to you. What those before you have said to it is quoted, with \
 why they passed it on. Either answer it in full, and leave `to` empty; or, if one of the specialists \
@@ -207,3 +234,4 @@ have found out, so that nothing has to be done twice."""
 _ANSWER = """\
 You are {name}, and the text above has come to you to be answered; it cannot be passed on. What was said to \
 it so far is quoted. Answer it in full with what is there, and say what stays open."""
+_LAST = "The work has come to you, and you give the answer: it cannot be passed on any more."

@@ -1,6 +1,7 @@
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 from guildhall.errors import Failure, NeedsInput, UserError, describe
 
@@ -9,7 +10,9 @@ from ..kinds import Plan, PlanStep, Review, Wanted
 from ..message import Message, Quote
 from ..models.router import Candidates
 from ..run import Member, Run
+from ..spec_types import no_planner
 from .checks import sent_back
+from .human import Human
 from .planning import (
     MOST_STEPS,
     Offer,
@@ -22,6 +25,7 @@ from .planning import (
     to_work,
 )
 from .schedule import carried_out
+from .stall import in_time
 from .together import (
     Part,
     check_count,
@@ -56,7 +60,8 @@ class Hierarchy:
     """How often a step is done again whose answer was not accepted."""
     replan: int = 1
     stall_seconds: float | None = None
-    """A worker that takes longer for a step is stopped, and the step has failed."""
+    """A worker that takes longer for a step is stopped, and the step has failed; waiting for the user, a slot
+    or the budget is no time of its own."""
     need: int = 1
     synthesizer: Member | None = None
     """Makes one answer of all; None: the manager does."""
@@ -68,6 +73,8 @@ class Hierarchy:
         check_members(self.name, [*self.members, self.manager])
         check_members(self.name, self.members)
         check_names(self.name, self.members)
+        if isinstance(self.manager, Human):
+            raise UserError(f"{self.name}: {no_planner(self.manager.name)}")
         if self.synthesizer is not None:
             check_members(self.name, [self.synthesizer])
         check_count(self.name, "revisions", self.revisions, MOST_REVISIONS, least=0)
@@ -88,8 +95,9 @@ class Hierarchy:
         plans = 1 + self.replan
         works = plans * self.most_steps * (1 + self.revisions)
         asked = 2 * plans + works + (self.synthesizer is None)  # planned, reviewed, integrated
-        workers = [Part(member, times=works) for member in self.members]
-        temporary = [Part(self.temporary, "temporary", times=works)] if self.temporary else []
+        shared: dict[str, Any] = {"times": works, "among": works, "any_tier": True}
+        workers = [Part(member, **shared) for member in self.members]
+        temporary = [Part(self.temporary, "temporary", **shared)] if self.temporary else []
         last = [Part(self.synthesizer, "synthesizer")] if self.synthesizer else []
         return [Part(self.manager, "manager", times=asked), *workers, *temporary, *last]
 
@@ -100,9 +108,8 @@ class Hierarchy:
             if not work.missing or not await work.go_on():
                 break
         last = self.synthesizer or self.manager
-        return await concluded(
-            to_integrate(message, work.plan()), work.answers, run, synthesizer=last, need=self.need
-        )
+        given = to_integrate(message, work.plan(), work.given_up)
+        return await concluded(given, work.answers, run, synthesizer=last, need=self.need)
 
 
 class _Work:
@@ -119,6 +126,8 @@ class _Work:
         self._done: dict[str, Message] = {}
         self.missing: dict[str, Message] = {}
         """The steps of the newest plan that have failed, or were not taken."""
+        self.given_up: list[Message] = []
+        """Those of earlier plans."""
 
     @property
     def answers(self) -> list[Message]:
@@ -153,8 +162,9 @@ class _Work:
         if not plan.steps:
             run.decided("plan", "nothing more", why, evidence=answer.sources[-1:], data=[])
             return False
-        names = ", ".join(self.missing)
-        run.state.notice(f"{manager.name} has planned anew what was left to do, since there was no {names}")
+        failed = [one.model_copy(update={"text": one.as_quote().text}) for one in self.missing.values()]
+        run.state.notice(f"{manager.name} has planned anew what was left to do, after {reasons(failed)}")
+        self.given_up += self.missing.values()
         await self._carry_out(plan, answer, why)
         return True
 
@@ -203,7 +213,10 @@ class _Work:
         shown = [known[need] for need in dict.fromkeys(step.needs)]
         for one in shown:
             self._run.said(one, worker)
-        given = to_work(step, self._message, self._engaged.get(step.worker, ""), shown, self._run)
+        given = to_work(
+            step, self._message, shown, self._run,
+            role=self._engaged.get(step.worker, ""), private=self._message.private or self._private,
+        )  # fmt: skip
         answer = await self._in_time(step, worker, given)
         wrong = await self._objection(step, given, answer)
         for _ in range(self._team.revisions):
@@ -232,18 +245,14 @@ class _Work:
         """The worker's answer. Raises Failure where it stalls; on a resumed run, without asking again."""
         run, seconds, name = self._run, self._team.stall_seconds, f"step:{step.id}"
         if seconds is None:
-            return await run.give(worker, given, name=name)
+            return await run.give(worker, given, name=name, marked=True)
         clock, digest = run.span(f"clock:{step.id}"), run.digest(name)
         if clock.recorded(digest) is not None:
             run.span(name, worker.name)  # so that the next one has the path that it had
         else:
-            work = run.give(worker, given, name=name)
-            try:
-                async with asyncio.timeout(seconds) as limit:
-                    return await work
-            except TimeoutError:
-                if not limit.expired():
-                    raise
+            work = partial(run.give, worker, given, name=name, marked=True)
+            if (answer := await in_time(work, seconds, run)) is not None:
+                return answer
             await clock.record(digest, {"failed": "stalled"})
         why = f"{worker.name} had no answer after {seconds:g} seconds"
         run.decided("watchdog", f"step {step.id} stopped", why)
@@ -256,7 +265,8 @@ class _Work:
         run, manager, wrong = self._run, self._team.manager, ""
         given = to_review(step, given, answer)
         try:  # the path says which step it is of: others are reviewed at the same time
-            said = await run.give(manager, given, name=f"check:{step.id}", wanted=Wanted(Review))
+            run.said(answer, manager)
+            said = await run.give(manager, given, name=f"check:{step.id}", wanted=Wanted(Review), marked=True)
             review = typed(said, Review)
             choice, reason = ("passed" if review.accepted else "not passed"), review.reason
             wrong = "" if review.accepted else review.reason.strip() or "it is not what was asked for"

@@ -52,4 +52,6 @@ class HierarchySpec(TeamSpec):
     def _need_can_be_met(self) -> "HierarchySpec":
         if self.need > self.most_steps:
             raise Wrong("need", f"{self.need} steps of at most {self.most_steps}")
+        if "most_engaged" in self.model_fields_set and self.workers != "any":
+            raise Wrong("most_engaged", "nobody can be engaged; write `workers: any` beside it")
         return self

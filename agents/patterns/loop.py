@@ -9,6 +9,7 @@ from pydantic import Field
 
 from ..kinds import Score, Wanted
 from ..message import Message
+from ..rules import Ruled
 from ..run import Member, Run
 from ..spec_types import Cast, Name, TeamSpec
 from .briefing import also, answered, check_share, give_for, labelled
@@ -65,7 +66,7 @@ class Loop:
         return self.members[0] if len(self.members) == 1 else Pipeline("generator", self.members)
 
     async def run(self, message: Message, run: Run) -> Message:
-        versions = [await self._scored(1, await answered(run, self.generator, message), message, run)]
+        versions = [await self._scored(1, await answered(run, self._by(run), message), message, run)]
         ended = self._ended(versions)
         while not ended:
             answer = await self._next(message, versions, run)
@@ -85,10 +86,14 @@ class Loop:
         brief = _AGAIN
         if best is not last:
             shown, brief = {"the best version": best.answer, **shown}, f"{_AGAIN} {_WAS_BETTER}"
-        given = also(message, brief, *labelled(shown, run))
+        given = also(message, brief, *labelled(shown, run), person=_AGAIN_IN_PERSON)
         run.said(last.critique, self.generator)
-        [answer] = await all_answers([answered(run, self.generator, given)], [self.generator.name])
+        [answer] = await all_answers([answered(run, self._by(run), given)], [self.generator.name])
         return answer
+
+    def _by(self, run: Run) -> Member:
+        """The generator, under the rules of the loop, unless it is a member with rules of its own."""
+        return self.generator if len(self.members) == 1 else Ruled(self.generator, run.rules)
 
     async def _scored(self, number: int, answer: Message, message: Message, run: Run) -> Version:
         run.said(answer, self.critic)
@@ -169,3 +174,4 @@ _AGAIN = (
     "what the critic is right about put right and with all kept that was good."
 )
 _WAS_BETTER = "An earlier version was better than your last one and is quoted too: go on from that one."
+_AGAIN_IN_PERSON = "Your last version and what is said of it are shown below. Write a better one, in full."

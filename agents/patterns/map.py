@@ -10,12 +10,13 @@ from pydantic import Field
 
 from guildhall.errors import Failure, TooFew
 
-from ..division import Division, Share, divided
+from ..division import PART, Division, Share, divided
 from ..kinds import Wanted
 from ..message import Message
 from ..run import Member, Run
 from ..spec_types import SYNTHESIZER, Cast, Name, TeamSpec
 from ..windows import shown, window_of
+from .briefing import also
 from .reducing import reduced
 from .together import Part, all_answers, check_count, check_members, contributed, failed, reasons
 
@@ -148,7 +149,8 @@ class Map:
         found = [[_Found(*pair)] for pair in zip(tasks, answers, strict=True)]
         smaller: dict[int, list[_Task]] = {}
         for at, task in enumerate(tasks):
-            shares = task.share.halved() if answers[at].data == _TOO_LONG and cuts else []
+            too_long = answers[at].failed and answers[at].data is _TOO_LONG
+            shares = task.share.halved() if too_long and cuts else []
             if shares:
                 numbers = (f"{task.number}-{number}" for number in range(1, len(shares) + 1))
                 smaller[at] = [_task(division, *pair) for pair in zip(numbers, shares, strict=True)]
@@ -179,10 +181,10 @@ class MapSpec(TeamSpec):
 
 
 def _task(division: Division, number: str, share: Share) -> _Task:
-    brief = _READ.format(number=number, many=len(division.shares), places=share.place)
-    message = division.message.briefed("\n\n".join(filter(None, [division.message.brief, brief])))
-    message = message.with_quotes(*share.quotes).model_copy(update={"attachments": share.files})
-    return _Task(number, share, message)
+    names = {"number": number, "many": len(division.shares), "part": PART}
+    brief, person = _READ.format(**names), _READ_IN_PERSON.format(**names)
+    message = also(division.message, brief, share.told, *share.quotes, person=person)
+    return _Task(number, share, message.model_copy(update={"attachments": share.files}))
 
 
 async def _marked(giving: Coroutine[Any, Any, Message], task: _Task) -> Message:
@@ -198,7 +200,11 @@ async def _marked(giving: Coroutine[Any, Any, Message], task: _Task) -> Message:
 
 _READ = """\
 All that there is to read is too long for one reader, so it was divided into {many} parts, and colleagues read
-the others at the same time. You have part {number}: {places}. Headings above it are shown with it.
+the others at the same time. You have part {number}; the task `{part}` says where in the files it stands.
+Headings above it are shown with it.
 Give everything in your part that bears on the task, each finding with its source in brackets and with its
 names and figures as they stand there; say where something goes on beyond your part. Do not guess what the
 other parts say. If yours holds nothing for the task, say just that."""
+_READ_IN_PERSON = """\
+What there is to read is divided into {many} parts, and others read the rest. Yours is part {number}; where \
+it stands is shown as {part}. Say what stands there that bears on the task."""

@@ -1,3 +1,5 @@
+"""Equals who work side by side and write letters to each other."""
+
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
@@ -8,12 +10,14 @@ from pydantic import Field, model_validator
 
 from guildhall.errors import Failure, NeedsInput, UserError
 
-from ..kinds import Letter, Post, Wanted
+from ..choosing import may_see_private
+from ..kinds import Post, Wanted
 from ..message import Message
 from ..run import Member, Run
 from ..spec_types import SYNTHESIZER, Cast, Lines, Name, TeamSpec, Wrong, allowed
 from .briefing import also
 from .bus import TO_ALL, Bus, Stall
+from .letters import MOST_LETTERS, called, labelled, letter_of, listed, reply_of
 from .together import (
     Part,
     as_specialists,
@@ -63,7 +67,7 @@ class PeerToPeer:
     def parts(self) -> Sequence[Part]:
         most = self.turns - len(self.members) + 1
         last = [Part(self.synthesizer, "synthesizer")] if self.synthesizer else []
-        return [*(Part(member, times=most) for member in self.members), *last]
+        return [*(Part(member, times=most, among=self.turns) for member in self.members), *last]
 
     async def run(self, message: Message, run: Run) -> Message:
         answers = await _Talk(self, message, run).answers()
@@ -76,9 +80,12 @@ class _Talk:
     def __init__(self, team: PeerToPeer, message: Message, run: Run) -> None:
         self._message, self._run, self._turns, self._left = message, run, team.turns, team.turns
         self._peers = check_names(team.name, team.members)
-        self._bus = Bus([*self._peers], team.subscriptions)
+        self._untrusted = {name for name, peer in self._peers.items() if not may_see_private(peer)}
+        """Who is not shown what others say that is private, so that it can go on without."""
+        self._bus = Bus([*self._peers], team.subscriptions, untrusted=self._untrusted)
         self._working: dict[str, asyncio.Task[Message]] = {}
         self._last: dict[str, Message] = {}
+        """The last answer of each, or why it has none."""
         self._papers: dict[str, list[Message]] = {name: [] for name in self._peers}
         """The letters that each has written and read."""
 
@@ -90,12 +97,12 @@ class _Talk:
             while self._working:
                 name = await self._run.first(self._working)
                 answer = self._working.pop(name).result()
-                self._take(name, answer)
+                await self._take(name, answer)
                 if isinstance(answer.data, NeedsInput):  # nothing that rests on what is missing is begun
                     break
                 await self._wake(group)
         for name, task in self._working.items():
-            self._take(name, task.result())
+            await self._take(name, task.result())
         self._say_what_is_left()
         return unless_waiting([self._last[name] for name in self._peers])
 
@@ -105,43 +112,82 @@ class _Talk:
         """Give the member the task with all that it has said and read, and `more`."""
         self._left -= 1
         peers = [peer for other, peer in self._peers.items() if other != name]
-        own = [self._last[name]] if name in self._last else []
-        papers = [_labelled(letter) for letter in self._papers[name]]
+        own = [self._last[name]] if self._has_answered(name) else []
+        papers = [labelled(letter) for letter in self._papers[name]]
         given = also(
             self._message,
             f"{_TOGETHER.format(name=name)}\n\n{brief}",
             *as_specialists(peers),
             *quoted([*own, *papers, *more], self._run),
+            person="" if brief == _BEGIN else brief.replace(_POST, _POST_IN_PERSON),
         )
         wanted = Wanted(Post, [*(peer.name for peer in peers), TO_ALL])
-        work = self._run.give(self._peers[name], given, wanted=wanted)
+        work = self._run.give(self._peers[name], given, wanted=wanted, marked=True)
         self._working[name] = group.create_task(kept(work, name))
 
-    def _take(self, name: str, answer: Message) -> None:
+    async def _take(self, name: str, answer: Message) -> None:
         """Keep what the member has said, and post what it writes."""
         if answer.failed:
             self._fail(name, answer)
             return
-        post = _post(answer, [*(other for other in self._peers if other != name), TO_ALL])
+        post = self._post(answer)
+        text = answer.text if post is None else post.answer
+        if text.strip():  # without its data it is a statement, which can contradict others
+            data = answer.data if post is None else None
+            self._last[name] = answer.model_copy(update={"text": text, "data": data})
+        elif name not in self._last:
+            self._last[name] = answer.model_copy(
+                update={"type": "error", "text": _NO_ANSWER, "data": None, "private": False}
+            )
         if post is None:  # who cannot write letters has answered those who wait for it
-            letters = [(_reply(answer, who), "") for who in self._bus.owes(name)]
+            for who in self._bus.owes(name):
+                self._send(reply_of(answer, who))
         else:
-            answer = answer.model_copy(update={"text": post.answer, "data": None})  # it is what is said
-            letters = [(_message(answer, letter), letter.topic) for letter in post.letters]
-        self._last[name] = answer
-        for letter, topic in letters:
-            self._send(letter, topic)
+            at = await self._posted(name) if any(letter.seconds for letter in post.letters) else 0
+            for letter in post.letters:
+                self._send(letter_of(answer, letter, at), letter.topic, letter.type)
         if awaited := self._bus.waits().get(name):
             reason = f"{name} waits for {', '.join(awaited)}"
             self._decide("waits", reason, answer, {"waits": self._bus.waits()})
 
-    def _send(self, letter: Message, topic: str) -> None:
-        posted = self._bus.post(letter, topic)
+    def _post(self, answer: Message) -> Post | None:
+        """What the member has given in the way it was asked to, if it can; what is wrong in it is said."""
+        name, names = answer.sender, [*(other for other in self._peers if other != answer.sender), TO_ALL]
+        try:
+            post = typed(answer, Post, names)
+        except Failure:
+            if not isinstance(answer.data, Post):
+                return None
+            post = answer.data  # of a member of the user's own, which may name anybody
+            lost = [letter.to for letter in post.letters if letter.to not in names]
+            self._run.state.notice(f"{name} wrote to {', '.join(lost)[:200]}, who can get no letter of it")
+            known = tuple(letter for letter in post.letters if letter.to in names)
+            post = post.model_copy(update={"letters": known})
+        if (more := len(post.letters) - MOST_LETTERS) > 0:
+            self._run.state.notice(
+                f"{name} wrote {len(post.letters)} letters at once; the last {more} were not delivered"
+            )
+            post = post.model_copy(update={"letters": post.letters[:MOST_LETTERS]})
+        return post
+
+    async def _posted(self, name: str) -> float:
+        """When the member's letters were posted: on a resumed run, then again and not now."""
+        here, digest = self._run.span("posted"), self._run.digest(name)
+        if (at := here.recorded(digest)) is None:
+            at = time.time()
+            await here.record(digest, at)
+        return float(at)
+
+    def _send(self, letter: Message, topic: str = "", kind: str = "") -> None:
+        posted = self._bus.post(letter, topic, kind)
         self._papers[letter.sender].append(posted.letter)
         for name in posted.receivers:
             self._run.said(posted.letter, self._peers[name])
         if posted.gone:
             reason = f"{', '.join(posted.gone)} has failed before"
+            self._undelivered(posted.letter, reason)
+        if posted.barred:
+            reason = f"it is private, and may not be shown to {', '.join(posted.barred)}"
             self._undelivered(posted.letter, reason)
 
     def _fail(self, name: str, error: Message) -> None:
@@ -149,12 +195,16 @@ class _Talk:
         if isinstance(error.data, NeedsInput):
             self._last[name] = error
             return
-        if name in self._last:
+        if self._has_answered(name):
             why = error.text if not error.private else "at work on private data"
             self._run.state.notice(f"{name} has failed after an answer, which stands: {why}")
-        self._last.setdefault(name, error)
+        else:
+            self._last[name] = error
         for letter in self._bus.leave(name, error):
             self._undelivered(letter, f"{name} has failed")
+
+    def _has_answered(self, name: str) -> bool:
+        return name in self._last and not self._last[name].failed
 
     # -- who goes on
 
@@ -164,7 +214,7 @@ class _Talk:
             ready = (name for name in self._peers if name not in self._working and self._bus.ready(name))
             if (name := next(ready, None)) is not None:
                 if letters := await self._read(name):
-                    self._start(group, name, _letters(letters), *map(_labelled, letters))
+                    self._start(group, name, _letters(letters), *map(labelled, letters))
                     self._papers[name] += letters
             elif not self._working and (stall := self._bus.stall()) is not None:
                 await self._end(stall, group)
@@ -199,14 +249,20 @@ class _Talk:
             if self._left:
                 letters = await self._read(who)
                 brief = "\n\n".join(filter(None, [_letters(letters), _IN_VAIN.format(", ".join(others))]))
-                said = [self._last[other] for other in others]
-                self._start(group, who, brief, *said, *map(_labelled, letters))
+                said = [self._last[other] for other in others if self._may_see(who, other)]
+                self._start(group, who, brief, *said, *map(labelled, letters))
                 self._papers[who] += letters
+
+    def _may_see(self, name: str, other: str) -> bool:
+        """Whether the member may be shown the last answer of another; it is said if not."""
+        kept_back = name in self._untrusted and self._last[other].as_quote().private
+        self._run.state.withheld([f"the last answer of {other}"] * kept_back)
+        return not kept_back
 
     # -- what is told
 
     def _undelivered(self, letter: Message, reason: str) -> None:
-        about = f"{letter.id} from {letter.sender} to {letter.receiver}"
+        about = called(letter)
         data = {
             "letter": letter.id,
             "from": letter.sender,
@@ -223,60 +279,14 @@ class _Talk:
 
     def _say_what_is_left(self) -> None:
         if unread := self._bus.unread():
-            letters = ", ".join(f"{one.id} from {one.sender} to {one.receiver}" for one in unread[:10])
+            letters = ", ".join(map(called, unread[:10]))
             more = f" and {len(unread) - 10} more" if len(unread) > 10 else ""
             if not self._left:
                 self._run.state.notice(f"the {self._turns} turns were used; not read: {letters}{more}")
 
 
-def _post(answer: Message, names: Sequence[str]) -> Post | None:
-    """What the member has given in the way it was asked to, if it can."""
-    try:
-        return typed(answer, Post, names)
-    except Failure:
-        return None
-
-
-def _message(answer: Message, letter: Letter) -> Message:
-    return _reply(answer, letter.to).model_copy(
-        update={
-            "type": letter.type,
-            "text": letter.text,
-            "priority": letter.priority,
-            "requires_response": letter.requires_response,
-            "deadline": time.time() + letter.seconds if letter.seconds else None,
-        }
-    )
-
-
-def _reply(answer: Message, to: str) -> Message:
-    """The answer as a letter."""
-    return Message(
-        sender=answer.sender,
-        receiver=to,
-        type="response",
-        text=answer.text,
-        sources=answer.sources,
-        private=answer.private,
-    )
-
-
-def _labelled(letter: Message) -> Message:
-    """The letter as it is quoted."""
-    label = f"{letter.id} from {letter.sender} to {letter.receiver}"
-    return letter.model_copy(update={"sender": label})
-
-
 def _letters(letters: Sequence[Message]) -> str:
-    """What the letters are, without a word of what is in them."""
-    if not letters:
-        return ""
-    lines = []
-    for letter in letters:
-        about = f"- {letter.id}: {letter.type} from {letter.sender}"
-        about += f", in response to {letter.reply_to}" if letter.reply_to else ""
-        lines.append(about + (", who waits for your response" if letter.requires_response else ""))
-    return "\n".join([_POST, *lines])
+    return f"{_POST}\n{listed(letters)}" if letters else ""
 
 
 def wrong_subscription(name: str, words: Sequence[str], members: Sequence[str]) -> str:
@@ -343,5 +353,7 @@ _BEGIN = "Nobody has written to you yet."
 _POST = """\
 Quoted are your last answer, the letters that you have written and read so far, and at the end these new \
 ones. Answer by letter whoever waits for your response, and bring your answer up to date."""
+_NO_ANSWER = "it has given no answer by now, but letters at most"
 _IN_VAIN = """\
 You waited for {}, from whom no response will come. Their last answers are quoted: go on with these."""
+_POST_IN_PERSON = "You have new letters; they are shown below, with your last answer and the letters before."

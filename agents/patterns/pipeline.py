@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from guildhall.errors import Failure, UserError
 
+from ..kinds import Wanted
 from ..message import Message
 from ..run import Member, Run
 from ..spec_types import Cast, Line, Name, Names, TeamSpec, Wrong, allowed
@@ -51,13 +52,14 @@ class Pipeline:
 
     async def run(self, message: Message, run: Run) -> Message:
         answers: list[Message] = []
-        for member in self.members:
+        for number, member in enumerate(self.members, 1):
             given = message
             if seen := self._seen(member, answers):
                 for answer in seen:
                     run.said(answer, member)
                 given = message.with_quotes(*quoted(seen, run))
-            answers.append(await self._answer(member, given, run))
+            wanted = run.wanted if number == len(self.members) else None
+            answers.append(await self._answer(member, given, run, wanted))
         last = answers[-1]
         return run.answer(message, last.text, data=last.data, sources=last.sources)
 
@@ -65,8 +67,7 @@ class Pipeline:
         names = self.sees.get(member.name)
         return [answer for answer in answers if names is None or answer.sender in names]
 
-    async def _answer(self, member: Member, given: Message, run: Run) -> Message:
-        wanted = run.wanted if member is self.members[-1] else None
+    async def _answer(self, member: Member, given: Message, run: Run, wanted: Wanted | None) -> Message:
         answer = await run.give(member, given, wanted=wanted)
         if (check := self.checks.get(member.name)) is None:
             return answer
@@ -111,6 +112,10 @@ class PipelineSpec(TeamSpec):
 
     @model_validator(mode="after")
     def _stages_are_known(self) -> Self:
+        if "checker" in self.model_fields_set and not self.accept:
+            raise Wrong(
+                "checker", "there is nothing to check; say under `accept` what has to hold of whose answer"
+            )
         for key, named in (("sees", self.sees), ("accept", self.accept)):
             for stage in named:
                 if stage not in self.members:

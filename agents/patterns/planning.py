@@ -131,21 +131,30 @@ def to_replan(
     return also(to_plan(message, members, offer), _REPLAN, plan, *results)
 
 
-def to_integrate(message: Message, plan: Quote) -> Message:
-    """What is asked last, but for the answers."""
-    return also(message, _INTEGRATE, plan)
+def to_integrate(message: Message, plan: Quote, given_up: Sequence[Message]) -> Message:
+    """What is asked last, but for the answers; with what had failed in earlier plans."""
+    return also(
+        message, _INTEGRATE, plan, *(one.as_remark(one.as_quote().text).as_quote() for one in given_up),
+        person=_INTEGRATE_IN_PERSON,
+    )  # fmt: skip
 
 
-def to_work(step: PlanStep, message: Message, role: str, shown: Sequence[Message], run: Run) -> Message:
-    """The step as its worker is given it: with the task that it is part of, and the answers it needs."""
+def to_work(
+    step: PlanStep, message: Message, shown: Sequence[Message], run: Run, *, role: str = "", private: bool
+) -> Message:
+    """The step as its worker is given it: with the task that it is part of, and the answers it needs.
+
+    It is `private` if the plan is.
+    """
     lines = [f"You are engaged as this: {role}." if role else "", step.task]
     lines += [f"To give: {step.expected}"] if step.expected.strip() else []
     text, priority = "\n\n".join(filter(None, lines)), message.priority + step.priority
-    given = message.model_copy(update={"text": text, "priority": priority})
+    given = message.model_copy(update={"text": text, "priority": priority, "private": private})
     whole = "\n\n".join(filter(None, [message.text, message.brief]))
     if whole == step.task:  # a plan that divides nothing
         return given.briefed("", *quoted(shown, run))
-    return given.briefed(_WORK, _task(run.who, whole, private=message.private), *quoted(shown, run))
+    quotes = (_task(run.who, whole, private=message.private), *quoted(shown, run))
+    return given.briefed(_WORK, *quotes, person=_WORK_IN_PERSON)
 
 
 def to_review(step: PlanStep, given: Message, answer: Message) -> Message:
@@ -197,9 +206,13 @@ _INTEGRATE = """\
 The plan for this is quoted, with the answers of its steps. Make of them the one answer to the whole task.
 
 - Where answers contradict each other, name the contradiction and both sides.
-- A step without an answer is a gap: say what is missing because of it, and do not fill it.
+- A step without an answer is a gap: say what is missing because of it, and do not fill it. So it is with a \
+step of an earlier plan that has failed, where nothing in the plan takes its place; such are quoted as \
+remarks.
 - Keep the sources that the answers cite."""
 _WORK = "This is one step of a larger task, which is quoted: do this step, and no others."
+_WORK_IN_PERSON = "This is your step of a larger task, which is shown below."
+_INTEGRATE_IN_PERSON = "The plan for the task and the answers of its steps are shown below. Make one answer."
 _REVIEW = (
     "The text above is a step that somebody was given. By what it is seen that it is done is quoted as "
     "acceptance, and its answer is quoted last. See whether the answer meets that. Say what has to change "

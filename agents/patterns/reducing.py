@@ -1,5 +1,6 @@
 """One answer of what was found in many parts; in groups first, where it is more than one member takes."""
 
+import asyncio
 from collections.abc import Sequence
 
 from guildhall.errors import Failure
@@ -10,6 +11,7 @@ from ..message import Message, Quote
 from ..run import Member, Run
 from ..tokens import SAFETY
 from ..windows import needed, room, shown
+from .briefing import also
 from .together import all_answers, concluded, sources_of
 
 MOST_LEVELS = 8
@@ -25,7 +27,7 @@ async def reduced(
     Where they are longer than its window of tokens, it first puts them together in groups, and these again,
     with the sources of all. What does not become shorter so is handed over by its importance.
     """
-    asked = _briefed(message, _ANSWER)
+    asked = also(message, _ANSWER, person=_ANSWER_IN_PERSON)
     left = room(window) - needed(synthesizer, asked, run.wanted)
     if run.rules.tokens is not None:
         left = min(left, room(run.rules.tokens))
@@ -51,7 +53,7 @@ async def _joined(
 ) -> list[Message]:
     """The findings, put together in as few groups as there is room for; a group stays if that fails."""
     try:
-        groups = list(in_shares([one.as_quote() for one in found], (), left))
+        groups = await asyncio.to_thread(list, in_shares([one.as_quote() for one in found], (), left))
     except NoRoomError:
         return [*found]
     reason = f"the findings of {len(found)} parts are longer than {synthesizer.name} takes at once"
@@ -61,7 +63,7 @@ async def _joined(
         run.said(one, synthesizer)
     names = [f"join-{level}-{number}" for number in range(1, len(groups) + 1)]
     given = [
-        run.give(synthesizer, _briefed(message, _JOIN).with_quotes(*group.quotes), name=name)
+        run.give(synthesizer, also(message, _JOIN, *group.quotes, person=_JOIN_IN_PERSON), name=name)
         for group, name in zip(groups, names, strict=True)
     ]
     joined: list[Message] = []
@@ -76,10 +78,6 @@ async def _joined(
 
 def _weight(found: Sequence[Message]) -> float:
     return sum(shown(one.as_quote()) for one in found)
-
-
-def _briefed(message: Message, brief: str) -> Message:
-    return message.briefed("\n\n".join(filter(None, [message.brief, brief])))
 
 
 def _label(group: Share) -> str:
@@ -106,3 +104,7 @@ of it to do the task at once, so this is a step before: put these findings toget
 without losing anything that bears on the task. Keep every fact with its names and figures and with its
 sources in brackets, and keep contradictions; leave out only what is said twice or has no bearing. Do not do
 the task yet."""
+_ANSWER_IN_PERSON = "What was found in each part of the material is shown below. Make the answer of it."
+_JOIN_IN_PERSON = (
+    "What was found in some parts of the material is shown below. Put it together, shorter, and lose nothing."
+)

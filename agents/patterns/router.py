@@ -27,8 +27,8 @@ from .together import (
     unless_waiting,
 )
 
-Escalation = Literal["both", "human", "fail"]
-ESCALATIONS: tuple[Escalation, ...] = ("both", "human", "fail")
+Escalation = Literal["both", "best", "human", "fail"]
+ESCALATIONS: tuple[Escalation, ...] = ("both", "best", "human", "fail")
 _NOT_MINE = re.compile(r"\s*[*_`\"]{0,3}NOT MINE\b[*_`\"]{0,3}\s*:?\s*(.*)", re.DOTALL)
 
 
@@ -54,7 +54,7 @@ class Router:
     threshold: float = 0.3
     """With a score, or a confidence of the judge, below this nobody is right."""
     escalate: Escalation = "both"
-    """Then the two best answer side by side, a human chooses, or the team fails."""
+    """Then the two best answer side by side, or the best alone, a human chooses, or the team fails."""
     embed: Embed | None = None
     """Places texts by their meaning, which then counts beside the words."""
 
@@ -72,7 +72,7 @@ class Router:
     @property
     def parts(self) -> Sequence[Part]:
         judge = [Part(self.judge, "judge")] if self.judge else []
-        return [*judge, *map(Part, self.members)]
+        return [*judge, *(Part(member, among=2) for member in self.members)]
 
     async def run(self, message: Message, run: Run) -> Message:
         return await _Routing(self, message, run).answer()
@@ -146,6 +146,8 @@ class _Routing:
 
     async def _escalated(self, why: str) -> list[str]:
         names = [fit.name for fit in self._fits]
+        if self._team.escalate == "best":
+            return self._taken(names[0], f"nobody seems right, and this one is nearest: {why}", by="rule")
         if self._team.escalate == "fail":
             self._decided("nobody", f"nobody seems right: {why}", by="rule")
             raise Failure(f"{self._team.name}: nobody in it seems right for this task; {why}")
@@ -161,7 +163,9 @@ class _Routing:
         return names[:2]
 
     async def _given(self, name: str, *, may_hand_back: bool) -> Message:
-        given = also(self._message, _MAY_HAND_BACK) if may_hand_back else self._message
+        given = self._message
+        if may_hand_back:
+            given = also(given, _MAY_HAND_BACK, person=_MAY_HAND_BACK_IN_PERSON)
         work = give_for(self._run, self._members[name], given, self._run.wanted)
         return unless_waiting([await kept(work, name)])[0]
 
@@ -239,3 +243,6 @@ _MAY_HAND_BACK = """\
 This was given to you because it seems to fall into your field. If it does, do it. If it does not fall into \
 your field at all, reply with nothing but `NOT MINE: ` and the reason in a sentence; then somebody else has \
 it."""
+_MAY_HAND_BACK_IN_PERSON = """\
+The task was given to you because it seems to be yours. Do it; or begin with `NOT MINE: ` and say why, and \
+somebody else has it."""

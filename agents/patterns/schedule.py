@@ -2,9 +2,9 @@
 
 import asyncio
 import graphlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
-from guildhall.errors import UserError
+from guildhall.errors import NeedsInput, UserError
 
 from ..message import Message
 
@@ -54,19 +54,28 @@ def skipped(step: str, why: str) -> Message:
 
 
 async def carried_out(
-    needs: Needs, take: Take, back: Back = lambda _, __: None, *, untaken: Untaken = lambda _, __: None
+    needs: Needs,
+    take: Take,
+    back: Back = lambda _, __: None,
+    *,
+    untaken: Untaken = lambda _, __: None,
+    despite: Callable[[str], Collection[str]] = lambda _: (),
 ) -> dict[str, Message]:
     """What each step has come to, in the order of the ids.
 
-    A step whose needs have failed is not taken; nor is one whose needs were all skipped. Whoever leaves out
-    a step answers with `skipped`.
+    A step whose needs have failed is not taken, but for those `despite` whose failure it can be; nor is one
+    whose needs were all skipped. Whoever leaves out a step answers with `skipped`.
     """
-    return await _Schedule(needs, take, back, untaken).carried_out()
+    return await _Schedule(needs, take, back, untaken=untaken, despite=despite).carried_out()
 
 
 class _Schedule:
-    def __init__(self, needs: Needs, take: Take, back: Back, untaken: Untaken) -> None:
+    def __init__(
+        self, needs: Needs, take: Take, back: Back, *, untaken: Untaken,
+        despite: Callable[[str], Collection[str]],
+    ) -> None:  # fmt: skip
         self._needs, self._take, self._back, self._tell = needs, take, back, untaken
+        self._despite = despite
         self._done: dict[str, Message] = {}
         self._waits = {step: set(needed) for step, needed in needs.items()}
         self._followers: dict[str, list[str]] = {step: [] for step in needs}
@@ -114,8 +123,13 @@ class _Schedule:
 
     def _untaken(self, step: str) -> Message | None:
         """What stands for the step's answer where it is not taken."""
-        needed = [self._done[need] for need in self._needs[step]]
-        if bad := [answer for answer in needed if answer.failed]:
+        needed, despite = [self._done[need] for need in self._needs[step]], self._despite(step)
+        bad = [
+            answer
+            for need, answer in zip(self._needs[step], needed, strict=True)
+            if answer.failed and (need not in despite or isinstance(answer.data, NeedsInput))
+        ]
+        if bad:
             names = ", ".join(answer.sender for answer in bad)
             text = f"not taken, because {names} has failed"
             return Message(sender=step, type="error", text=text, data=bad[0].data)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from guildhall.errors import StoreError
 from guildhall.memory.store.standing import Standing
 
 from ..run import Run
@@ -17,7 +18,20 @@ async def judged(run: Run, held: Mapping[str, bool]) -> None:
         return
     for name, side in held.items():
         run.state.judged(name, held=side)
-    await here.record(digest, dict(held), wait=False)
+    await _kept(here, digest, held)
+
+
+async def _kept(here: Run, digest: str, held: Mapping[str, bool]) -> None:
+    """Have it on disk with its entry in the journal, whatever becomes of the run."""
+    state = here.state
+    if state.records is None or state.log is None:
+        await here.record(digest, dict(held), wait=False)
+        return
+    found = {name: Standing(1, int(side)) for name, side in held.items()}
+    try:
+        state.records.add(state.scope, found, run=state.id, path=here.path, digest=digest, value=dict(held))
+    except StoreError as error:
+        state.notice(f"who was right could not be kept: {error}")
 
 
 async def weights(run: Run, names: Iterable[str]) -> dict[str, float]:

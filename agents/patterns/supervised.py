@@ -7,21 +7,21 @@ from typing import Literal, NamedTuple, get_args
 
 from guildhall.errors import Failure, NeedsInput, UserError, describe
 
-from .. import event as ev
 from ..choosing import parts_of
 from ..message import Message, Quote
-from ..rules import Ruled
+from ..rules import Ruled, Settle
 from ..run import Member, Run
 from .checks import Check, name_of, parts_of_checks, sent_back, tell
 from .conflicts import Settlement
 from .disagreement import Settled
-from .together import Part, check_members
+from .heard import Answer, Heard
+from .together import Part, check_members, kept, unless_waiting
 from .watchdog import Watchdog
-from .watched import watched
+from .watched import aside, watched
 
 OnFailed = Literal["revise", "return", "escalate", "fail"]
-LONG = 10_000
-"""Characters of an answer that the user is shown to decide on."""
+_DEFEND = ("member", "explorer")
+"""The roles of those who answer, and may be asked to defend what they have said."""
 LAST_WORD = ("synthesizer", "manager")
 """The roles of those who make a team's answer, and can make it anew."""
 
@@ -34,41 +34,11 @@ class _Wrong(NamedTuple):
     made: bool
 
 
-class _Answer(NamedTuple):
-    """What a member of the team has answered."""
-
-    who: str
-    text: str
-    sources: tuple[int, ...]
-
-
 class _Before(NamedTuple):
     """What a team's answer was made of."""
 
-    answers: Sequence[_Answer]
+    answers: Sequence[Answer]
     settled: Settled
-
-
-class _Answers:
-    """Keeps what the members of one team answer, in the order in which they were asked."""
-
-    def __init__(self, path: str) -> None:
-        self._above = (path, f"{path}/again")
-        self._found: dict[str, _Answer | None] = {}
-
-    def __call__(self, event: ev.Event) -> None:
-        if event.path.rpartition("/")[0] not in self._above:
-            return
-        if isinstance(event, ev.Started):
-            self._found[event.path] = None
-        elif isinstance(event, ev.Finished) and event.outcome == "answered" and event.path in self._found:
-            self._found[event.path] = _Answer(event.who, event.text, event.sources)
-
-    def streamed(self, path: str) -> None: ...
-
-    def last(self) -> list[_Answer]:
-        """The last answer of each."""
-        return list({one.who: one for one in self._found.values() if one is not None}.values())
 
 
 @dataclass(frozen=True)
@@ -77,7 +47,8 @@ class Supervised(Ruled):
 
     An answer that does not pass is revised once by whoever has the last word in the team, and returned; it is
     said if it does not pass then either. `on_failed` can also have it returned at once, shown to the user,
-    who decides, or fail the team.
+    who decides, or fail the team. Where the team itself has compared no answers, `conflicts` is about those
+    of the members who began before anybody had answered; what is found is shown below the team's answer.
     """
 
     conflicts: Settlement | None = None
@@ -102,30 +73,55 @@ class Supervised(Ruled):
         return self._with_supervisors(parts_for(message) if parts_for else _parts(self.team))
 
     async def run(self, message: Message, run: Run) -> Message:
-        members = {part.member.name: part.member for part in _parts(self.team)}
-        settle = (self.conflicts or Settlement()).among(members)
-        settled: list[Settled] = []
+        settle = (self.conflicts or Settlement()).among(self._all_members())
+        settled: list[tuple[str, Settled]] = []
 
-        async def settle_once(message: Message, answers: Sequence[Message], run: Run) -> Settled:
-            settled.append(await settle(message, answers, run))
-            return settled[-1]
+        async def settle_here(message: Message, answers: Sequence[Message], run: Run) -> Settled:
+            settled.append((run.path, await settle(message, answers, run)))
+            return settled[-1][1]
 
-        run.rules = replace(self.rules, settle=settle_once)
-        answers = _Answers(run.path)
-        run.state.observe(answers)
+        run.rules = replace(self.rules, settle=settle_here)
+        afterwards = aside(run, "conflicts") if self.conflicts else run
+        checks = aside(run, "checks") if self.checks else run
+        heard = Heard(run.path, f"{run.path}/again")
+        run.state.observe(heard)
         try:
             answer = await self._worked(message, run)
         finally:
-            run.state.ignore(answers)
+            run.state.ignore(heard)
+        found = [one for path, one in settled if f"{path}/".startswith(f"{heard.attempt}/")]
+        if self.conflicts is not None and not found:
+            found = [await self._compared(message, heard.independent(), settle, afterwards, run)]
+            answer = found[0].shown_in(answer, whole=True)
         if not self.checks:
             return answer
-        before = _Before(answers.last(), settled[-1] if settled else Settled())
-        return await self._checked(message, answer, before, run)
+        before = _Before(heard.last(), found[-1] if found else Settled())
+        checks.private |= run.private
+        try:
+            return await self._checked(message, answer, before, checks)
+        finally:
+            run.private |= checks.private
 
     async def _worked(self, message: Message, run: Run) -> Message:
         if self.watchdog is None:
             return await self.team.run(message, run)
         return await watched(self.team, self.watchdog, message, run)
+
+    async def _compared(
+        self, message: Message, answers: Sequence[Message], settle: Settle, here: Run, run: Run
+    ) -> Settled:
+        """What has become of contradictions between the answers of a team that does not look for them."""
+        if len({one.sender for one in answers}) < 2:
+            run.state.notice(
+                f"no two members of {self.name} have answered without knowing of each other, so no "
+                "contradictions were looked for"
+            )
+            return Settled()
+        here.private |= run.private
+        try:
+            return await settle(message, answers, here)
+        finally:
+            run.private |= here.private
 
     # -- checks
 
@@ -155,7 +151,7 @@ class Supervised(Ruled):
                 raise result
         wrong = []
         for check, result in zip(self.checks, results, strict=True):
-            if isinstance(result, Exception):
+            if isinstance(result, BaseException):
                 text = f"could not be made: {describe(result)}"
                 tell(check, "not made", text, answer, run)
                 wrong.append(_Wrong(name_of(check), text, made=False))
@@ -170,21 +166,28 @@ class Supervised(Ruled):
     ) -> Message | None:
         """The answer once more, by whoever made it; None where that fails."""
         reviser = self._reviser(answer, before.answers)
-        try:
-            if reviser is None:
-                return await self.team.run(sent_back(message, answer, objection), run)
-            others = [
-                Quote(label=one.who, kind="answer", text=one.text, sources=one.sources)
-                for one in before.answers
-                if one.who != reviser.name
-            ]
-            given = sent_back(before.settled.told_in(message.with_quotes(*others)), answer, objection)
-            return before.settled.shown_in(await run.give(reviser, given, wanted=run.wanted))
-        except Failure as error:
-            run.state.notice(f"the answer of {self.name} could not be revised: {describe(error)}")
-            return None
+        work = self._reworked(message, answer, before, run, objection=objection, reviser=reviser)
+        revised = unless_waiting([await kept(work, reviser.name if reviser else self.name)])[0]
+        if not revised.failed:
+            return revised
+        run.state.notice(f"the answer of {self.name} could not be revised: {revised.text}")
+        return None
 
-    def _reviser(self, answer: Message, answers: Sequence[_Answer]) -> Member | None:
+    async def _reworked(
+        self, message: Message, answer: Message, before: _Before, run: Run,
+        *, objection: str, reviser: Member | None,
+    ) -> Message:  # fmt: skip
+        if reviser is None:
+            return await self.team.run(sent_back(message, answer, objection), run)
+        others = [
+            Quote(label=one.who, kind="answer", text=one.text, sources=one.sources)
+            for one in before.answers
+            if one.who != reviser.name and {*one.sources} <= {*answer.sources}
+        ]
+        given = sent_back(before.settled.told_in(message.with_quotes(*others)), answer, objection)
+        return before.settled.shown_in(await run.give(reviser, given, wanted=run.wanted))
+
+    def _reviser(self, answer: Message, answers: Sequence[Answer]) -> Member | None:
         """Whoever has the last word in the team, or whose answer became the team's; None where nobody did."""
         if (last := self._with_role(LAST_WORD)) is not None:
             return last
@@ -193,6 +196,12 @@ class Supervised(Ruled):
         return next(found, None) or self._with_role(("judge",))
 
     # -- who takes part
+
+    def _all_members(self) -> dict[str, Member]:
+        """Whoever can be asked to defend a claim, those of the ways in which the team can work too."""
+        own = [part.member for part in _parts(self.team)]
+        below = [part.member for one in own for part in getattr(one, "parts", ())]
+        return {member.name: member for member in (*below, *own)}
 
     def _with_role(self, roles: Sequence[str]) -> Member | None:
         parts = _parts(self.team)
@@ -209,7 +218,7 @@ class Supervised(Ruled):
         defences = settlement.defences * attempts
         found = [
             part._replace(
-                times=part.times * attempts + defences * (part.role == "member") + (part.member is last)
+                times=part.times * attempts + defences * (part.role in _DEFEND) + (part.member is last)
             )
             for part in parts
         ]
@@ -217,10 +226,14 @@ class Supervised(Ruled):
         return [*found, *parts_of_checks(self.checks, times=1 + revises)]
 
 
-async def _made(check: Check, message: Message, answer: Message, run: Run) -> str | Exception:
+async def _made(check: Check, message: Message, answer: Message, run: Run) -> str | BaseException:
     """What the check finds wrong, or why it could not be made."""
     try:
         return await check(message, answer, run)
+    except asyncio.CancelledError as error:
+        if (task := asyncio.current_task()) is None or task.cancelling():
+            raise
+        return error  # it was its own, not ours
     except Exception as error:  # noqa: BLE001  a check of the user's own may raise anything
         return error
 
@@ -231,7 +244,7 @@ def _told(wrong: Iterable[_Wrong]) -> str:
 
 async def _user_says(answer: Message, wrong: Sequence[_Wrong], run: Run) -> OnFailed:
     """What is done with an answer that does not pass; who says nothing in time refuses it."""
-    text = f"The answer of {run.who} did not pass: {_told(wrong)}\n\nThe answer:\n\n{answer.text[:LONG]}"
+    text = f"The answer of {run.who} did not pass: {_told(wrong)}\n\nThe answer:\n\n{answer.text}"
     says = await run.question(text, options=[*_CHOICES])
     return _CHOICES[says] if says else "fail"
 

@@ -1,3 +1,5 @@
+"""Members who explore one matter side by side, each going on from what all have found."""
+
 import asyncio
 from collections import Counter
 from collections.abc import Coroutine, Sequence
@@ -10,6 +12,7 @@ from pydantic import Field, model_validator
 from guildhall.errors import BudgetRefused, Failure, NeedsInput
 
 from .. import event as ev
+from ..choosing import may_see_private
 from ..kinds import Finding, Findings, Wanted
 from ..message import Message, Quote
 from ..notebook import noted
@@ -76,7 +79,7 @@ class Swarm:
     def parts(self) -> Sequence[Part]:
         times = self.most - len(self.explorers) + self.copies
         last = [Part(self.synthesizer, "synthesizer")] if self.synthesizer else []
-        return [*(Part(member, "explorer", times) for member in self.members), *last]
+        return [*(Part(member, "explorer", times, among=self.most) for member in self.members), *last]
 
     async def run(self, message: Message, run: Run) -> Message:
         exploring = _Exploring(self, message, run)
@@ -86,8 +89,10 @@ class Swarm:
             return run.answer(message, listed(found), sources=sources_of(found))
         for finding in found:
             run.said(finding, self.synthesizer)
-        given = also(message, _SUM_UP if found else _NOTHING, *exploring.shown())
-        answer = await kept(run.give(self.synthesizer, given, wanted=run.wanted), self.synthesizer.name)
+        person = _SUM_UP_IN_PERSON if found else _NOTHING
+        given = also(message, _SUM_UP if found else _NOTHING, *exploring.shown(), person=person)
+        summed = run.give(self.synthesizer, given, wanted=run.wanted, marked=True)
+        answer = await kept(summed, self.synthesizer.name)
         if not unless_waiting([answer])[0].failed:
             return answer
         why = f"{self.synthesizer.name} could not sum up: {answer.as_quote().text}"
@@ -114,6 +119,8 @@ class _Exploring:
         self._failed: dict[str, Message] = {}
         self._refused: dict[str, str] = {}
         """For whom the budget had no room, and why."""
+        self._untrusted = {name for name, one in team.explorers.items() if not may_see_private(one)}
+        """Who is not shown what others found out from private data, so that it can go on without."""
 
     async def done(self) -> None:
         """Return when nobody explores any more. Raises Failure where all have failed, and found nothing."""
@@ -131,12 +138,18 @@ class _Exploring:
         unless_waiting([*self._failed.values()])
         self._say_how_it_ended()
 
-    def shown(self) -> tuple[Quote, ...]:
-        """The findings, numbered, the newest where there is not room for all; what is left out is said."""
+    def shown(self, to: str = "") -> tuple[Quote, ...]:
+        """The findings, numbered, the newest where there is not room for all; what is left out is said.
+
+        Without an explorer `to` whom they are shown, they are for whoever sums up.
+        """
         quotes = [
             finding.as_quote().model_copy(update={"label": f"finding {number} of {finding.sender}"})
             for number, finding in enumerate(self.found, 1)
         ]
+        if to in self._untrusted:
+            self._run.state.withheld(quote.label for quote in quotes if quote.private)
+            quotes = [quote for quote in quotes if not quote.private]
         room, first = self._run.rules.tokens, len(quotes)
         if room is None:
             return tuple(quotes)
@@ -165,15 +178,17 @@ class _Exploring:
 
     def _may_add(self, name: str) -> bool:
         new = self.found[self._seen.get(name, 0) :]
-        news = any(finding.sender != name for finding in new)
+        news = any(one.sender != name and not (one.private and name in self._untrusted) for one in new)
         return name not in self._failed and (name not in self._resting or news)
 
     def _explored(self, name: str) -> Coroutine[Any, Any, Message]:
         names = [*self._team.explorers]
         brief = _EXPLORE.format(name=name, number=names.index(name) + 1, of=len(names))
-        given = also(self._message, f"{brief} {_GO_ON if self.found else _BEGIN}", *self.shown())
+        shown = self.shown(name)
+        given = also(self._message, f"{brief} {_GO_ON if shown else _BEGIN}", *shown)
+        member = self._team.explorers[name]
         return self._noting_refusal(
-            name, self._run.give(self._team.explorers[name], given, name=name, wanted=_WANTED)
+            name, self._run.give(member, given, name=name, wanted=_WANTED, marked=True)
         )
 
     async def _noting_refusal(self, name: str, work: Coroutine[Any, Any, Message]) -> Message:
@@ -184,15 +199,18 @@ class _Exploring:
             raise
 
     async def _has_room(self) -> bool:
-        """Whether the budget has room for one more and whoever sums up; on a resumed run, the same again."""
+        """Whether the budget has room for one more and whoever sums up; on a resumed run, the same again.
+
+        Under other limits only what had ended the exploring is measured anew: all before it is paid for.
+        """
+        if not self._turns:
+            return True
         meter = self._run.state.meter
         budget = meter.budget
         limits = [budget.calls, budget.tokens, budget.usd]
-        if not self._turns or limits == [None, None, None]:
-            return True
         here, digest = self._run.span("room"), self._run.digest("room")
         known = here.recorded(digest)
-        if known is not None and known["limits"] == limits:
+        if known is not None and (known["room"] or known.get("busy") or known["limits"] == limits):
             return bool(known["room"])
         taken = meter.spent + meter.held
         calls = meter.spent.calls + max(meter.held.calls, len(self._working))
@@ -203,7 +221,8 @@ class _Exploring:
             and (budget.tokens is None or taken.tokens < share * budget.tokens)
             and (budget.usd is None or taken.usd < share * budget.usd)
         )
-        await here.record(digest, {"limits": limits, "room": room}, wait=False)
+        busy = bool(self._working)  # then it is asked again once they have ended
+        await here.record(digest, {"limits": limits, "room": room, "busy": busy}, wait=False)
         return room
 
     # -- what is found
@@ -213,7 +232,8 @@ class _Exploring:
             self._failed[name] = answer
             return
         findings, done = _findings(answer)
-        known = {_plain(finding.text) for finding in self.found}
+        # What was found out from private data is new where it is found out without.
+        known = {_plain(one.text) for one in self.found if answer.private or not one.private}
         for text in findings:
             if _plain(text) not in known:
                 known.add(_plain(text))
@@ -304,3 +324,4 @@ holds, say where they contradict each other, and drop what leads nowhere."""
 _NOTHING = (
     "Several members have explored the text above and found nothing. Say so, and what can still be said."
 )
+_SUM_UP_IN_PERSON = "What several members have found is shown below. Make one answer of it."

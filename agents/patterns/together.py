@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from guildhall.errors import Failure, NeedsInput, TooFew, UserError, describe
+from guildhall.errors import BudgetRefused, Failure, NeedsInput, TooFew, UserError, describe
 
 from ..handover import handed_over
 from ..kinds import Contribution, Wanted
@@ -27,6 +27,10 @@ class Part(NamedTuple):
     """How often it is given something, at most, while the team works on one message."""
     given: Message | None = None
     """What it is given at most, where that is not the whole message."""
+    among: int = 0
+    """How often all parts that have this number are given something together, at most; 0 is for no limit."""
+    any_tier: bool = False
+    """Whether it may be asked with models of another tier than its own."""
 
 
 class Team(Member, Protocol):
@@ -72,11 +76,10 @@ async def asked(run: Run, member: Member, message: Message, kind: type[K], names
 
 
 def typed(answer: Message, kind: type[K], names: Sequence[str] = ()) -> K:
-    """What the answer says as that kind. Raises Failure."""
-    if isinstance(answer.data, kind):
-        return answer.data
+    """What the answer says as that kind, in which only `names` are named. Raises Failure."""
+    text = answer.data.model_dump_json() if isinstance(answer.data, kind) else answer.text
     try:
-        parsed = Wanted(kind, names).parsed(answer.text)
+        parsed = Wanted(kind, names).parsed(text)
     except ValidationError:
         text = f"{answer.sender} gave no {kind.__name__}, which was asked for: {answer.text[:200]}"
         raise Failure(text, kind="bad_response") from None
@@ -93,12 +96,14 @@ def contributed(
     """
     if not run.rules.typed:
         return run.give(member, message, name=name)
+    name = name or member.name
     first = run.give(member, message, name=name, wanted=Wanted(Contribution))
-    return _contributed(first, run, member, message, name)
+    again = run.span(f"{name}-text").path.rpartition("/")[2]  # a name for the second time, free of timing
+    return _contributed(first, run, member, message, again)
 
 
 async def _contributed(
-    first: Coroutine[Any, Any, Message], run: Run, member: Member, message: Message, name: str
+    first: Coroutine[Any, Any, Message], run: Run, member: Member, message: Message, again: str
 ) -> Message:
     try:
         return await first
@@ -106,7 +111,7 @@ async def _contributed(
         if error.kind not in ("unsupported", "bad_response"):
             raise
         run.state.notice(f"{member.name} gave no Contribution and was asked for a text: {describe(error)}")
-    return await run.give(member, message, name=name)
+    return await run.give(member, message, name=again)
 
 
 async def all_answers(answers: Sequence[Coroutine[Any, Any, Message]], names: Sequence[str]) -> list[Message]:
@@ -161,7 +166,14 @@ async def concluded(
     for answer in answers:
         run.said(answer, synthesizer)
     given = settled.told_in(message.with_quotes(*quoted(answers, run)))
-    return settled.shown_in(await run.give(synthesizer, given, wanted=run.wanted))
+    try:
+        return settled.shown_in(await run.give(synthesizer, given, wanted=run.wanted))
+    except BudgetRefused as refused:  # what was paid for is an answer without it
+        if run.wanted is not None:
+            raise
+        run.state.notice(f"{synthesizer.name} could not join the answers, which stand as they are: {refused}")
+    answer = run.answer(message, side_by_side(good), sources=sources_of(good))
+    return settled.shown_in(answer, whole=True)
 
 
 def quoted(answers: Iterable[Message], run: Run) -> tuple[Quote, ...]:

@@ -55,7 +55,7 @@ async def judged_answer(
         winner = proposals[verdict.winner]
         sides = {names[label]: likeness(winner, one) >= SAME for label, one in proposals.items()}
         await judged(run, sides)
-    text, data = _said(verdict, proposals, run)
+    text, data = _said(verdict, proposals, names, run)
     notes = [f"**Why:** {verdict.reason}", f"**Against it:** {verdict.dissent}" * bool(verdict.dissent)]
     text = "\n\n".join([text, *(_with_names(note, names) for note in notes if note)])
     return run.answer(message, text, data=data, sources=sources_of([*proposals.values(), answer]))
@@ -101,13 +101,15 @@ def _usable(answer: Message) -> Message:
     return failed(answer.sender, ValueError(f"a verdict without a winner: {answer.data.reason[:200]}"))
 
 
-def _said(verdict: Verdict, proposals: Mapping[str, Message], run: Run) -> tuple[str, BaseModel | None]:
+def _said(
+    verdict: Verdict, proposals: Mapping[str, Message], names: Mapping[str, str], run: Run
+) -> tuple[str, BaseModel | None]:
     """The answer in text and, where the team's is to be typed, as data."""
+    written = _with_names(verdict.answer, names)
     if verdict.winner:
         winner = proposals[verdict.winner]
-        added = f"\n\n**The judge adds:** {verdict.answer}" if verdict.answer.strip() else ""
+        added = f"\n\n**The judge adds:** {written}" if written.strip() else ""
         return winner.text + added, winner.data
-    data = None
     if run.wanted is not None:
         try:
             data = run.wanted.parsed(verdict.answer)
@@ -117,7 +119,8 @@ def _said(verdict: Verdict, proposals: Mapping[str, Message], run: Run) -> tuple
                 "the judge's synthesis is not of the kind that is wanted: a proposal is in its place"
             )
             return typical.text, typical.data
-    return verdict.answer, data
+        return verdict.answer, data
+    return written, None
 
 
 def _unjudged(
@@ -148,10 +151,10 @@ def _with_names(text: str, names: Mapping[str, str]) -> str:
     """What the judge wrote of labels, for readers who know the members by name."""
 
     def named(found: re.Match[str]) -> str:
-        name = names.get(f"proposal {found[1].upper()}")
+        name = names.get(f"proposal {found[1]}")
         return f"{found[0]} ({name})" if name else found[0]
 
-    return re.sub(r"\bproposal ([A-Z])\b", named, text, flags=re.IGNORECASE)
+    return re.sub(r"\b[Pp]roposal ([A-Z])\b(?!(?<=I) [a-z])", named, text)
 
 
 _JUDGE = (

@@ -12,7 +12,7 @@ from ..kinds import Ballot, Wanted
 from ..message import Message
 from ..run import Member, Run
 from ..spec_types import Cast, Line, Lines, Name, TeamSpec, Wrong, allowed
-from .agreement import ANSWER_LINE
+from .agreement import ANSWER_LINE, warn_of_one_voice
 from .briefing import also, answered, give_for
 from .counting import Rule
 from .election import Matter, Ties, Weigh, brief, broken, outcome, over_answers, told
@@ -91,12 +91,14 @@ class Vote:
                 message, Matter(tuple(self.options), {}), list(self.voters), run
             )
             return await self._elected(message, matter, records, run)
-        given = also(message, "" if run.wanted else ANSWER_LINE)
+        given = also(message, "" if run.wanted else ANSWER_LINE, person=_IN_PERSON)
         work = [answered(run, member, given) for member in self.voters.values()]
         answers = await all_answers(work, list(self.voters))
         enough(answers, run, self.need)
         good = {voter: one for voter, one in zip(self.voters, answers, strict=True) if not one.failed}
         matter = over_answers(good)
+        if len(matter.options) == 1:
+            warn_of_one_voice(self.name, self.members, run)
         if not self._decides(matter, records):
             matter = await self._with_ballots(message, matter, list(good), run)
         return await self._elected(message, matter, records, run)
@@ -119,7 +121,7 @@ class Vote:
     async def _with_ballots(
         self, message: Message, matter: Matter, voters: Sequence[str], run: Run
     ) -> Matter:
-        """The matter with a ballot of each voter; answers that there are stand where no ballot is valid."""
+        """The matter with a ballot of each voter; answers that there are count where too few ballots do."""
         work = []
         for place, voter in enumerate(voters):
             member = self.voters[voter]
@@ -132,8 +134,11 @@ class Vote:
         ballots = await all_answers(work, voters)
         enough(ballots, run, 0 if matter.answers else self.need)
         good = {voter: one for voter, one in zip(voters, ballots, strict=True) if not one.failed}
-        if matter.answers and not any(ballot.data.ranking for ballot in good.values()):
-            run.state.notice(f"{self.name}: nobody has ranked the answers, so they are counted as they are")
+        ranked = sum(bool(ballot.data.ranking) for ballot in good.values())
+        if matter.answers and (len(good) < self.need or not ranked):
+            few = f"{len(good)} of {len(ballots)} ballots are valid and {self.need} are needed"
+            why = few if ranked else "nobody has ranked the answers"
+            run.state.notice(f"{self.name}: {why}, so they are counted as they are")
             return matter
         return matter._replace(votes=good, by_ballot=True)
 
@@ -149,7 +154,8 @@ class Vote:
                 judge=self.judge, status_quo=self.status_quo,
             )  # fmt: skip
         winner = tie.winner if tie else count.leaders[0]
-        result = told(count, winner, self.rule, self.weigh, tie)
+        missing = [voter for voter in self.voters if voter not in matter.votes]
+        result = told(count, winner, self.rule, self.weigh, tie, missing=missing)
         run.decided(
             "vote",
             ", ".join(matter.authors.get(winner, [winner])),
@@ -163,7 +169,7 @@ class Vote:
                 "weights": records,
                 "confidence": matter.confidence,
                 "abstained": list(count.abstained),
-                "failed": [voter for voter in self.voters if voter not in matter.votes],
+                "failed": missing,
                 "authors": matter.authors,
                 "tie": {"between": list(tie.between), "rule": tie.rule, "why": tie.why} if tie else None,
             },
@@ -258,3 +264,4 @@ _RANK = (
     "the best first, by their labels; rank none where you have no ground to decide. Go by what is right and "
     "shown, not by length or order. Say how sure you are, and why."
 )
+_IN_PERSON = "It is voted on by answering: equal answers count as one. Put yours into few words."

@@ -22,13 +22,17 @@ class Watchdog:
     """What is noticed, and what is done then.
 
     `stop` fails the team, `retry` has it begin once more and `replan` its manager plan once more, both told
-    what was noticed; `escalate` asks the user whether it goes on. A second time it is stopped.
+    what was noticed; `escalate` asks the user whether it goes on, and takes the answer if that comes before
+    the user has said so. Where nobody is there, it goes on until something is noticed again, and the run
+    then waits for the user. A second time it is stopped.
     """
 
     repeats: int = 3
-    """So often one member calls a tool with the same arguments, or is given or says the same."""
+    """So often one member gets the same from a tool that it calls with the same arguments, or is given or
+    says the same, without anything new in between."""
     idle_seconds: float | None = 120.0
-    """Without any progress; waiting for a human, a slot or the budget is none of it."""
+    """Without any progress. Waiting for a human, a slot or the budget is none of it, and neither is a tool
+    at work or a model that has not begun to write: nothing can be seen of them; `seconds` bounds all."""
     seconds: float | None = None
     """For all of it, without the time that a human takes."""
     then: Then = "stop"
@@ -59,14 +63,12 @@ class Watch:
         self._began = self._last = self._loop.time()
         self._change: asyncio.Future[None] = self._loop.create_future()
         self._flying: set[int] = set()
+        self._silent: dict[int, str] = {}
+        """Where calls are in flight of which nothing can be seen."""
         self._waiting: set[str] = set()
         self._questions: dict[int, str] = {}
         self._stopped = 0.0
-        self._seen: Counter[Any] = Counter()
-        self._last_given: dict[Any, str] = {}
-        self._given: dict[str, Any] = {}
-        self._starts = 0
-        self._starts_when_said: dict[Any, int] = {}
+        self._begin_to_count()
 
     async def noticed(self, work: "asyncio.Task[Any]") -> str:
         """What is noticed while the work goes on; nothing if it ends before."""
@@ -80,10 +82,35 @@ class Watch:
             await asyncio.wait({work, self._change}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         return "" if work.done() else self.why
 
+    def begin_anew(self) -> None:
+        """Forget what was noticed, and how long it has taken; not what is in flight."""
+        self._began = self._last = self._stopped = self._loop.time()
+        self._begin_to_count()
+
+    def _begin_to_count(self) -> None:
+        self.why, self.evidence = "", ()
+        self._seen: dict[Any, tuple[int, int]] = {}
+        """How often something was, and how much that is new had come by then."""
+        self._new: dict[str, Counter[str]] = {}
+        """How much has come that is new, by the span and by whom it came."""
+        self._known: set[Any] = set()
+        self._called: dict[int, tuple[str, ev.Called]] = {}
+        self._replies: set[Any] = set()
+        self._given: dict[str, Any] = {}
+        self._last_given: dict[Any, str] = {}
+        self._forgiven: set[Any] = set()
+        self._starts = 0
+        self._starts_when_said: dict[Any, int] = {}
+
     def streamed(self, path: str) -> None:
         """A piece of a reply has come."""
-        if self._is_below(path, self._path):
-            self._last = self._loop.time()
+        if not self._is_below(path, self._path):
+            return
+        self._last = self._loop.time()
+        if seen := [call for call, where in self._silent.items() if where == path]:
+            for call in seen:
+                del self._silent[call]
+            self._wake()
 
     def __call__(self, event: ev.Event) -> None:
         if not self._is_below(event.path, self._path):
@@ -94,9 +121,10 @@ class Watch:
             case ev.Asked() | ev.Called():
                 self._fly(event)
             case ev.Replied() | ev.Lost():
-                self._flying.discard(event.asked)
+                self._land(event.asked)
             case ev.Returned():
-                self._flying.discard(event.called)
+                self._land(event.called)
+                self._return(event)
             case ev.Decided() if event.what in _WAITS and event.choice == "waits":
                 self._waiting.add(event.path)
                 self._wake()
@@ -115,22 +143,48 @@ class Watch:
 
     def _fly(self, event: ev.Asked | ev.Called) -> None:
         self._flying.add(event.id)
+        self._silent[event.id] = event.path
         if event.path in self._waiting:
             self._waiting.discard(event.path)
             self._last = self._loop.time()
-            self._wake()
+        self._wake()
         if isinstance(event, ev.Called):
             arguments = json.dumps(event.arguments, sort_keys=True, default=str)
-            key = ("called", event.path.rpartition("/")[0], event.tool, arguments)
-            self._again(key, event, f"{event.who} called {event.tool} with {arguments[:200]}")
+            self._called[event.id] = (arguments, event)
+
+    def _land(self, call: int) -> None:
+        self._flying.discard(call)
+        if self._silent.pop(call, None) is not None:
+            self._wake()
+
+    def _return(self, event: ev.Returned) -> None:
+        """The same call counts again where it came to the same; several in one reply are one."""
+        if (found := self._called.pop(event.called, None)) is None:
+            return
+        arguments, call = found
+        caller, _, _ = call.path.rpartition("/")
+        key = ("called", caller, call.tool, arguments, event.text)
+        if call.reply and (key, call.reply) in self._replies:
+            return
+        self._replies.add((key, call.reply))
+        self._come(caller, call.who, key)
+        what = f"{call.who} called {call.tool} with {arguments[:200]}"
+        self._again(key, call, what, new=self._new[caller].total())
 
     def _start(self, event: ev.Started) -> None:
-        """The same message counts again once it was answered; several at once are a sample."""
+        """The same message counts again once it was answered; several at once are a sample.
+
+        Members that give no sources may be shown something new all the same, so it counts only where nobody
+        else, nor they themselves where they are no agents, have said anything new since.
+        """
         self._starts += 1
         above, _, _ = event.path.rpartition("/")
         key = ("given", above, event.who, event.task, event.brief, event.sources)
-        if key not in self._last_given or self._last_given[key] == "":
-            self._again(key, event, f"{event.who} was given the same message")
+        if self._last_given.get(key, "") == "":
+            new = self._new.get(above, Counter[str]())
+            own = 0 if event.models else max(0, new[event.who] - 1)
+            what = f"{event.who} was given the same message"
+            self._again(key, event, what, new=new.total() - new[event.who] + own)
         self._last_given[key], self._given[event.path] = event.path, key
 
     def _say(self, event: ev.Said) -> None:
@@ -141,18 +195,39 @@ class Watch:
             self._again(key, event, f"{who[:80]} said the same to {event.to}")
         self._starts_when_said[key] = self._starts
 
-    def _again(self, key: Any, event: ev.Event, what: str) -> None:
-        self._seen[key] += 1
-        if self._seen[key] >= self._dog.repeats and not self.why:
-            self.why, self.evidence = f"{what} {self._seen[key]} times", (event.id,)
+    def _end(self, key: Any, where: str, event: ev.Finished) -> None:
+        """What a member was given has ended; asking one that has failed once more is no repetition."""
+        if self._last_given.get(key) == event.path:
+            self._last_given[key] = ""
+        if event.outcome == "answered":
+            self._come(where, event.who, event.text)
+        elif event.outcome == "failed" and key not in self._forgiven:
+            self._forgiven.add(key)
+            times, new = self._seen[key]
+            self._seen[key] = (times - 1, new)
+
+    def _come(self, where: str, who: str, what: Any) -> None:
+        """Note what has come, where it is another than all before."""
+        if (where, who, what) not in self._known:
+            self._known.add((where, who, what))
+            self._new.setdefault(where, Counter())[who] += 1
+
+    def _again(self, key: Any, event: ev.Event, what: str, *, new: int = 0) -> None:
+        """Count it: from one again where there is more that is `new` than the last time."""
+        times, before = self._seen.get(key, (0, new))
+        times = times + 1 if new == before else 1
+        self._seen[key] = (times, new)
+        if times >= self._dog.repeats and not self.why:
+            self.why, self.evidence = f"{what} {times} times", (event.id,)
             self._wake()
 
     # -- what stands still
 
     def _finish(self, event: ev.Finished) -> None:
-        if (key := self._given.pop(event.path, None)) and self._last_given.get(key) == event.path:
-            self._last_given[key] = ""
-        if event.outcome == "answered" and event.path.rpartition("/")[0] == self._path:
+        above, _, _ = event.path.rpartition("/")
+        if key := self._given.pop(event.path, None):
+            self._end(key, above, event)
+        if event.outcome == "answered" and above == self._path:
             self.answered.append(event.who)
         self._waiting = {path for path in self._waiting if not self._is_below(path, event.path)}
         self._is_answered({one for one, path in self._questions.items() if self._is_below(path, event.path)})
@@ -181,7 +256,7 @@ class Watch:
         now, left = self._loop.time(), math.inf
         if self._dog.seconds is not None:
             left = self._began + self._dog.seconds - now
-        if self._dog.idle_seconds is not None and (self._flying or not self._waiting):
+        if self._dog.idle_seconds is not None and not self._silent and (self._flying or not self._waiting):
             left = min(left, self._last + self._dog.idle_seconds - now)
         return left
 

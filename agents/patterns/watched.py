@@ -1,14 +1,15 @@
 """A team at work under a watchdog, and what is done when it has noticed something."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from guildhall.errors import Failure, GuildhallError
 
 from ..message import Message, Quote
 from ..run import Member, Run
+from .briefing import also
 from .watchdog import Watch, Watchdog
 
 GO_ON, STOP = "go on", "stop"
@@ -27,52 +28,60 @@ async def watched(team: Member, dog: Watchdog, message: Message, run: Run) -> Me
 
     What was noticed is in the journal: a resumed run, in which nothing takes time, takes the same way.
     """
-    outcome = await _attempt(team, dog, message, run, run)
-    if isinstance(outcome, Message):
-        return outcome
-    if outcome.then == GO_ON:
-        return await team.run(message, run)
-    if outcome.then != STOP:
+    here, later, again = run.span("watchdog"), run.span("watchdog"), aside(run, "again")
+    last = _Watching(replace(dog, then="stop"), later)
+    outcome = await _attempt(team, message, run, run, [_Watching(dog, here), last])
+    if isinstance(outcome, Notice) and outcome.then in ("retry", "replan"):
         brief = _PLAN_AGAIN if outcome.then == "replan" else _TRY_AGAIN
         noticed = Quote(label="watchdog", kind="remark", text=outcome.why, private=run.private)
-        given = message.briefed("\n\n".join(filter(None, [message.brief, brief])), noticed)
-        outcome = await _attempt(team, replace(dog, then="stop"), given, _another(run), run)
-        if isinstance(outcome, Message):
-            return outcome
+        given = also(message, brief, noticed, person=_AGAIN_IN_PERSON)
+        again.private |= run.private
+        outcome = await _attempt(team, given, again, run, [last])
+    if isinstance(outcome, Message):
+        return outcome
     raise Failure(f"{team.name} was stopped by its watchdog: {outcome.why}", kind="watchdog")
 
 
-async def _attempt(team: Member, dog: Watchdog, message: Message, span: Run, run: Run) -> Message | Notice:
-    """The answer of the team at work in `span`, or what has ended it."""
-    here = run.span("watchdog")
-    if (known := here.recorded(here.digest(here.who))) is not None:
-        run.private = here.private = run.private or known["private"]
-        if known["then"] == "escalate":
-            return Notice(known["why"], await _user_says(here, known["why"]), run.private)
-        return Notice(known["why"], known["then"], run.private)
-    watch = Watch(dog, span.path)
-    run.state.observe(watch)
-    notice, problem = Notice("", GO_ON, False), None
+def aside(run: Run, name: str) -> Run:
+    """A span for more of the team's work, whose paths do not depend on what was done in its own."""
+    span = run.span(name)
+    span.wanted, span.rules = run.wanted, run.rules
+    span._public, span._files = run._public, run._files  # noqa: SLF001  what is public stays so
+    return span
+
+
+class _Watching(NamedTuple):
+    """A watchdog, and the span in which it keeps what it has noticed."""
+
+    dog: Watchdog
+    here: Run
+
+
+async def _attempt(
+    team: Member, message: Message, span: Run, run: Run, watching: Sequence[_Watching]
+) -> Message | Notice:
+    """The answer of the team at work in `span`, or what has ended it.
+
+    Each of those that are watching takes over where the one before it has let the team go on.
+    """
+    for at, (_, here) in enumerate(watching):
+        if (known := await _known(here, run)) is None:
+            watching = watching[at:]
+            break
+        if known.then != GO_ON:
+            return known
     try:
         async with asyncio.TaskGroup() as group:
             work = group.create_task(_ended(team.run(message, span)))
-            if await watch.noticed(work):
-                if dog.then != "escalate":  # else it goes on while the user is asked
-                    work.cancel()
-                run.private |= span.private
-                try:
-                    notice = await _noticed(watch, dog, here, run)
-                except GuildhallError as error:  # nobody is there to be asked
-                    problem = error
-                if problem or notice.then != GO_ON:
-                    work.cancel()
+            ended = await _looked_after(work, watching, span, run)
+            if ended is not None:
+                work.cancel()
     finally:
-        run.state.ignore(watch)
         run.private |= span.private
-    if problem:
-        raise problem
-    if notice.then != GO_ON:
-        return notice
+    if isinstance(ended, Notice):
+        return ended
+    if ended is not None:
+        raise ended
     answer, failure = work.result()
     if failure is not None:
         raise failure
@@ -80,7 +89,43 @@ async def _attempt(team: Member, dog: Watchdog, message: Message, span: Run, run
     return answer
 
 
-async def _ended(work: Coroutine[Any, Any, Message]) -> tuple[Message | None, BaseException | None]:
+async def _known(here: Run, run: Run) -> Notice | None:
+    """What was noticed before the run was cut short, with what the user has said to it since."""
+    if (known := here.recorded(here.digest(here.who))) is None:
+        return None
+    run.private = here.private = run.private or known["private"]
+    then = await _user_says(here, known["why"]) if known["then"] == "escalate" else known["then"]
+    return Notice(known["why"], then, run.private)
+
+
+async def _looked_after(
+    work: "asyncio.Task[_Ended[Message]]", watching: Sequence[_Watching], span: Run, run: Run
+) -> Notice | GuildhallError | None:
+    """What is to end the work; None where it has ended by itself."""
+    watch = Watch(watching[0].dog, span.path)
+    run.state.observe(watch)
+    try:
+        for dog, here in watching:
+            if not await watch.noticed(work):
+                break
+            run.private |= span.private
+            try:
+                notice = await _noticed(watch, dog, here, work, run)
+            except GuildhallError as error:  # nobody is there to be asked
+                return error
+            if notice.then != GO_ON:
+                return notice
+            watch.begin_anew()
+    finally:
+        run.state.ignore(watch)
+    return None
+
+
+T = TypeVar("T")
+_Ended = tuple[T | None, BaseException | None]
+
+
+async def _ended(work: Coroutine[Any, Any, T]) -> _Ended[T]:
     """The answer or the error, so that no error of the team is mistaken for one of the watchdog."""
     try:
         return await work, None
@@ -92,8 +137,10 @@ async def _ended(work: Coroutine[Any, Any, Message]) -> tuple[Message | None, Ba
         return None, error
 
 
-async def _noticed(watch: Watch, dog: Watchdog, here: Run, run: Run) -> Notice:
-    """What is done about it, once that is on disk and told."""
+async def _noticed(
+    watch: Watch, dog: Watchdog, here: Run, work: "asyncio.Task[_Ended[Message]]", run: Run
+) -> Notice:
+    """What is done about it, once that is on disk and told. Raises NeedsInput where nobody can be asked."""
     why = watch.why
     if watch.answered:
         why += f"; {', '.join(dict.fromkeys(watch.answered))} had answered"
@@ -102,9 +149,31 @@ async def _noticed(watch: Watch, dog: Watchdog, here: Run, run: Run) -> Notice:
     run.decided("watchdog", dog.then, why, evidence=watch.evidence, data={"answered": watch.answered})
     if dog.then != "escalate":
         return Notice(why, dog.then, run.private)
-    says = await _user_says(here, why)
+    if run.state.human is None:  # it may be a moment from its end
+        watch.begin_anew()
+        await watch.noticed(work)
+    says = None if work.done() else await _unless_ended(work, _user_says(here, why))
+    if says is None or work.done():
+        await _record(here, why, GO_ON)
+        run.decided("watchdog", GO_ON, "it has come to its end before the user has said anything")
+        return Notice(why, GO_ON, run.private)
     run.decided("watchdog", says, "the user says so")
     return Notice(why, says, run.private)
+
+
+async def _unless_ended(work: "asyncio.Task[Any]", asking: Coroutine[Any, Any, str]) -> str | None:
+    """What the user says; None, and the question is withdrawn, where the work has ended before."""
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(_ended(asking))
+        await asyncio.wait({task, work}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            task.cancel()
+    if task.cancelled():
+        return None
+    says, error = task.result()
+    if error is not None and not work.done():
+        raise error
+    return says
 
 
 async def _user_says(here: Run, why: str) -> str:
@@ -123,14 +192,6 @@ async def _record(here: Run, why: str, then: str) -> None:
     await here.record(here.digest(here.who), value)
 
 
-def _another(run: Run) -> Run:
-    """A span for the same once more, so that nothing in it stands where something was recorded before."""
-    span = run.span("again")
-    span.wanted, span.rules = run.wanted, run.rules
-    span._public, span._files = run._public, run._files  # noqa: SLF001  what is public stays so
-    return span
-
-
 _TRY_AGAIN = (
     "This was tried before, and came to nothing: what was noticed is quoted as watchdog. Do not do again "
     "what did not lead on; take another way, or say what is missing."
@@ -139,3 +200,4 @@ _PLAN_AGAIN = (
     "A plan for this was carried out before, and came to nothing: what was noticed is quoted as watchdog. "
     "Plan it in another way."
 )
+_AGAIN_IN_PERSON = "This was tried before and came to nothing; what was noticed is shown below."

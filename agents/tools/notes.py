@@ -1,11 +1,15 @@
 """Tools with which members of one run note things for each other."""
 
+from collections.abc import Sequence
+
+from guildhall.memory.store.notebook import Note
+
 from ..message import Quote
 from ..notebook import label, noted, notes
 from ..tool import Tool, ToolContext, tool
 
-NEWEST = 100
-"""Notes that are shown at once."""
+NEWEST, CHARACTERS = 100, 40_000
+"""So many notes are shown at once at most, in so many characters."""
 
 
 def note_tools() -> list[Tool]:
@@ -28,10 +32,24 @@ async def read_notes(context: ToolContext) -> str:
     found = await notes(context.run)
     if not found:
         return "Nothing is noted."
-    shown = found[-NEWEST:]
+    shown = _newest(found)
     context.run.show(
         [Quote(label=label(one), kind="answer", text=one.text, private=one.private) for one in shown]
     )
     lines = [f"[{label(one)}] {one.author}: {one.text}" for one in shown]
     left_out = len(found) - len(shown)
     return "\n\n".join([*([f"{left_out} older notes are left out."] if left_out else []), *lines])
+
+
+def _newest(found: Sequence[Note]) -> list[Note]:
+    """As many of the newest as there is room for, the last one in any case, though it may be cut."""
+    shown: list[Note] = []
+    room = CHARACTERS
+    for one in reversed(found[-NEWEST:]):
+        room -= len(one.text)
+        if room < 0:
+            if not shown:
+                shown.append(one._replace(text=f"{one.text[:CHARACTERS]} [the rest is left out]"))
+            break
+        shown.append(one)
+    return shown[::-1]

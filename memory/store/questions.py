@@ -126,15 +126,16 @@ class Questions:
         rows = await self._db.read(lambda db: db.execute(sql, (run,)).fetchall())
         return [_question(row) for row in rows]
 
-    async def newest_run(self) -> str:
-        """The run that has asked last, of those that wait for an answer; empty if there is none."""
+    async def waiting(self) -> list[str]:
+        """The runs that wait for an answer that can still be given; whichever has asked last comes first."""
         sql = (
             "SELECT q.run FROM questions AS q JOIN runs ON runs.id = q.run "
-            "WHERE q.answered IS NULL AND runs.status IN ('needs_input', 'running') "
-            "ORDER BY q.asked DESC LIMIT 1"
+            "WHERE q.answered IS NULL AND coalesce(q.deadline > ?, 1) "
+            "AND runs.status IN ('needs_input', 'interrupted', 'running') "
+            "GROUP BY q.run ORDER BY max(q.asked) DESC"
         )
-        row = await self._db.read(lambda db: db.execute(sql).fetchone())
-        return str(row[0]) if row else ""
+        rows = await self._db.read(lambda db: db.execute(sql, (time.time(),)).fetchall())
+        return [str(run) for (run,) in rows]
 
 
 _COLUMNS = ", ".join(column.name for column in fields(Question))

@@ -1,9 +1,10 @@
 """How often each member's side has held where a matter was decided, over all runs of a project."""
 
+import json
 import math
 import sqlite3
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .database import Database
 
@@ -57,13 +58,22 @@ class Standings:
 
         return await self._db.read(read)
 
-    def add(self, scope: str, standings: Mapping[str, Standing]) -> None:
-        """Have what was judged counted within moments; never waits."""
+    def add(
+        self, scope: str, standings: Mapping[str, Standing], *, run: str, path: str, digest: str, value: Any
+    ) -> None:
+        """Have what was judged at that path of a run counted within moments; never waits.
+
+        Its entry in the run's journal is written with it: both are on disk or none, and nothing is counted
+        twice.
+        """
         rows = [(scope, member, *standing) for member, standing in standings.items()]
+        entry = (run, path, digest, json.dumps(value))
 
         def write(db: sqlite3.Connection) -> None:
-            db.executemany(_ADD, rows)
-            db.execute(_FADE, (FADES,))
+            known = db.execute("SELECT 1 FROM journal WHERE run = ? AND path = ?", (run, path)).fetchone()
+            db.execute("INSERT OR REPLACE INTO journal VALUES (?, ?, ?, ?)", entry)
+            if known is None:
+                db.executemany(_ADD, rows)
+                db.execute(_FADE, (FADES,))
 
-        if rows:
-            self._db.write_later(write)
+        self._db.write_later(write)
