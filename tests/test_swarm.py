@@ -317,3 +317,16 @@ def test_a_team_file_can_say_all_of_it() -> None:
 def test_a_team_file_with_too_few_turns_is_refused() -> None:
     with pytest.raises(FileError, match="turns: 9 for 10 explorers"):
         read_team(FILE.format("turns: 9\ncopies: 5").encode())
+
+
+async def test_what_explorers_contradict_each_other_on_is_told_to_whoever_sums_up_and_shown() -> None:
+    ann, bob = (
+        Finds(who, found(f"The pier was built in {year}.")) for who, year in (("ann", 1887), ("bob", 1888))
+    )
+    chair, (run, books) = StubMember("chair", "It was built long ago."), state()
+    answer = await given(Swarm("team", [ann, bob], chair), "When was the pier built?", state=run)
+    [conflict] = [event for event in books.of(Decided) if event.what == "conflict"]
+    assert {side["who"] for side in conflict.data["sides"]} == {"ann", "bob"}
+    assert "contradictions" in [quote.label for quote in chair.messages[0].quotes]
+    assert "1887" in answer.text
+    assert "1888" in answer.text

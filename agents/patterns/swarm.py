@@ -20,6 +20,7 @@ from ..run import Member, Run
 from ..spec_types import SYNTHESIZER, Cast, Name, TeamSpec, Wrong
 from ..tokens import estimate
 from .briefing import also
+from .disagreement import look
 from .together import (
     Part,
     check_count,
@@ -91,10 +92,12 @@ class Swarm:
             run.said(finding, self.synthesizer)
         person = _SUM_UP_IN_PERSON if found else _NOTHING
         given = also(message, _SUM_UP if found else _NOTHING, *exploring.shown(), person=person)
+        settled = await (run.rules.settle or look)(message, found, run)
+        given = settled.told_in(given)
         summed = run.give(self.synthesizer, given, wanted=run.wanted, marked=True)
         answer = await kept(summed, self.synthesizer.name)
         if not unless_waiting([answer])[0].failed:
-            return answer
+            return settled.shown_in(answer)
         why = f"{self.synthesizer.name} could not sum up: {answer.as_quote().text}"
         if run.wanted is not None or not found:
             raise Failure(why)
