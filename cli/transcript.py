@@ -63,15 +63,21 @@ def _below(items: list[Item], lane: str | None, margin: str) -> Iterator[str]:
 def _details(item: Item, items: list[Item]) -> Iterator[str]:
     """What a decision rests on: the steps of a plan, the scores, votes and sides that there were."""
     data = item["data"] if isinstance(item["data"], dict) else {}
+    if item["what"] == "model":
+        return
     if item["what"] == "plan":
         steps = [one for one in items if one["is"] == "step" and one["lane"] == item["lane"]]
         for step in steps:
             after = f", after {', '.join(step['needs'])}" if step["needs"] else ""
             yield one_line(f"- {step['name']} ({step['who']}{after}): {step['task']}", 160)
-    for side in data.get("sides") or ():
-        yield one_line(f"- {side.get('who')}: {side.get('says')}", 160)
-    if scores := data.get("scores"):
-        yield one_line(", ".join(f"{one['name']} {one['score']}" for one in scores if "score" in one), 200)
+    sides = data.get("sides")
+    for side in sides if isinstance(sides, list) else ():
+        if isinstance(side, dict):
+            yield one_line(f"- {side.get('who')}: {side.get('says')}", 160)
+    listed = data.get("scores")
+    scores = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    if scores:
+        yield one_line(", ".join(f"{one.get('name')} {one.get('score')}" for one in scores), 200)
     for name in ("votes", "counts", "ballots", "value", "likeness"):
         if name in data:
             yield one_line(f"{name}: {json.dumps(data[name], ensure_ascii=False, default=str)}", 200)
