@@ -38,8 +38,8 @@ from guildhall.agents.prices import Prices
 from guildhall.agents.state import RunState
 from guildhall.errors import Failure, ProviderError
 
-WITHIN = 1.0
-"""Seconds in which a cancelled run has ended."""
+WITHIN = 3.0
+"""Seconds in which a cancelled run has ended: hundredths of one, but the machine may be busy elsewhere."""
 DEPTH = 3
 MOST_TEAMS = 5
 MOST_CALLS = 150
