@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from guildhall.errors import GuildhallError, NeedsInput, describe
+from guildhall.errors import Failure, GuildhallError, NeedsInput, describe
 from guildhall.memory.store.runs import Entry, RunLog, RunRow
 from guildhall.redact import logger
 
@@ -56,11 +56,12 @@ async def conduct(
         resumed=resumed is not None,
     )
     settle_open(resumed or (), state)
+    earlier = _answered_before(resumed or ())
     answer: Message | None = None
     outcome: ev.Outcome = "failed"
     try:
         async with state.meter.in_time(GRACE):  # calls of models have ended a moment before
-            answer = await _worked_on(run, member, message)
+            answer = await _worked_on(run, member, message, most_failures=earlier and earlier.failures)
         text, outcome = answer.text, "answered"
     except asyncio.CancelledError:
         text = "a member ended with a cancellation of its own"
@@ -73,10 +74,9 @@ async def conduct(
             log.debug("a member raised", exc_info=True)
         text = describe(error)
     sources = sources_of(text, state) if answer else ()
-    stands = None if answer or outcome == "waiting" else _answered_before(resumed or ())
-    if stands is not None:
+    if earlier and answer is None and outcome != "waiting":
         state.notice(f"the run was gone on with, and {outcome} ({text}): the earlier answer stands")
-        text, outcome, sources = stands.text, "answered", stands.cited
+        text, outcome, sources = earlier.end.text, "answered", earlier.end.cited
     if state.reused:
         replies = f"{state.reused} repl{'ies' if state.reused > 1 else 'y'}"
         state.notice(
@@ -100,10 +100,25 @@ async def conduct(
     return answer
 
 
-def _answered_before(events: Sequence[ev.Event]) -> ev.RunFinished | None:
-    """The end of a run that had come to an answer before it was gone on with."""
-    ends = [event for event in events if isinstance(event, ev.RunFinished) and event.outcome != "waiting"]
-    return ends[-1] if ends and ends[-1].outcome == "answered" else None
+class _Earlier(NamedTuple):
+    """An answer that the run had come to before it was gone on with."""
+
+    end: ev.RunFinished
+    failures: int
+    """Members that had failed meanwhile."""
+
+
+def _answered_before(events: Sequence[ev.Event]) -> _Earlier | None:
+    earlier, failures = None, 0
+    for event in events:
+        match event:
+            case ev.RunStarted():
+                failures = 0
+            case ev.Finished(outcome="failed"):
+                failures += 1
+            case ev.RunFinished() if event.outcome != "waiting":
+                earlier = _Earlier(event, failures) if event.outcome == "answered" else None
+    return earlier
 
 
 async def wait_out(task: "asyncio.Future[Any]") -> None:
@@ -113,12 +128,15 @@ async def wait_out(task: "asyncio.Future[Any]") -> None:
             await asyncio.wait({task})
 
 
-async def _worked_on(run: Run, member: Member, message: Message) -> Message:
+async def _worked_on(run: Run, member: Member, message: Message, *, most_failures: int | None) -> Message:
+    """The answer, which is remembered. Raises Failure if more members failed than had for an earlier one."""
     hits = await run.recall(message.text)
     # What came of the same task before would make each of its requests another one.
     echo = outcome_subject(member.name, message.text)
     memories = (memory_quote(hit) for hit in hits if hit.record.subject != echo)
     answer = await run.give(member, message.with_quotes(*memories))
+    if most_failures is not None and run.state.failures > most_failures:
+        raise Failure(f"{run.state.failures} members failed, and {most_failures} the time before")
     await remember_outcome(run, member.name, message.text, answer)
     return answer
 

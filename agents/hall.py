@@ -158,14 +158,17 @@ class Hall:
     ) -> Result:
         """The result of a run that was cut short: what was paid for is answered from its journal.
 
-        What had failed is tried again, unless the process died; in a run that is done, with a new `budget`.
-        That counts where it names a limit, and elsewhere the one that the run was given. `team` is the
-        member itself, where a program made it. A team that has changed since is refused, unless `force`,
-        and so is a run that waits for the user, where no `human` can be asked.
+        What had failed is tried again, unless the process died; a run that is done is gone on with where
+        members had failed, or with a new `budget`: it keeps its answer unless it comes to a better one.
+        A new budget counts where it names a limit, and elsewhere the one that the run was given. `team` is
+        the member itself, where a program made it. A team that has changed since is refused, unless
+        `force`, and so is a run that waits for the user, where no `human` can be asked.
         """
         row = await self._runs.find(run_id)
         if row.status == "done" and budget is None:
-            return await self.result(row.id)
+            result = await self.result(row.id)
+            if not any(one.status == "failed" for one in result.contributions):
+                return result
         spec = RunSpec.model_validate_json(row.spec)
         built = await self._built(spec, team)
         if not force:

@@ -172,7 +172,9 @@ class Run:
                 raise Failure(f"{member.name} answered with {answer!r:.80}, which is no Message")
             answer = self._checked(answer, from_model=hasattr(member, "models"))
         except BaseException as error:
-            self.emit(ev.Finished, outcome=_outcome(error), text=describe(error))
+            outcome = _outcome(error)
+            self.state.failures += outcome == "failed"
+            self.emit(ev.Finished, outcome=outcome, text=describe(error))
             vars(error)["private"] = self.private  # it may quote what was seen here
             raise
         self.emit(ev.Finished, outcome="answered", text=answer.text, sources=answer.sources)

@@ -99,6 +99,8 @@ class RunState:
     """Models that have replied."""
     reused: int = 0
     """Replies that came from the cache."""
+    failures: int = 0
+    """Members that have failed."""
     notices: list[str] = field(default_factory=list)
     _samples: dict[str, set[int]] = field(default_factory=dict)
     _observers: list[Observer] = field(default_factory=list)

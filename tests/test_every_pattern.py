@@ -122,6 +122,16 @@ async def test_a_member_that_fails_is_named_and_costs_the_others_nothing(sample:
 
 
 @every
+async def test_who_has_the_last_word_and_fails_loses_nothing_of_what_was_paid_for(sample: Sample) -> None:
+    last = (await whole(sample)).office.asked[-1]
+    outcome = await worked(sample.team((office := failing_at(last.number)).model), sample.message, office)
+    assert BROKEN in outcome.failed[last.who]
+    assert outcome.answer is not None or last.who != HEAD, outcome.error
+    check_passed_on(office)
+    check_books(outcome)
+
+
+@every
 @pytest.mark.slow
 async def test_no_single_call_that_fails_is_taken_for_an_answer(sample: Sample) -> None:
     for number in range(1, len((await whole(sample)).office.asked) + 1):

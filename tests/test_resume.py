@@ -39,6 +39,7 @@ from guildhall.agents.testing import ScriptedModel, StubMember
 from guildhall.errors import ProviderError, RunRefused
 
 CHILD = Path(__file__).parent / "resume_child.py"
+DOWN = ProviderError("auth", "there is no key")
 LAG = 0.005
 """Seconds after the last byte of a reply in which it may not be on disk yet."""
 
@@ -162,6 +163,23 @@ async def test_a_failed_run_tries_again_only_what_had_failed(home: Path) -> None
     assert "found the key" in again.answer
     assert again.usage.calls == 3
     good.done()
+
+
+async def test_a_run_that_is_done_tries_again_who_had_failed(home: Path) -> None:
+    ann, bob = (ScriptedModel(*script, name=name) for name, script in (("ann", ["A"]), ("bob", [DOWN, "B"])))
+    chair = ScriptedModel(DOWN, "In sum.", name="chair")
+    one, two, last = (Agent(model.name, "Work.", [model]) for model in (ann, bob, chair))
+    team = Parallel("many", [one, two], last)
+    async with Hall.open() as hall:
+        first = await hall.run_team(team, "Well?")
+        again = await hall.resume(first.run_id, team=team)
+        stored = await hall.resume(first.run_id, team=team)
+    assert (first.status, first.answer) == ("done", "## ann\n\nA")
+    assert (again.status, again.answer) == ("done", "In sum.")
+    assert [quote.text for quote in chair.requests[-1].turns[-1].quotes] == ["A", "B"]
+    assert stored.answer == "In sum."
+    for model in (ann, bob, chair):
+        model.done()
 
 
 async def test_a_write_that_was_in_flight_is_not_repeated_without_asking(home: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from guildhall.errors import BudgetRefused, Failure, NeedsInput, TooFew, UserError, describe
+from guildhall.errors import Failure, NeedsInput, TooFew, UserError, describe
 
 from ..handover import handed_over
 from ..kinds import Contribution, Wanted
@@ -166,12 +166,13 @@ async def concluded(
     for answer in answers:
         run.said(answer, synthesizer)
     given = settled.told_in(message.with_quotes(*quoted(answers, run)))
-    try:
+    if run.wanted is not None:
         return settled.shown_in(await run.give(synthesizer, given, wanted=run.wanted))
-    except BudgetRefused as refused:  # what was paid for is an answer without it
-        if run.wanted is not None:
-            raise
-        run.state.notice(f"{synthesizer.name} could not join the answers, which stand as they are: {refused}")
+    joined = await kept(run.give(synthesizer, given), synthesizer.name)
+    if not unless_waiting([joined])[0].failed:
+        return settled.shown_in(joined)
+    why = joined.as_quote().text[:300]  # what was paid for is an answer without it
+    run.state.notice(f"{synthesizer.name} could not join the answers, which stand as they are: {why}")
     answer = run.answer(message, side_by_side(good), sources=sources_of(good))
     return settled.shown_in(answer, whole=True)
 
