@@ -1,58 +1,104 @@
 """What all runs remember together."""
 
-import hashlib
-import json
-import math
-import re
+import asyncio
+import contextlib
 import secrets
 import sqlite3
 import time
-from collections.abc import Sequence
-from typing import Any, get_args
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Literal, TypedDict, Unpack, get_args
 
-from guildhall.errors import StoreError, UserError
+from guildhall.errors import UserError
 from guildhall.redact import redact
 
-from .recall import Question, find, matching, rivals
+from . import given, ledger, words
+from .dense import Dense, Near
+from .importance import estimated
+from .question import Question, both
+from .recall import POOL, Pool, recalled
 from .records import (
-    LONGEST_TEXT,
     NOBODY,
     QUARANTINE,
     TRUST,
     Author,
+    Found,
     Hit,
     Kind,
+    Origin,
     Record,
     Remembered,
     Visibility,
 )
+from .settling import NEAR_KINDS, Settlement, near, promoted, settled
 from .store.database import Database
-from .store.schema import full_text
 
-_SCOPE = re.compile(r"[\w][\w .-]{0,99}")
+MOST = 200
+"""Records of one answer."""
+
+
+class Filters(TypedDict, total=False):
+    """What narrows an answer; times are in seconds since the epoch."""
+
+    kinds: Sequence[Kind]
+    agent: str
+    """Who said it."""
+    model: str
+    run: str
+    source: str
+    """A file, or the folder that it is in."""
+    tags: Sequence[str]
+    """All of them."""
+    since: float | None
+    """Recorded at that time or later."""
+    until: float | None
+    as_of: float | None
+    """What held at that time, in place of now."""
+    known_at: float | None
+    """As far as it was recorded at that time."""
+    min_trust: float
+    viewer: str
+    """The agent that asks: what is private to others is left out. Empty: the user, who sees all."""
+    team: str
+    """The team that it works in."""
 
 
 class Memory:
     """Records of one database; each project is a scope of its own."""
 
-    def __init__(self, db: Database) -> None:
-        self._db = db
+    def __init__(self, db: Database, *, scope: str = "default", dense: Dense | None = None) -> None:
+        self._db, self.scope, self._dense = db, given.scope(scope), dense
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def open(cls, project: Path | None = None) -> "AsyncIterator[Memory]":
+        """The memory of the user, from the project in the working folder or in this one."""
+        from guildhall.home import data_folder, project_folder, scope_of
+
+        db = await asyncio.to_thread(Database, data_folder() / "guildhall.db")
+        try:
+            yield cls(db, scope=scope_of(project_folder(project)))
+        finally:
+            await asyncio.to_thread(db.close)
 
     async def remember(
         self,
         text: str,
         *,
-        scope: str,
+        scope: str = "",
         kind: Kind = "fact",
         subject: str | None = None,
         visibility: Visibility = "project",
         author: Author = NOBODY,
         source: str = "",
+        place: str = "",
         source_hash: str = "",
+        session: str = "",
+        turn: int = 0,
         derived_from: Sequence[str] = (),
         tags: Sequence[str] = (),
         trust: float | None = None,
-        importance: float = 0.5,
+        importance: float | None = None,
         valid_from: float | None = None,
         expires_at: float | None = None,
         pinned: bool = False,
@@ -61,203 +107,189 @@ class Memory:
     ) -> Remembered:
         """What became of the text, once it is on disk; secrets in it are taken out first.
 
-        A `subject` names what the record is about: a newer record supersedes the older ones of the
-        same subject, but for those that are trusted more: it stands beside them. An exact duplicate
-        is merged. `trust` is that of the author if not given. What has the visibility `private` is
-        recalled by the user and by its author alone; what is marked `private` is shown only to models
-        that are. With an `id` that is there already, nothing is done.
+        A `subject` names what the record is about: it holds from then on in place of the older ones of the
+        same subject, but for those that are trusted more: it stands beside them. An exact duplicate is
+        merged. `trust` is that of the author if not given, and never more than that of what it is derived
+        from; `importance` follows from the kind and the words. What is marked `private` is shown only to
+        models that are. With an `id` that is there already, or was forgotten, nothing is done.
         """
-        now = time.time()
+        now, text = time.time(), given.text(text)
+        kind, subject = given.one_of("kind", kind, get_args(Kind)), given.subject(subject)
+        trust = TRUST["agent" if author.agent else "user"] if trust is None else trust
+        importance = estimated(kind, text, subject) if importance is None else importance
+        visibility = given.one_of("visibility", visibility, get_args(Visibility))
+        if visibility == "team" and not author.team:
+            raise UserError("what is for a team needs the team's name: give an author with a team")
         record = Record(
             id=id or secrets.token_hex(16),
-            text=_checked_text(text),
-            kind=_one_of("kind", kind, get_args(Kind)),
-            subject=_checked_subject(subject),
-            scope=_checked_scope(scope),
-            visibility=_one_of("visibility", visibility, get_args(Visibility)),
-            author=Author(**{name: redact(text) for name, text in author}),
+            text=text,
+            kind=kind,
+            subject=subject,
+            scope=ledger.EVERYWHERE if visibility == "user" else self._scope(scope),
+            visibility=visibility,
+            author=Author(**{name: redact(value) for name, value in author}),
             source=redact(source),
+            place=redact(place),
             source_hash=source_hash,
+            session=redact(session),
+            turn=turn,
             derived_from=tuple(derived_from),
             tags=tuple(map(redact, tags)),
-            trust=_fraction("trust", TRUST["agent" if author.agent else "user"] if trust is None else trust),
-            importance=_fraction("importance", importance),
-            valid_from=now if valid_from is None else _moment("valid_from", valid_from),
+            trust=given.fraction("trust", trust),
+            importance=given.fraction("importance", importance),
+            valid_from=now if valid_from is None else given.moment("valid_from", valid_from),
             recorded_at=now,
-            expires_at=None if expires_at is None else _moment("expires_at", expires_at),
+            expires_at=None if expires_at is None else given.moment("expires_at", expires_at),
             pinned=pinned,
             private=private,
-        )  # fmt: skip
-        if record.trust < QUARANTINE:
-            record = record.model_copy(update={"status": "quarantined"})
-        return await self._db.write(lambda db: _write(db, record))
+        )
+        kept = await self._db.write(lambda db: ledger.write(db, record))
+        if self._dense is not None:
+            self._dense.written()
+        if kept.merged or kind not in NEAR_KINDS:
+            return kept
+        others = await self._db.read(lambda db: near(db, record, self._dense))
+        return kept.model_copy(update={"conflicts": tuple(dict.fromkeys([*kept.conflicts, *others]))})
 
     async def recall(
+        self, query: str, *, scope: str = "", limit: int = 10, **filters: Unpack[Filters]
+    ) -> list[Hit]:
+        """The records of the scope that say most about the query, the best first; more as of `search`."""
+        return list((await self.search(query, scope=scope, limit=limit, **filters)).hits)
+
+    async def search(
         self,
         query: str,
         *,
-        scope: str,
+        scope: str = "",
         limit: int = 10,
-        kinds: Sequence[Kind] = (),
-        agent: str = "",
-        run: str = "",
-        tags: Sequence[str] = (),
-        since: float | None = None,
-        until: float | None = None,
-        as_of: float | None = None,
-        min_trust: float = QUARANTINE,
-        viewer: str = "",
-    ) -> list[Hit]:
-        """The records of the scope that say most about the query, the best first.
+        sort: Literal["best", "recent"] = "best",
+        per_source: int | None = None,
+        tokens: int | None = None,
+        count: Callable[[str], int] = lambda text: len(text.encode()) // 3 + 1,
+        **filters: Unpack[Filters],
+    ) -> Found:
+        """What the scope knows of the query, and how it was found.
 
-        `as_of` (seconds since the epoch) answers from what held then instead of now. Records that
-        are trusted less than `min_trust` are left out; for a `viewer`, the name of an agent, so are
-        the private records of all others. Without one, the user asks, who sees all.
+        At most `limit` records, `per_source` of them from one source, in `tokens` together as `count` counts
+        them. `sort="recent"` gives the newest of them first; with an empty query, the newest there are.
         """
-        if not 1 <= limit <= 200:
-            raise UserError(f"limit is {limit}; it can be from 1 to 200")
-        for name, moment in (("since", since), ("until", until), ("as_of", as_of)):
-            if moment is not None:
-                _moment(name, moment)
-        question = Question(
-            query=query,
-            at=time.time() if as_of is None else as_of,
-            viewer=viewer,
-            kinds=tuple(_one_of("kind", kind, get_args(Kind)) for kind in kinds),
-            agent=agent,
-            run=run,
-            tags=tuple(tags),
-            since=since,
-            until=until,
-            min_trust=min_trust,
-        )
-        scope = _checked_scope(scope)
-        return await self._db.read(lambda db: matching(db, scope, question, limit))
+        given.count("limit", limit, MOST)
+        given.one_of("sort", sort, ("best", "recent"))
+        for name, most in (("per_source", per_source), ("tokens", tokens)):
+            if most is not None:
+                given.count(name, most, 10**9)
+        question = _question(query, filters)
+        scope = self._scope(scope)
+
+        def read(db: sqlite3.Connection) -> Found:
+            scopes = ledger.scope_ids(db, scope, ledger.EVERYWHERE)
+            if not scopes:
+                return Found()
+            if not words.terms(query):
+                if sort == "best":
+                    return Found()
+                condition = both(question.gate(), question.holds())
+                newest = ledger.newest(db, scopes, condition, MOST)
+                hits: Iterable[Hit] = (Hit(record=record, score=0.0) for record in newest)
+                return Found(hits=tuple(_packed(hits, limit, per_source, tokens, count)))
+            pool, how = self._pool(db, scopes, question)
+            packed = _packed(recalled(db, question, pool), limit, per_source, tokens, count)
+            if sort == "recent":
+                packed.sort(key=lambda hit: -hit.record.valid_from)
+            return Found(hits=tuple(packed), served=how.served, why=how.why)
+
+        return await self._db.read(read)
 
     async def get(self, id: str) -> Record | None:  # noqa: A002  the name of the field
         """The record of that id, or of the only id that begins so."""
-        return await self._db.read(lambda db: find(db, id))
+        return await self._db.read(lambda db: ledger.find(db, id))
+
+    async def origins(self, id: str) -> list[Origin]:  # noqa: A002  the name of the field
+        """Who else has said what the record says, and where."""
+        return await self._db.read(lambda db: ledger.origins(db, id))
+
+    async def timeline(
+        self, subject: str, *, scope: str = "", viewer: str = "", team: str = ""
+    ) -> list[Record]:
+        """All that was ever recorded of the subject, the oldest first."""
+        condition = Question(query="", at=0.0, viewer=viewer, team=team).gate()
+        scope = self._scope(scope)
+        return await self._db.read(lambda db: ledger.history(db, scope, subject, condition))
+
+    async def settle(self, id: str, other: str, how: Settlement) -> Record:  # noqa: A002  the name of the field
+        """The record that `id` names, as it is after its conflict with `other` was settled.
+
+        It can `supersede` the other, `coexist` with it, be a `duplicate` of it, or have the other retracted.
+        """
+        given.one_of("how", how, get_args(Settlement))
+        return await self._db.write(lambda db: settled(db, id, other, how))
+
+    async def promote(self, id: str, to: Visibility, *, team: str = "") -> Remembered:  # noqa: A002  as above
+        """What became of the record, which more may recall from now on; who calls this has it approved."""
+        given.one_of("to", to, get_args(Visibility))
+        return await self._db.write(lambda db: promoted(db, id, to, team))
+
+    def _scope(self, scope: str) -> str:
+        return given.scope(scope) if scope else self.scope
+
+    def _pool(self, db: sqlite3.Connection, scopes: Sequence[int], question: Question) -> tuple[Pool, Near]:
+        telling, condition = words.telling(question.query), question.gate()
+        said, meant, how = dict[int, float](), dict[int, float](), Near({})
+        for scope in scopes:
+            said |= words.sharing(db, scope, telling, POOL, condition)
+            if self._dense is not None:
+                narrow = condition if question.narrow else None
+                found = self._dense.near(db, scope, question.query, POOL, narrow)
+                meant |= found.similar
+                how = found if scope == scopes[0] else how
+        return Pool(said, meant), how
 
 
-def _write(db: sqlite3.Connection, record: Record) -> Remembered:
-    if db.execute("SELECT 1 FROM records WHERE id = ?", (record.id,)).fetchone():
-        return Remembered(id=record.id, merged=True)
-    scope = _scope_id(db, record.scope)
-    digest = hashlib.blake2b(" ".join(record.text.split()).encode(), digest_size=16).hexdigest()
-    same = _same(db, scope, digest, record)
-    if same is None:
-        _insert(db, scope, digest, record)
-    else:
-        record = record.model_copy(update={"id": same.id, "trust": max(same.trust, record.trust)})
-        db.execute(  # the later end: max() of SQLite is NULL, which is never, where one is
-            "UPDATE records SET trust = ?, valid_from = min(valid_from, ?), expires_at = max(expires_at, ?) "
-            "WHERE id = ?",
-            (record.trust, record.valid_from, record.expires_at, same.id),
-        )
-    superseded, conflicts = _supersede(db, record)
-    merged = same is not None
-    return Remembered(id=record.id, merged=merged, superseded=superseded, conflicts=conflicts)
-
-
-def _same(db: sqlite3.Connection, scope: int, digest: str, record: Record) -> Record | None:
-    """The record that says the same to the same readers and holds still."""
-    row = db.execute(
-        "SELECT id FROM records WHERE scope = ? AND hash = ? AND kind = ? AND subject IS ? AND status = ? "
-        "AND superseded_by IS NULL AND (expires_at IS NULL OR expires_at > ?) "
-        "AND private = ? AND (visibility = 'private') = ? AND (visibility <> 'private' OR agent = ?)",
-        (
-            scope, digest, record.kind, record.subject, record.status, record.recorded_at,
-            record.private, record.visibility == "private", record.author.agent,
-        ),
-    ).fetchone()  # fmt: skip
-    return find(db, row[0]) if row else None
-
-
-def _insert(db: sqlite3.Connection, scope: int, digest: str, record: Record) -> None:
-    values: dict[str, Any] = {
-        **record.model_dump(exclude={"author", "scope", "derived_from", "tags"}),
-        **record.author.model_dump(),
-        "scope": scope,
-        "hash": digest,
-        "derived_from": json.dumps(record.derived_from),
-        "tags": json.dumps(record.tags),
-    }
-    names, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
-    db.execute(f"INSERT INTO records ({names}) VALUES ({marks})", values)
-
-
-def _supersede(db: sqlite3.Connection, record: Record) -> tuple[str | None, tuple[str, ...]]:
-    """Close what held for this subject until now; the newest id of that, and the ids trusted more.
-
-    A quarantined text closes nothing.
-    """
-    if record.subject is None or record.status != "active":
-        return None, ()
-    others = [
-        rival
-        for rival in rivals(db, record, max(record.valid_from, record.recorded_at))
-        if rival.id != record.id
-    ]
-    closed = [rival for rival in others if rival.trust <= record.trust]
-    db.executemany(
-        "UPDATE records SET superseded_by = ?, valid_to = ? WHERE id = ?",
-        [(record.id, record.valid_from, rival.id) for rival in closed],
+def _question(query: str, filters: Filters) -> Question:
+    for name in ("since", "until", "as_of", "known_at"):
+        if (moment := filters.get(name)) is not None:
+            given.moment(name, moment)  # type: ignore[arg-type]  # these four are times
+    as_of = filters.get("as_of")
+    return Question(
+        query=query,
+        at=time.time() if as_of is None else as_of,
+        known=filters.get("known_at"),
+        viewer=filters.get("viewer", ""),
+        team=filters.get("team", ""),
+        kinds=tuple(given.one_of("kind", kind, get_args(Kind)) for kind in filters.get("kinds", ())),
+        agent=filters.get("agent", ""),
+        model=filters.get("model", ""),
+        run=filters.get("run", ""),
+        source=filters.get("source", ""),
+        tags=tuple(filters.get("tags", ())),
+        since=filters.get("since"),
+        until=filters.get("until"),
+        min_trust=given.fraction("min_trust", filters.get("min_trust", QUARANTINE)),
     )
-    newest = max(closed, key=lambda rival: rival.recorded_at, default=None)
-    conflicts = tuple(rival.id for rival in others if rival.trust > record.trust)
-    return newest.id if newest else None, conflicts
 
 
-def _scope_id(db: sqlite3.Connection, name: str) -> int:
-    row = db.execute("SELECT id FROM scopes WHERE name = ?", (name,)).fetchone()
-    if row is not None:
-        return int(row[0])
-    scope = int(db.execute("INSERT INTO scopes (name) VALUES (?) RETURNING id", (name,)).fetchone()[0])
-    for statement in full_text(scope):
-        db.execute(statement)
-    return scope
-
-
-def _checked_text(text: str) -> str:
-    text = redact(text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")).strip()
-    if not text:
-        raise UserError("there is nothing to remember: the text is empty")
-    if len(text) > LONGEST_TEXT:
-        raise StoreError(
-            "too_large",
-            f"the text has {len(text):,} characters and one memory holds {LONGEST_TEXT:,}: "
-            "remember its parts, or what matters in it",
-        )
-    return text
-
-
-def _checked_subject(subject: str | None) -> str | None:
-    if subject is None:
-        return None
-    if not subject.strip() or len(subject) > 200 or not subject.isprintable():
-        raise UserError(f"the subject {subject[:40]!r} must be one line of 1 to 200 characters")
-    return redact(subject).strip()
-
-
-def _checked_scope(scope: str) -> str:
-    if not _SCOPE.fullmatch(scope):
-        raise UserError(f"the scope {scope[:40]!r} must be letters, digits, spaces, '.', '_' or '-'")
-    return scope
-
-
-def _one_of(what: str, given: Any, allowed: Sequence[str]) -> Any:
-    if given not in allowed:
-        raise UserError(f"{what} is {given!r}; it can be {', '.join(allowed)}")
-    return given
-
-
-def _fraction(what: str, value: float) -> float:
-    if not 0 <= value <= 1:
-        raise UserError(f"{what} is {value!r}; it can be from 0 to 1")
-    return float(value)
-
-
-def _moment(what: str, value: float) -> float:
-    if not math.isfinite(value):
-        raise UserError(f"{what} is {value!r}; it is a time in seconds since 1970")
-    return float(value)
+def _packed(
+    hits: Iterable[Hit],
+    limit: int,
+    per_source: int | None,
+    tokens: int | None,
+    count: Callable[[str], int],
+) -> list[Hit]:
+    """The first of the hits for which there is room; a shorter one may fit where a longer one did not."""
+    kept: list[Hit] = []
+    sources: dict[str, int] = {}
+    left = tokens
+    for hit in hits:
+        if len(kept) == limit:
+            break
+        source = hit.record.source
+        if per_source is not None and source and sources.get(source, 0) >= per_source:
+            continue
+        if left is not None:
+            if (size := count(hit.record.text)) > left:
+                continue
+            left -= size
+        sources[source] = sources.get(source, 0) + 1
+        kept.append(hit)
+    return kept

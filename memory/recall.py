@@ -1,152 +1,181 @@
-"""Which records say most about a query."""
+"""The recipe of recall: who shares words or meaning with the query, what stands around it, what holds.
 
-import json
-import re
+H = .45 minmax(similarity) + .55 bm25 / max        without vectors: H = bm25 / max
+S = H + .30 H(turn before) + .20 H(turn after) + 1.0 mean of the 3 best H of its session
+  + .30 for the one author that the query names + .80 min(1, ln(1 + words) / ln 60) - .10 for a question
+  + .15 for a subject + .30 (trust - 1)            a record with a subject counts as one of 10 words
+"""
+
+import math
 import sqlite3
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from .records import Author, Hit, Kind, Record
-from .store.database import AFTER
+from . import ledger, words
+from .question import Question, both
+from .records import Hit
 
 POOL = 200
-"""Candidates that the full-text index gives before they are filtered and scored."""
-_FIELDS = (
-    "id", "text", "kind", "subject", "visibility", "agent", "model", "run", "host", "source", "source_hash",
-    "derived_from", "tags", "trust", "importance", "valid_from", "valid_to", "recorded_at", "superseded_by",
-    "status", "expires_at", "pinned", "private",
-)  # fmt: skip
-_COLUMNS = ", ".join([*(f"r.{name}" for name in _FIELDS), "s.name"])
-_RECORDS = "records r JOIN scopes s ON s.id = r.scope"
-_STOP = frozenset(
-    """a an and are as at be but by can did do does for from had has have how i in is it its me my of on or
-    our s so t than that the their them then there these they this to was we were what when where which who
-    whom why will with would you your""".split()
-)
+"""Candidates by words, and as many by meaning."""
+AROUND = 40
+"""Of so many of the best, the turns before and after them are candidates too."""
+_ABOUT = ("seq", "scope", "session", "turn", "agent", "subject", "trust", "words", "asks")
+_SUBJECT_LENGTH = 0.48
+_AT_ONCE = 500
 
 
-@dataclass(frozen=True, kw_only=True)
-class Question:
-    """A query with its filters; times are seconds since the epoch."""
+@dataclass(frozen=True)
+class Weights:
+    """What each part counts. What each is worth in recall@10 is in docs/memory.md."""
 
-    query: str
-    at: float
-    """What held at this time is asked for."""
-    viewer: str = ""
-    """The agent that asks: what is private to others is left out. Empty: the user, who sees all."""
-    kinds: tuple[Kind, ...] = ()
-    agent: str = ""
-    run: str = ""
-    tags: tuple[str, ...] = ()
-    since: float | None = None
-    until: float | None = None
-    min_trust: float = 0.0
+    meaning: float = 0.45
+    before: float = 0.30
+    after: float = 0.20
+    session: float = 1.0
+    author: float = 0.30
+    length: float = 0.80
+    question: float = 0.10
+    subject: float = 0.15
+    named: float = 0.50
+    trust: float = 0.30
 
 
-def matching(db: sqlite3.Connection, scope: str, question: Question, limit: int) -> list[Hit]:
-    """The best records of the scope, each after the one that holds for its subject.
+MEASURED = Weights()
 
-    A record that does not hold gives way to that one. Score: bm25 / its largest + 0.15 for a subject
-    + 0.30 (trust - 1).
+
+class _Row(NamedTuple):
+    """What the score needs to know of a record."""
+
+    seq: int
+    scope: int
+    session: str
+    turn: int
+    agent: str
+    subject: str | None
+    trust: float
+    words: int
+    asks: bool
+
+
+class Pool:
+    """The candidates for an answer, with what the words and the vectors say of each."""
+
+    def __init__(self, said: Mapping[int, float], meant: Mapping[int, float]) -> None:
+        self.said, self.meant = said, meant
+
+    def shares(self, weight: float) -> dict[int, float]:
+        """H of each."""
+        most = max(self.said.values(), default=0.0) or 1.0
+        least, span = 0.0, 1.0
+        if self.meant:
+            least = min(self.meant.values())
+            span = (max(self.meant.values()) - least) or 1.0
+        else:
+            weight = 0.0
+        return {
+            seq: weight * (self.meant.get(seq, least) - least) / span
+            + (1 - weight) * max(0.0, self.said.get(seq, 0.0)) / most
+            for seq in {**self.said, **self.meant}
+        }
+
+
+def recalled(
+    db: sqlite3.Connection,
+    question: Question,
+    pool: Pool,
+    *,
+    weights: Weights = MEASURED,
+) -> Iterator[Hit]:
+    """The records that answer, the best first.
+
+    One that does not hold gives way to the one that holds for its subject; it is first itself, where it does
+    too, and is trusted less.
     """
-    found = db.execute("SELECT id FROM scopes WHERE name = ?", (scope,)).fetchone()
-    words = _words(question.query)
-    if found is None or not words:
-        return []
-    table = f"words_{int(found[0])}"
-    sql = (
-        f"SELECT {_COLUMNS}, -bm25({table}) FROM {table} JOIN records r ON r.seq = {table}.rowid "
-        f"JOIN scopes s ON s.id = r.scope WHERE {table} MATCH ? ORDER BY bm25({table}) LIMIT {POOL}"
-    )
-    rows = db.execute(sql, (words,)).fetchall()
-    most = max((row[-1] for row in rows), default=0.0)
-    ranked = sorted(rows, key=lambda row: -_score(row, most)["all"])
-    hits: dict[str, Hit] = {}
-    leading: dict[tuple[Any, ...], Record | None] = {}
-    for row in ranked:  # a record is made of a row only when it may be among the best
-        said, parts = _record(row), _score(row, most)
-        score = parts.pop("all")
-        about = (said.subject, said.status, said.visibility == "private" and said.author.agent)
-        if about not in leading:
-            leading[about] = _leading(db, said, question.at)
-        for record in (leading[about], said):
-            if record is not None and record.id not in hits and _wanted(record, question):
-                hits[record.id] = Hit(record=record, score=score, parts=parts)
-        if len(hits) >= limit:
-            break
-    return list(hits.values())[:limit]
+    given = question.gate()
+    shares = pool.shares(weights.meaning)
+    rows = {row.seq: row for row in _rows(db, shares)}
+    for row in _around(db, rows, shares):
+        rows.setdefault(row.seq, row)
+        shares.setdefault(row.seq, 0.0)
+    scores = _Scores(rows, shares, question.query, weights)
+    parts = {seq: scores.parts(seq) for seq in rows}
+    condition, given_out = both(given, question.holds()), set[int]()
+    for seq in sorted(rows, key=lambda seq: (-sum(parts[seq].values()), -seq)):
+        for candidate in (ledger.leading(db, seq, question) if rows[seq].subject else None, seq):
+            if candidate is None or candidate in given_out:
+                continue
+            given_out.add(candidate)
+            if (record := ledger.at(db, candidate, condition)) is not None:
+                yield Hit(record=record, score=sum(parts[seq].values()), parts=parts[seq])
 
 
-def _score(row: tuple[Any, ...], most: float) -> dict[str, float]:
-    parts = {
-        "bm25": row[-1] / most if most > 0 else 0.0,
-        "subject": 0.15 if row[_FIELDS.index("subject")] else 0.0,
-        "trust": 0.30 * (row[_FIELDS.index("trust")] - 1),
-    }
-    return {**parts, "all": sum(parts.values())}
+class _Scores:
+    """What the score of each candidate is made of."""
+
+    def __init__(
+        self, rows: Mapping[int, _Row], shares: Mapping[int, float], query: str, weights: Weights
+    ) -> None:
+        self._rows, self._shares, self._weights = rows, shares, weights
+        self._at = {(row.scope, row.session, row.turn): seq for seq, row in rows.items() if row.session}
+        of_session: defaultdict[tuple[int, str], list[float]] = defaultdict(list)
+        for seq, row in rows.items():
+            if row.session:
+                of_session[row.scope, row.session].append(shares[seq])
+        self._sessions = {key: sum(sorted(each)[-3:]) / 3 for key, each in of_session.items()}
+        asked = words.terms(query)
+        self._asked = set(asked)
+        authors = {row.agent for row in rows.values() if row.agent}
+        named = [agent for agent in authors if set(words.terms(agent)) <= self._asked]
+        self._author = named[0] if len(named) == 1 else None
+
+    def parts(self, seq: int) -> dict[str, float]:
+        """The parts that are not 0, by name."""
+        row, own, weigh = self._rows[seq], self._shares[seq], self._weights
+        session = self._sessions[row.scope, row.session] if row.session else own / 3
+        length = _SUBJECT_LENGTH if row.subject else min(1.0, math.log1p(row.words) / math.log(60))
+        parts = {
+            "query": own,
+            "before": weigh.before * self._beside(row, -1),
+            "after": weigh.after * self._beside(row, 1),
+            "session": weigh.session * session,
+            "author": weigh.author * (row.agent != "" and row.agent == self._author),
+            "length": weigh.length * length,
+            "question": -weigh.question * row.asks,
+            "subject": weigh.subject * (row.subject is not None),
+            "named": weigh.named * self._names(row.subject),
+            "trust": weigh.trust * (row.trust - 1),
+        }
+        return {name: part for name, part in parts.items() if part}
+
+    def _beside(self, row: _Row, step: int) -> float:
+        seq = self._at.get((row.scope, row.session, row.turn + step)) if row.session else None
+        return self._shares[seq] if seq is not None else 0.0
+
+    def _names(self, subject: str | None) -> bool:
+        """Whether the query names all that the subject says: `current db engine?` asks for `db.engine`."""
+        about = set(words.terms(subject.replace("_", " "))) if subject else set()
+        return bool(about) and about <= self._asked
 
 
-def find(db: sqlite3.Connection, id: str) -> Record | None:  # noqa: A002  the name of the field
-    """The record of that id, or of the only id that begins so."""
-    select = f"SELECT {_COLUMNS} FROM {_RECORDS} WHERE"
-    rows = db.execute(f"{select} r.id = ?", (id,)).fetchall()
-    rows = rows or db.execute(f"{select} r.id >= ? AND r.id < ? LIMIT 2", (id, id + AFTER)).fetchall()
-    return _record(rows[0]) if len(rows) == 1 else None
+def _rows(db: sqlite3.Connection, seqs: Mapping[int, Any]) -> Iterator[_Row]:
+    wanted = list(seqs)
+    for start in range(0, len(wanted), _AT_ONCE):
+        part = wanted[start : start + _AT_ONCE]
+        marks = ", ".join("?" * len(part))
+        yield from map(
+            _Row._make, db.execute(f"SELECT {', '.join(_ABOUT)} FROM records WHERE seq IN ({marks})", part)
+        )
 
 
-def _record(row: tuple[Any, ...]) -> Record:
-    values = dict(zip((*_FIELDS, "scope"), row, strict=False))
-    author = Author(**{name: values.pop(name) for name in Author.model_fields})
-    for name in ("derived_from", "tags"):
-        values[name] = json.loads(values[name])
-    return Record(**values, author=author)
-
-
-def rivals(db: sqlite3.Connection, record: Record, at: float) -> list[Record]:
-    """What holds for the record's subject at that time or later, the most trusted first, then the newest.
-
-    What is private to an agent has rivals only there: it never takes the place of what all may read.
-    """
-    private = record.visibility == "private"
-    rows = db.execute(
-        f"SELECT {_COLUMNS} FROM {_RECORDS} WHERE s.name = :scope AND r.subject = :subject "
-        "AND r.status = 'active' AND (r.visibility = 'private') = :private "
-        "AND (NOT :private OR r.agent = :agent) AND (r.valid_to IS NULL OR r.valid_to > :at) "
-        "AND (r.expires_at IS NULL OR r.expires_at > :at) ORDER BY r.trust DESC, r.seq DESC",
-        {
-            "scope": record.scope, "subject": record.subject, "private": private,
-            "agent": record.author.agent, "at": at,
-        },
-    )  # fmt: skip
-    return [_record(row) for row in rows]
-
-
-def _leading(db: sqlite3.Connection, record: Record, at: float) -> Record | None:
-    """The record that is to be believed of the subject at that time."""
-    if record.subject is None or record.status != "active":
-        return None
-    return next((rival for rival in rivals(db, record, at) if rival.valid_from <= at), None)
-
-
-def _wanted(record: Record, question: Question) -> bool:
-    return (
-        record.status != "retracted"
-        and record.valid_from <= question.at
-        and (record.valid_to is None or record.valid_to > question.at)
-        and record.trust >= question.min_trust
-        and (record.expires_at is None or record.expires_at > question.at)
-        and (not question.viewer or record.visibility != "private" or record.author.agent == question.viewer)
-        and (not question.kinds or record.kind in question.kinds)
-        and (not question.agent or record.author.agent == question.agent)
-        and (not question.run or record.author.run == question.run)
-        and set(question.tags) <= set(record.tags)
-        and (question.since is None or record.recorded_at >= question.since)
-        and (question.until is None or record.recorded_at <= question.until)
-    )
-
-
-def _words(query: str) -> str:
-    """The query for the full-text index: each word quoted, any of them may match."""
-    words = dict.fromkeys(word.lower() for word in re.findall(r"\w+", query[:4000]))
-    telling = [word for word in words if word not in _STOP] or list(words)
-    return " OR ".join(f'"{word}"' for word in telling[:64])
+def _around(db: sqlite3.Connection, rows: Mapping[int, _Row], shares: Mapping[int, float]) -> Iterator[_Row]:
+    """The turns before and after the best, where they are no candidates yet."""
+    there = {(row.scope, row.session, row.turn) for row in rows.values()}
+    best = sorted(rows.values(), key=lambda row: -shares[row.seq])[:AROUND]
+    sql = f"SELECT {', '.join(_ABOUT)} FROM records WHERE scope = ? AND session = ? AND turn = ?"
+    for row in best:
+        for place in ((row.scope, row.session, row.turn + step) for step in (1, -1)):
+            if row.session and place not in there:
+                there.add(place)
+                yield from map(_Row._make, db.execute(sql, place))

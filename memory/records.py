@@ -4,35 +4,37 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-Kind = Literal["fact", "decision", "procedure", "preference", "episode", "summary"]
+Kind = Literal["fact", "decision", "procedure", "preference", "episode", "summary", "document"]
 Visibility = Literal["private", "team", "project", "user"]
+Status = Literal["active", "quarantined", "retracted"]
 
 LONGEST_TEXT = 32_000
 """Characters of one record."""
 QUARANTINE = 0.5
 """Records trusted less than this are returned only on request."""
-TRUST = {"user": 1.0, "agent": 0.7}
-"""How far a record is trusted, by who said it, where that is not given."""
+TRUST = {"user": 1.0, "document": 0.9, "tool": 0.8, "agent": 0.7, "web": 0.4}
+"""How far a text is trusted by where it came from, if the writer does not say."""
 
 
-class _Frozen(BaseModel):
+class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class Author(_Frozen):
-    """Who wrote a record: a person (no agent), or an agent on a model in a run."""
+class Author(Frozen):
+    """Who wrote a record: a person (no agent), or an agent on a model in a run of a team."""
 
     agent: str = ""
     model: str = ""
     run: str = ""
     host: str = ""
     """The face it came through: shell, python, mcp, jupyter."""
+    team: str = ""
 
 
 NOBODY = Author()
 
 
-class Record(_Frozen):
+class Record(Frozen):
     """One thing remembered. Times are seconds since the epoch; trust and importance are from 0 to 1."""
 
     id: str
@@ -41,11 +43,18 @@ class Record(_Frozen):
     subject: str | None = None
     scope: str
     visibility: Visibility = "project"
-    """What is private is recalled by its author and the user alone; all else by all of the scope."""
+    """What is private is recalled by its author and the user alone, what is the team's by members of that
+    team and the user, what is the user's in all projects; all else by all of the scope."""
     author: Author = NOBODY
     source: str = ""
     """Where it came from: a file, an address, a run."""
+    place: str = ""
+    """Where in the source: `p. 4`, `lines 10-24`, `Sheet1!3-9`, a path of headings."""
     source_hash: str = ""
+    session: str = ""
+    """What it is a part of, with neighbours before and after: a conversation, a run, a document."""
+    turn: int = 0
+    """Its place in the session, from 1 on."""
     derived_from: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     trust: float = 1.0
@@ -53,9 +62,11 @@ class Record(_Frozen):
     valid_from: float = 0.0
     valid_to: float | None = None
     recorded_at: float = 0.0
+    closed_at: float | None = None
+    """When it was recorded that it holds until `valid_to`."""
     superseded_by: str | None = None
     """The record that takes its place from `valid_to` on."""
-    status: Literal["active", "quarantined", "retracted"] = "active"
+    status: Status = "active"
     expires_at: float | None = None
     pinned: bool = False
     private: bool = False
@@ -67,7 +78,7 @@ class Record(_Frozen):
         return f"memory:{self.id[:8]}"
 
 
-class Hit(_Frozen):
+class Hit(Frozen):
     """A record that was found; `parts` are what its score is made of."""
 
     record: Record
@@ -75,7 +86,25 @@ class Hit(_Frozen):
     parts: dict[str, float] = {}
 
 
-class Remembered(_Frozen):
+class Found(Frozen):
+    """What was found, the best first, and how."""
+
+    hits: tuple[Hit, ...] = ()
+    served: Literal["words", "exact", "chroma"] = "words"
+    """What looked for similar vectors: nobody, a look at all of them, or the index."""
+    why: str = ""
+    """Why it was not the index, or nobody."""
+
+
+class Origin(Frozen):
+    """Who else said what a record says, and where."""
+
+    author: Author
+    source: str = ""
+    at: float = 0.0
+
+
+class Remembered(Frozen):
     """What became of a text: a new record, or the one that already says it."""
 
     id: str
@@ -83,4 +112,5 @@ class Remembered(_Frozen):
     superseded: str | None = None
     """The older record of the same subject that this one takes the place of."""
     conflicts: tuple[str, ...] = ()
-    """Records of the same subject that are trusted more and hold still: this one stands beside them."""
+    """Records that hold still and say something near to it, or something else of the same subject: the
+    writer can settle each."""

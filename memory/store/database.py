@@ -125,7 +125,7 @@ def _migrate(db: sqlite3.Connection, path: Path) -> None:
         )
     for step in MIGRATIONS[version:]:
         for statement in step:
-            db.execute(statement)
+            statement(db) if callable(statement) else db.execute(statement)
     db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
     db.execute("COMMIT")
 

@@ -1,6 +1,24 @@
 """The tables, as the steps that led to them; a database knows how many it has taken."""
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (
+import sqlite3
+from collections.abc import Callable
+
+Statement = str | Callable[[sqlite3.Connection], None]
+
+
+def _index_anew(db: sqlite3.Connection) -> None:
+    """Have the words of all records indexed as they are now."""
+    for (scope,) in db.execute("SELECT id FROM scopes").fetchall():
+        for what in _CHANGES:
+            db.execute(f"DROP TRIGGER IF EXISTS words_{scope}_{what}")
+        db.execute(f"DROP TABLE IF EXISTS words_{scope}")
+        db.execute(f"DROP VIEW IF EXISTS texts_{scope}")
+        for statement in full_text(scope):
+            db.execute(statement)
+        db.execute(f"INSERT INTO words_{scope} (words_{scope}) VALUES ('rebuild')")
+
+
+MIGRATIONS: tuple[tuple[Statement, ...], ...] = (
     (
         """CREATE TABLE runs (
             id TEXT PRIMARY KEY,
@@ -136,6 +154,64 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (scope, member)
         ) WITHOUT ROWID""",
     ),
+    (
+        "ALTER TABLE records ADD COLUMN team TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE records ADD COLUMN readers TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE records ADD COLUMN place TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE records ADD COLUMN session TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE records ADD COLUMN turn INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE records ADD COLUMN closed_at REAL",
+        "ALTER TABLE records ADD COLUMN head TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE records ADD COLUMN divided TEXT",
+        "ALTER TABLE records ADD COLUMN words INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE records ADD COLUMN asks INTEGER NOT NULL DEFAULT 0",
+        "UPDATE records SET words = length(text) / 6, closed_at = valid_to",
+        "UPDATE records SET readers = 'agent:' || agent WHERE visibility = 'private'",
+        "CREATE INDEX records_session ON records (scope, session, turn) WHERE session <> ''",
+        "CREATE INDEX records_source ON records (scope, source) WHERE source <> ''",
+        """CREATE TABLE origins (
+            record INTEGER NOT NULL REFERENCES records (seq) ON DELETE CASCADE,
+            agent TEXT NOT NULL,
+            model TEXT NOT NULL,
+            run TEXT NOT NULL,
+            host TEXT NOT NULL,
+            team TEXT NOT NULL,
+            source TEXT NOT NULL,
+            at REAL NOT NULL
+        )""",
+        "CREATE INDEX origins_record ON origins (record)",
+        "CREATE TABLE tombstones (id TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE embedders (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
+        # A vector's number rises with each that is committed: it may come long after its record.
+        """CREATE TABLE vectors (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT,
+            record INTEGER NOT NULL REFERENCES records (seq) ON DELETE CASCADE,
+            scope INTEGER NOT NULL,
+            embedder INTEGER NOT NULL REFERENCES embedders (id),
+            vector BLOB NOT NULL
+        )""",
+        "CREATE INDEX vectors_space ON vectors (scope, embedder, seq)",
+        "CREATE UNIQUE INDEX vectors_record ON vectors (record, embedder)",
+        """CREATE TABLE marks (
+            scope INTEGER NOT NULL,
+            embedder INTEGER NOT NULL,
+            epoch INTEGER NOT NULL,
+            watermark INTEGER NOT NULL,
+            PRIMARY KEY (scope, embedder)
+        ) WITHOUT ROWID""",
+        "CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+        """CREATE TABLE documents (
+            scope INTEGER NOT NULL,
+            path TEXT NOT NULL,
+            hash TEXT NOT NULL,
+            size INTEGER NOT NULL,
+            changed REAL NOT NULL,
+            at REAL NOT NULL,
+            problem TEXT NOT NULL,
+            PRIMARY KEY (scope, path)
+        ) WITHOUT ROWID""",
+        _index_anew,
+    ),
 )
 
 
@@ -145,12 +221,14 @@ _CHANGES = ("added", "removed", "changed")
 def full_text(scope: int) -> tuple[str, ...]:
     """The full-text index of one scope: one for all would weigh words by what other projects say."""
     table, view = f"words_{scope}", f"texts_{scope}"
-    options = f"content='{view}', content_rowid='seq', tokenize='porter unicode61'"
-    old = f"INSERT INTO {table} ({table}, rowid, text) VALUES ('delete', old.seq, old.text)"
-    new = f"INSERT INTO {table} (rowid, text) VALUES (new.seq, new.text)"
+    options = f"content='{view}', content_rowid='seq', tokenize='porter unicode61 remove_diacritics 2'"
+    text = "{0}head || coalesce({0}divided, {0}text)"
+    was, now = text.format("old."), text.format("new.")
+    old = f"INSERT INTO {table} ({table}, rowid, text) VALUES ('delete', old.seq, {was})"
+    new = f"INSERT INTO {table} (rowid, text) VALUES (new.seq, {now})"
     added, removed, changed = (f"CREATE TRIGGER {table}_{what} AFTER" for what in _CHANGES)
     return (
-        f"CREATE VIEW {view} AS SELECT seq, text FROM records WHERE scope = {scope}",
+        f"CREATE VIEW {view} AS SELECT seq, {text.format('')} AS text FROM records WHERE scope = {scope}",
         f"CREATE VIRTUAL TABLE {table} USING fts5 (text, {options})",
         f"{added} INSERT ON records WHEN new.scope = {scope} BEGIN {new}; END",
         f"{removed} DELETE ON records WHEN old.scope = {scope} BEGIN {old}; END",

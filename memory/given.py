@@ -1,0 +1,65 @@
+"""What callers give, checked: each mistake is a UserError that says what is allowed."""
+
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from guildhall.errors import StoreError, UserError
+from guildhall.redact import redact
+
+from .records import LONGEST_TEXT
+
+_SCOPE = re.compile(r"[\w][\w .-]{0,99}")
+
+
+def text(given: str) -> str:
+    """The text without secrets, and with nothing that no disk can hold."""
+    given = redact(given.encode("utf-8", "replace").decode().replace("\0", "\ufffd")).strip()
+    if not given:
+        raise UserError("there is nothing to remember: the text is empty")
+    if len(given) > LONGEST_TEXT:
+        raise StoreError(
+            "too_large",
+            f"the text has {len(given):,} characters and one memory holds {LONGEST_TEXT:,}: "
+            "remember its parts, or what matters in it",
+        )
+    return given
+
+
+def subject(given: str | None) -> str | None:
+    if given is None:
+        return None
+    if not given.strip() or len(given) > 200 or not given.isprintable():
+        raise UserError(f"the subject {given[:40]!r} must be one line of 1 to 200 characters")
+    return redact(given).strip()
+
+
+def scope(given: str) -> str:
+    if not _SCOPE.fullmatch(given):
+        raise UserError(f"the scope {given[:40]!r} must be letters, digits, spaces, '.', '_' or '-'")
+    return given
+
+
+def one_of(what: str, given: Any, allowed: Sequence[str]) -> Any:
+    if given not in allowed:
+        raise UserError(f"{what} is {given!r}; it can be {', '.join(allowed)}")
+    return given
+
+
+def count(what: str, given: int, most: int) -> int:
+    if isinstance(given, bool) or not isinstance(given, int) or not 1 <= given <= most:
+        raise UserError(f"{what} is {given!r:.80}; it can be from 1 to {most}")
+    return given
+
+
+def fraction(what: str, given: float) -> float:
+    if not 0 <= given <= 1:
+        raise UserError(f"{what} is {given!r}; it can be from 0 to 1")
+    return float(given)
+
+
+def moment(what: str, given: float) -> float:
+    if not math.isfinite(given):
+        raise UserError(f"{what} is {given!r}; it is a time in seconds since 1970")
+    return float(given)

@@ -1,0 +1,255 @@
+"""The records in SQL: they are the truth, and whatever else exists is rebuilt from them."""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from .question import Condition, Question
+from .records import QUARANTINE, Author, Origin, Record, Remembered
+from .store.database import AFTER
+from .store.schema import full_text
+from .words import divided, header, terms
+
+EVERYWHERE = "*"
+"""The scope of what is recalled in all projects of the user; no project can be called so."""
+_OWN = (
+    "id", "text", "kind", "subject", "visibility", "agent", "model", "run", "host", "team", "source", "place",
+    "source_hash", "session", "turn", "derived_from", "tags", "trust", "importance", "valid_from", "valid_to",
+    "recorded_at", "closed_at", "superseded_by", "status", "expires_at", "pinned", "private",
+)  # fmt: skip
+_COLUMNS = ", ".join([*(f"r.{name}" for name in _OWN), "s.name"])
+_SELECT = f"SELECT {_COLUMNS} FROM records r JOIN scopes s ON s.id = r.scope WHERE"
+_HOLDS_ON = (
+    "(r.valid_to IS NULL OR r.valid_to > :at) AND (r.expires_at IS NULL OR r.expires_at > :at) "
+    "AND r.status = 'active'"
+)
+
+
+def find(db: sqlite3.Connection, id: str) -> Record | None:  # noqa: A002  the name of the field
+    """The record of that id, or of the only id that begins so."""
+    rows = db.execute(f"{_SELECT} r.id = ?", (id,)).fetchall()
+    rows = rows or db.execute(f"{_SELECT} r.id >= ? AND r.id < ? LIMIT 2", (id, id + AFTER)).fetchall()
+    return _record(rows[0]) if len(rows) == 1 else None
+
+
+def at(db: sqlite3.Connection, seq: int, condition: Condition) -> Record | None:
+    """The record of that number, where it meets the condition."""
+    sql, values = condition
+    row = db.execute(f"{_SELECT} r.seq = ? AND {sql}", (seq, *values)).fetchone()
+    return _record(row) if row else None
+
+
+def newest(db: sqlite3.Connection, scopes: Sequence[int], condition: Condition, most: int) -> list[Record]:
+    """The newest records of the scopes that meet the condition."""
+    sql, values = condition
+    within = ", ".join(map(str, scopes))
+    rows = db.execute(
+        f"{_SELECT} r.scope IN ({within}) AND {sql} ORDER BY r.valid_from DESC, r.seq DESC LIMIT ?",
+        (*values, most),
+    )
+    return [_record(row) for row in rows]
+
+
+def history(db: sqlite3.Connection, scope: str, subject: str, condition: Condition) -> list[Record]:
+    """All that was ever recorded of the subject, the oldest first."""
+    sql, values = condition
+    rows = db.execute(
+        f"{_SELECT} s.name = ? AND r.subject = ? AND {sql} ORDER BY r.valid_from, r.seq",
+        (scope, subject, *values),
+    )
+    return [_record(row) for row in rows]
+
+
+def origins(db: sqlite3.Connection, id: str) -> list[Origin]:  # noqa: A002  the name of the field
+    """Who else has said what the record says, the oldest first."""
+    columns = ", ".join(f"o.{name}" for name in Author.model_fields)
+    rows = db.execute(
+        f"SELECT {columns}, o.source, o.at FROM origins o JOIN records r ON r.seq = o.record "
+        "WHERE r.id = ? ORDER BY o.at",
+        (id,),
+    )
+    return [
+        Origin(author=Author(**dict(zip(Author.model_fields, row, strict=False))), source=row[-2], at=row[-1])
+        for row in rows
+    ]
+
+
+def leading(db: sqlite3.Connection, seq: int, question: Question) -> int | None:
+    """The number of the record that is to be believed of this one's subject, at the time asked for.
+
+    The most trusted that holds, and of equals the newest; None where the record is about no subject.
+    """
+    holds, values = question.holds()
+    row = db.execute(
+        "SELECT r.seq FROM records said JOIN records r ON r.scope = said.scope AND r.subject = said.subject "
+        f"AND r.readers = said.readers WHERE said.seq = ? AND said.status = 'active' AND r.status = 'active' "
+        f"AND {holds} ORDER BY r.trust DESC, r.seq DESC LIMIT 1",
+        (seq, *values),
+    ).fetchone()
+    return int(row[0]) if row else None
+
+
+def rivals(db: sqlite3.Connection, record: Record, at: float) -> list[Record]:
+    """What holds for the record's subject from that time on, the most trusted first, then the newest.
+
+    What some may not read has rivals only among what the same may read: it never takes the place of what is
+    for all.
+    """
+    rows = db.execute(
+        f"{_SELECT} s.name = :scope AND r.subject = :subject AND r.readers = :readers AND r.id <> :id "
+        f"AND {_HOLDS_ON} ORDER BY r.trust DESC, r.seq DESC",
+        {
+            "scope": record.scope, "subject": record.subject, "readers": readers(record), "id": record.id,
+            "at": at,
+        },
+    )  # fmt: skip
+    return [_record(row) for row in rows]
+
+
+def write(db: sqlite3.Connection, record: Record) -> Remembered:
+    """What became of the record. One that is there, or whose id was forgotten, is not written again."""
+    known = "SELECT 1 FROM records WHERE id = :id UNION ALL SELECT 1 FROM tombstones WHERE id = :id"
+    if db.execute(known, {"id": record.id}).fetchone():
+        return Remembered(id=record.id, merged=True)
+    trust = min([record.trust, *_trusts(db, record.derived_from)])
+    status = "quarantined" if trust < QUARANTINE else record.status
+    record = record.model_copy(update={"trust": trust, "status": status})
+    scope = scope_id(db, record.scope)
+    same = _same(db, scope, record)
+    if same is None:
+        _insert(db, scope, record)
+    else:
+        record = _merged(db, same, record)
+    superseded, conflicts = _supersede(db, record)
+    merged = same is not None
+    return Remembered(id=record.id, merged=merged, superseded=superseded, conflicts=conflicts)
+
+
+def close(db: sqlite3.Connection, ids: Iterable[str], *, by: str, until: float, now: float) -> None:
+    """Have the record `by` take the place of these from `until` on."""
+    db.executemany(
+        "UPDATE records SET superseded_by = ?, valid_to = ?, closed_at = ? WHERE id = ?",
+        [(by, until, now, id_) for id_ in ids],
+    )
+
+
+def scope_id(db: sqlite3.Connection, name: str) -> int:
+    """The number of the scope, which is made if it is new."""
+    if (known := scope_ids(db, name)) != []:
+        return known[0]
+    scope = int(db.execute("INSERT INTO scopes (name) VALUES (?) RETURNING id", (name,)).fetchone()[0])
+    for statement in full_text(scope):
+        db.execute(statement)
+    return scope
+
+
+def scope_ids(db: sqlite3.Connection, *names: str) -> list[int]:
+    """The numbers of those scopes that there are, in that order."""
+    rows = (db.execute("SELECT id FROM scopes WHERE name = ?", (name,)).fetchone() for name in names)
+    return [int(row[0]) for row in rows if row]
+
+
+def readers(record: Record) -> str:
+    """Who alone may recall it beside the user; nothing for all who may recall from its scope."""
+    if record.visibility == "private":
+        return f"agent:{record.author.agent}"
+    return f"team:{record.author.team}" if record.visibility == "team" else ""
+
+
+def digest(text: str) -> str:
+    """The same for texts that differ in white space alone."""
+    return hashlib.blake2b(" ".join(text.split()).encode(), digest_size=16).hexdigest()
+
+
+def _same(db: sqlite3.Connection, scope: int, record: Record) -> Record | None:
+    """The record that says the same to the same readers and holds still."""
+    if record.kind == "document":  # the same words in two places are two places
+        return None
+    row = db.execute(
+        "SELECT id FROM records WHERE scope = ? AND hash = ? AND kind = ? AND subject IS ? AND status = ? "
+        "AND superseded_by IS NULL AND (expires_at IS NULL OR expires_at > ?) AND private = ? "
+        "AND readers = ?",
+        (
+            scope, digest(record.text), record.kind, record.subject, record.status, record.recorded_at,
+            record.private, readers(record),
+        ),
+    ).fetchone()  # fmt: skip
+    return find(db, row[0]) if row else None
+
+
+def _insert(db: sqlite3.Connection, scope: int, record: Record) -> None:
+    turn = record.turn
+    if record.session and not turn:
+        sql = "SELECT coalesce(max(turn), 0) + 1 FROM records WHERE scope = ? AND session = ?"
+        turn = int(db.execute(sql, (scope, record.session)).fetchone()[0])
+    values: dict[str, Any] = {
+        **record.model_dump(include=set(_OWN)),
+        **record.author.model_dump(),
+        "scope": scope,
+        "turn": turn,
+        "hash": digest(record.text),
+        "readers": readers(record),
+        "head": header(record),
+        "divided": divided(record.text),
+        "words": len(terms(record.text)),
+        "asks": record.text.rstrip().endswith(("?", "？")),  # noqa: RUF001  full-width
+        "derived_from": json.dumps(record.derived_from),
+        "tags": json.dumps(record.tags),
+    }
+    names, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
+    db.execute(f"INSERT INTO records ({names}) VALUES ({marks})", values)
+
+
+def _merged(db: sqlite3.Connection, same: Record, record: Record) -> Record:
+    """The record that says the same, which keeps where this one came from, and gains what it adds."""
+    author = record.author.model_dump()
+    db.execute(
+        f"INSERT INTO origins (record, source, at, {', '.join(author)}) "
+        f"SELECT seq, ?, ?, {', '.join('?' * len(author))} FROM records WHERE id = ?",
+        (record.source, record.recorded_at, *author.values(), same.id),
+    )
+    db.execute(  # the later end: max() of SQLite is NULL, which is never, where one is
+        "UPDATE records SET trust = max(trust, ?), importance = max(importance, ?), pinned = max(pinned, ?), "
+        "valid_from = min(valid_from, ?), expires_at = max(expires_at, ?) WHERE id = ?",
+        (record.trust, record.importance, record.pinned, record.valid_from, record.expires_at, same.id),
+    )
+    return record.model_copy(update={"id": same.id, "trust": max(same.trust, record.trust)})
+
+
+def _supersede(db: sqlite3.Connection, record: Record) -> tuple[str | None, tuple[str, ...]]:
+    """Have the record hold for its subject from its time on, until the next that was there already.
+
+    The id of that which held until then, and the ids of those that are trusted more: they stand beside it.
+    A quarantined text closes nothing.
+    """
+    if record.subject is None or record.status != "active":
+        return None, ()
+    start, now = record.valid_from, record.recorded_at
+    others = rivals(db, record, start)
+    earlier = [one for one in others if one.valid_from <= start and one.trust <= record.trust]
+    close(db, [one.id for one in earlier], by=record.id, until=start, now=now)
+    later = [one for one in others if one.valid_from > start and one.trust >= record.trust]
+    if later:
+        then = min(later, key=lambda one: one.valid_from)
+        close(db, [record.id], by=then.id, until=then.valid_from, now=now)
+    before = max(earlier, key=lambda one: (one.valid_from, one.recorded_at), default=None)
+    conflicts = tuple(
+        one.id for one in others if one.trust > record.trust and one.valid_from <= max(start, now)
+    )
+    return before.id if before else None, conflicts
+
+
+def _trusts(db: sqlite3.Connection, ids: Sequence[str]) -> list[float]:
+    """How far the records are trusted that something is derived from, as far as they are there."""
+    marks = ", ".join("?" * len(ids))
+    return [trust for (trust,) in db.execute(f"SELECT trust FROM records WHERE id IN ({marks})", tuple(ids))]
+
+
+def _record(row: tuple[Any, ...]) -> Record:
+    values = dict(zip((*_OWN, "scope"), row, strict=False))
+    author = Author(**{name: values.pop(name) for name in Author.model_fields})
+    for name in ("derived_from", "tags"):
+        values[name] = json.loads(values[name])
+    return Record(**values, author=author)

@@ -1,0 +1,85 @@
+"""What is asked of memory, and which records may answer it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from .records import Kind
+
+Condition = tuple[str, tuple[Any, ...]]
+"""A condition on a record `r` in SQL, and its values."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """A query with its filters; times are seconds since the epoch."""
+
+    query: str
+    at: float
+    """What held at this time is asked for."""
+    known: float | None = None
+    """As far as it was known at that time; None: now."""
+    viewer: str = ""
+    """The agent that asks: what is private to others is left out. Empty: the user, who sees all."""
+    team: str = ""
+    """The team that it works in."""
+    kinds: tuple[Kind, ...] = ()
+    agent: str = ""
+    model: str = ""
+    run: str = ""
+    source: str = ""
+    """A file, or the folder that it is in."""
+    tags: tuple[str, ...] = ()
+    since: float | None = None
+    until: float | None = None
+    min_trust: float = 0.0
+
+    def gate(self) -> Condition:
+        """Who may see it, and what was asked for, whether or not it holds."""
+        parts: list[tuple[str, tuple[Any, ...]]] = [
+            ("r.status <> 'retracted' AND r.trust >= ?", (self.min_trust,))
+        ]
+        if self.viewer:
+            who = (f"agent:{self.viewer}", f"team:{self.team}" if self.team else "")
+            parts.append(("r.readers IN ('', ?, ?)", who))
+        if self.kinds:
+            parts.append((f"r.kind IN ({', '.join('?' * len(self.kinds))})", self.kinds))
+        named = {"agent": self.agent, "model": self.model, "run": self.run}
+        parts += [(f"r.{column} = ?", (name,)) for column, name in named.items() if name]
+        if self.source:
+            folder = self.source.rstrip("/") + "/"
+            parts.append(("(r.source = ? OR substr(r.source, 1, ?) = ?)", (self.source, len(folder), folder)))
+        has_tag = "EXISTS (SELECT 1 FROM json_each(r.tags) WHERE value = ?)"
+        parts += [(has_tag, (tag,)) for tag in self.tags]
+        if self.since is not None:
+            parts.append(("r.recorded_at >= ?", (self.since,)))
+        if self.until is not None:
+            parts.append(("r.recorded_at <= ?", (self.until,)))
+        return _all(parts)
+
+    def holds(self) -> Condition:
+        """What held at that time, as far as it was known."""
+        parts: list[tuple[str, tuple[Any, ...]]] = [
+            ("r.valid_from <= ? AND (r.expires_at IS NULL OR r.expires_at > ?)", (self.at, self.at))
+        ]
+        if self.known is None:
+            parts.append(("(r.valid_to IS NULL OR r.valid_to > ?)", (self.at,)))
+        else:
+            closed = "(r.valid_to IS NULL OR r.valid_to > ? OR r.closed_at > ?)"
+            parts.append((f"r.recorded_at <= ? AND {closed}", (self.known, self.at, self.known)))
+        return _all(parts)
+
+    @property
+    def narrow(self) -> bool:
+        """Whether more is asked for than what the words say, so that most records are left out."""
+        return bool(self.kinds or self.agent or self.model or self.run or self.source or self.tags) or (
+            self.since is not None or self.until is not None
+        )
+
+
+def both(one: Condition, other: Condition) -> Condition:
+    """Both conditions together."""
+    return _all([one, other])
+
+
+def _all(parts: "list[Condition]") -> Condition:
+    return " AND ".join(part for part, _ in parts), tuple(value for _, given in parts for value in given)

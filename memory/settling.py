@@ -1,0 +1,91 @@
+"""Records that are near each other, how their writer settles them, and who may read them."""
+
+import secrets
+import sqlite3
+import time
+from typing import Literal, get_args
+
+from guildhall.errors import UserError
+
+from . import ledger, words
+from .dense import Dense
+from .question import Question, both
+from .records import Kind, Record, Remembered, Visibility
+
+Settlement = Literal["supersede", "coexist", "duplicate", "retract"]
+
+NEAR_KINDS: tuple[Kind, ...] = ("fact", "decision", "procedure", "preference")
+"""What is compared with what was there; episodes, summaries and documents may well say the same again."""
+SHARED, SIMILAR = 0.6, 0.85
+"""Records that share so many of their telling words, or are so similar, are near each other."""
+_MOST, _LOOKED_AT = 3, 20
+
+
+def near(db: sqlite3.Connection, record: Record, dense: Dense | None) -> list[str]:
+    """The ids of records of the same scope that hold, and say something near to this one."""
+    [scope] = ledger.scope_ids(db, record.scope)
+    question = Question(query=record.text, at=time.time(), kinds=NEAR_KINDS)
+    condition = both(question.gate(), question.holds())
+    own = set(words.telling(record.text))
+    looked_at = words.sharing(db, scope, sorted(own, key=len)[-12:], _LOOKED_AT, condition)
+    similar = dense.near(db, scope, record.text, _LOOKED_AT, condition).similar if dense else {}
+    found = []
+    for seq in {**looked_at, **similar}:
+        other = ledger.at(db, seq, condition)
+        if other is None or other.id == record.id or ledger.readers(other) != ledger.readers(record):
+            continue
+        theirs = set(words.telling(other.text))
+        shared = len(own & theirs) / max(1, min(len(own), len(theirs)))
+        if shared >= SHARED or similar.get(seq, 0.0) >= SIMILAR:
+            found.append((max(shared, similar.get(seq, 0.0)), other.id))
+    return [id_ for _, id_ in sorted(found, reverse=True)[:_MOST]]
+
+
+def settled(db: sqlite3.Connection, id_: str, other_id: str, how: Settlement) -> Record:
+    """The record as it is once its conflict with the other is settled."""
+    record, other, now = _named(db, id_), _named(db, other_id), time.time()
+    if record.id == other.id:
+        raise UserError(f"{record.label} is no conflict with itself; name two records")
+    if record.scope != other.scope:
+        raise UserError(
+            f"{record.label} and {other.label} are of two projects, which do not touch each other"
+        )
+    match how:
+        case "supersede":
+            ledger.close(
+                db, [other.id], by=record.id, until=max(record.valid_from, other.valid_from), now=now
+            )
+        case "duplicate":
+            ledger.close(db, [record.id], by=other.id, until=record.valid_from, now=now)
+        case "retract":
+            db.execute("UPDATE records SET status = 'retracted', closed_at = ? WHERE id = ?", (now, other.id))
+        case "coexist":
+            pass
+    return _named(db, record.id)
+
+
+def promoted(db: sqlite3.Connection, id_: str, to: Visibility, team: str) -> Remembered:
+    """The record for more readers, in place of the one for few."""
+    record, now = _named(db, id_), time.time()
+    order = get_args(Visibility)
+    if order.index(to) <= order.index(record.visibility):
+        raise UserError(f"{record.label} is for {record.visibility} already; it can be given only to more")
+    author = record.author.model_copy(update={"team": team or record.author.team})
+    if to == "team" and not author.team:
+        raise UserError("what is for a team needs the team's name")
+    wider = {
+        "id": secrets.token_hex(16), "visibility": to, "author": author, "derived_from": (record.id,),
+        "recorded_at": now, "scope": ledger.EVERYWHERE if to == "user" else record.scope, "turn": 0,
+        "session": "",
+    }  # fmt: skip
+    kept = ledger.write(db, record.model_copy(update=wider))
+    ledger.close(db, [record.id], by=kept.id, until=now, now=now)
+    return kept
+
+
+def _named(db: sqlite3.Connection, id_: str) -> Record:
+    if (record := ledger.find(db, id_.removeprefix("memory:"))) is None:
+        raise UserError(
+            f"there is no memory {id_!r}, or several begin so; `guildhall recall` shows their ids"
+        )
+    return record
