@@ -130,7 +130,7 @@ async def wait_out(task: "asyncio.Future[Any]") -> None:
 
 async def _worked_on(run: Run, member: Member, message: Message, *, most_failures: int | None) -> Message:
     """The answer, which is remembered. Raises Failure if more members failed than had for an earlier one."""
-    hits = await run.recall(message.text)
+    hits = await run.recall(message.text, private=message.private)
     # What came of the same task before would make each of its requests another one.
     echo = outcome_subject(member.name, message.text)
     memories = (memory_quote(hit) for hit in hits if hit.record.subject != echo)

@@ -18,6 +18,7 @@ from pydantic import (
 
 from guildhall.errors import FileError
 from guildhall.home import read_toml
+from guildhall.memory.embedders import NAMES
 
 from .models.providers import KEYS
 
@@ -47,6 +48,16 @@ def _of_a_provider(name: str) -> str:
 def _of_a_tier(name: str) -> str:
     """A model, another tier, or a model without its provider."""
     return _of_a_provider(name) if ":" in name else name
+
+
+def embedder_setting(given: str) -> str:
+    """What was given, if it is an embedder by name or the model of an API that embeds."""
+    if given not in NAMES and given.partition(":")[0] not in ("openai", "openai-compatible"):
+        raise ValueError(
+            f"there is no embedder {given!r}; it can be {', '.join(NAMES)}, openai:MODEL or "
+            "openai-compatible:MODEL"
+        )
+    return _of_a_tier(given)
 
 
 def _mark(given: Any) -> bool | str:
@@ -178,6 +189,14 @@ class RunsConfig(_Table):
     megabytes: _Above = 2_000.0
 
 
+class MemoryConfig(_Table):
+    """What finds memories by what they mean."""
+
+    embedder: Annotated[str, AfterValidator(embedder_setting)] = "auto"
+    dimensions: _Count | None = None
+    """Of the vectors of an API's model, where it can give shorter ones than it does by itself."""
+
+
 class Config(_Table):
     models: ModelsConfig = ModelsConfig()
     model: dict[_FullName, ModelConfig] = {}
@@ -186,6 +205,7 @@ class Config(_Table):
     budget: BudgetConfig = BudgetConfig()
     cache: CacheConfig = CacheConfig()
     runs: RunsConfig = RunsConfig()
+    memory: MemoryConfig = MemoryConfig()
 
 
 def read_config(home: Path) -> Config:

@@ -42,7 +42,7 @@ class Library:
     """
 
     def __init__(self, project: Path, home: Path) -> None:
-        self._project = project
+        self.project = project
         self._folders: dict[Path, Origin] = {BUILT_IN: "built-in", home: "user"}
         self._folders[project / ".guildhall"] = "project"  # even where it is the user's folder too
 
@@ -53,6 +53,14 @@ class Library:
     def team(self, name: str) -> TeamSpec:
         """Raises NameUnknown, or FileError if its file cannot be used; members are not looked up."""
         return _load(_team, self._place("team", name).path)
+
+    def paths_of(self, name: str) -> tuple[Path, Path | None]:
+        """Where the paths in that specialist's file begin, and the folder that they must not leave, if any.
+
+        A project may be anybody's; only what is in the user's own folder may name what lies elsewhere.
+        """
+        place = self._place("specialist", name)
+        return (self.project, self.project) if place.origin == "project" else (place.path.parent.parent, None)
 
     def specialists(self) -> tuple[Listed[SpecialistSpec], ...]:
         """All specialists by name, those with a broken file too."""
@@ -187,7 +195,7 @@ class Library:
     def _shown(self, place: "_Place") -> str:
         """The file as a person would name it."""
         if place.origin == "project":
-            return f"{place.path.relative_to(self._project).as_posix()} of this project"
+            return f"{place.path.relative_to(self.project).as_posix()} of this project"
         if place.origin == "user":
             return str(place.path)
         return "the built-in one"

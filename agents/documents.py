@@ -4,10 +4,10 @@ import mimetypes
 from collections.abc import Sequence
 from pathlib import Path
 
+from guildhall.credentials import is_credentials, may_hold_credentials
 from guildhall.errors import UserError
 from guildhall.redact import redact
 
-from .credentials import is_credentials, may_hold_credentials
 from .message import Attachment, Quote
 
 LARGEST = 20_000_000

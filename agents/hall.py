@@ -109,6 +109,7 @@ class Hall:
                 host=host,
                 recalls_private=recalls_private,
             )
+            closing.push_async_callback(hall._shared.close)
             closing.push_async_callback(hall._stop)
             yield hall
 

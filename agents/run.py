@@ -300,7 +300,7 @@ class Run:
 
     # -- memory
 
-    async def recall(self, query: str, *, limit: int = 5) -> list[Hit]:
+    async def recall(self, query: str, *, limit: int = 5, private: bool = False) -> list[Hit]:
         """What memory knows of the query, but for what this run remembered; nothing if it cannot be read."""
         if self.state.memory is None:
             return []
@@ -311,7 +311,7 @@ class Run:
         try:
             viewer = self.who if self.path else ""  # the run itself sees what its user sees
             hits = await self.state.memory.recall(
-                query, scope=self.state.scope, limit=limit + 5, viewer=viewer
+                query, scope=self.state.scope, limit=limit + 5, viewer=viewer, private=private or self.private
             )
         except GuildhallError as error:
             here.state.notice(f"memory could not be read: {error}")

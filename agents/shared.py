@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from time import time
 
 from guildhall.errors import StoreError
+from guildhall.memory.meaning import PATIENCE, Meaning
 from guildhall.memory.memory import Memory
 from guildhall.memory.store.cache import Cache
 from guildhall.memory.store.database import Database
@@ -25,12 +26,15 @@ from .config import Config
 from .models.base import Model
 from .models.breaker import Breakers
 from .models.catalog import Catalog
+from .models.embedding_api import embedder_of
 from .models.replies import Replies
 from .models.slots import Slots
 from .state import Channel, OnDelta, RunState, Sink
 
 log = logger(__name__)
 DAY, MEGABYTE = 86_400.0, 1_000_000
+A_SHELLS_PATIENCE = 1.0
+"""Seconds that a command of the shell waits for the embedder: it asks once."""
 TIDY_CHECK = 600.0
 """Seconds between two looks at whether it is time to tidy."""
 
@@ -49,7 +53,12 @@ class Shared:
         host: str,
         recalls_private: bool,
     ) -> None:
-        self.config, self.memory = config, Memory(db)
+        self._meaning = Meaning(
+            db,
+            lambda: embedder_of(config, catalog),
+            patience=A_SHELLS_PATIENCE if host == "shell" else PATIENCE,
+        )
+        self.config, self.memory = config, Memory(db, scope=scope, dense=self._meaning)
         self.prices = catalog.prices
         self._scope, self._host, self._recalls_private = scope, host, recalls_private
         self._slots = Slots(Limits(db, liveness), catalog.limit)
@@ -62,6 +71,10 @@ class Shared:
         self._standings, self._standing = Standings(db), dict[str, dict[str, Standing]]()
         self._retention = Retention(db, liveness)
         self._tidied = -math.inf
+
+    async def close(self) -> None:
+        """End what goes on in the background."""
+        await asyncio.to_thread(self._meaning.close)
 
     async def track(self) -> Mapping[str, Tally]:
         """How the calls of each model have ended, in all runs of the user."""

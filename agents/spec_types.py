@@ -75,9 +75,18 @@ def visible(text: str) -> str:
     return text
 
 
+def _place(text: str) -> str:
+    if "\\" in text or ":" in text or ".." in text.split("/") or set(text) & set("*?\n\t"):
+        raise ValueError(
+            "write the path of a file or folder with / in it, such as docs/law, without .. and *"
+        )
+    return text
+
+
 Name = Annotated[str, AfterValidator(_name)]
 ModelName = Annotated[str, AfterValidator(_model)]
 Line = Annotated[str, Field(max_length=2_000), AfterValidator(visible)]
+Place = Annotated[str, Field(max_length=1_000), AfterValidator(visible), AfterValidator(_place)]
 Names = Annotated[tuple[Name, ...], Field(strict=False, max_length=100)]
 Lines = Annotated[tuple[Line, ...], Field(strict=False, max_length=100)]
 
@@ -115,8 +124,8 @@ class SpecialistSpec(FileSpec):
     preference: Preference | None = None
     """What counts most where its model is chosen."""
     tools: Names = ()
-    knowledge: Lines = ()
-    """Files and folders that it recalls from."""
+    knowledge: Annotated[tuple[Place, ...], Field(strict=False, max_length=20)] = ()
+    """Files and folders that it recalls from; in a project they begin at its root."""
     effort: Effort | None = None
     max_turns: Annotated[int, Field(ge=1, le=100)] | None = None
     memory: bool = True

@@ -12,6 +12,7 @@ from guildhall.errors import NameUnknown, UserError
 from .agent import Agent
 from .config import Preference, Tier
 from .discovery import Library
+from .knowledge import Knowledge, Reading, known_to
 from .models.catalog import Catalog
 from .models.router import Candidates
 from .pattern_specs import PATTERNS
@@ -48,6 +49,7 @@ class TeamBuilder:
     agents: list[Agent] = field(default_factory=list)
     """Everybody that was built, in order."""
     notices: list[str] = field(default_factory=list)
+    reading: Reading = field(default_factory=Reading)
 
     def team(self, name: str, *, pattern: str | None = None) -> tuple[Member, TeamSpec]:
         """The team of that name, its members working together in `pattern` if one is given."""
@@ -110,25 +112,32 @@ class TeamBuilder:
         )
 
     def _agent(self, spec: SpecialistSpec, said: _Outer, pinned: str | None, tier: Tier) -> Agent:
-        if spec.knowledge:
-            self.notices.append(
-                f"{spec.name} names knowledge ({', '.join(spec.knowledge)}), which this version does not "
-                "read: give the files to the run"
-            )
         wish = self.model or pinned or spec.model
         models = self._models(wish, tier, spec.preference or said.preference)
+        knowledge = self._knowledge(spec)
+        tools = self._tools(spec.tools, spec.name)
         agent = Agent(
             name=spec.name,
             instructions="\n\n".join(filter(None, [spec.instructions, said.brief])),
             models=models,
-            tools=self._tools(spec.tools, spec.name),
+            tools=(*tools, knowledge.tool) if knowledge else tools,
             role=spec.description,
             capabilities=spec.capabilities,
             effort=spec.effort,
             memory=spec.memory,
+            knowledge=knowledge,
         )
         agent = agent if spec.max_turns is None else replace(agent, turns=spec.max_turns)
         return self._added(agent)
+
+    def _knowledge(self, spec: SpecialistSpec) -> Knowledge | None:
+        if not spec.knowledge:
+            return None
+        base, within = self.library.paths_of(spec.name)
+        return known_to(
+            spec.name, spec.knowledge, base=base, within=within, project=self.library.project,
+            reading=self.reading,
+        )  # fmt: skip
 
     def _models(self, wish: str | None, tier: Tier, preference: Preference | None) -> Candidates:
         """What the next member may ask; the run's preference wins over that of files."""

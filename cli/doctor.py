@@ -123,12 +123,22 @@ async def _models(hall: "Hall") -> Report:
         "local_only": catalog.local_only,
         "left_out": [{"provider": p.name, "reason": p.reason} for p in catalog.left_out],
         "defaults": _defaults(hall),
+        "embedder": _embedder(hall),
         "found": [
             *no_llm,
             *({"problem": f"no model for {c.tier}", "fix": c.reason} for c in choices if not c.model),
             *({"problem": str(error), "fix": f"edit {path}"} for path, error in files if error),
         ],
     }
+
+
+def _embedder(hall: "Hall") -> Report:
+    """What finds memories by their meaning; asking loads nothing."""
+    from guildhall.agents.config import read_config
+    from guildhall.agents.models.embedding_api import embedder_of
+
+    choice = embedder_of(read_config(hall.home), hall.catalog)
+    return {"name": choice.name, "reason": choice.why}
 
 
 def _defaults(hall: "Hall") -> Report:
@@ -153,6 +163,7 @@ def _print(report: Report) -> None:
         "Versions": [f"{name} {version or 'not installed'}" for name, version in report["versions"].items()],
         "Models": list(_about_models(report)),
         "Runs": list(_about_runs(report)),
+        "Memory": list(_about_memory(report)),
         "Files": [f"{name}: {place}" for name, place in report["files"].items()],
         "To do": [f"{row['problem']}\n    {row['fix']}" for row in report["problems"]],
     }
@@ -184,3 +195,8 @@ def _about_runs(report: Report) -> "Iterator[str]":
         yield f"budget of a run that names none: {'no limit' if usd is None else f'${usd:.2f}'}"
         yield f"cache: {_CACHE[defaults['cache']]}"
         yield f"preference: {defaults['preference'] or 'none'}"
+
+
+def _about_memory(report: Report) -> "Iterator[str]":
+    if embedder := report.get("embedder"):
+        yield f"embedder: {embedder['name']} ({embedder['reason']})"

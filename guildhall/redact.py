@@ -20,12 +20,15 @@ _BREAK = re.compile(r"[^!-~]")
 """Where a word ends: every character of a key is printable ASCII."""
 
 
-def redact(text: str) -> str:
-    """The text with every secret in it replaced by its kind, as in `[redacted: github]`."""
+def redact(text: str, *, lines: bool = False) -> str:
+    """The text with every secret in it replaced by its kind, as in `[redacted: github]`.
+
+    With `lines`, it keeps as many lines as it had.
+    """
     for _ in range(MOST_PASSES):  # what is left may look like a secret only now
         if not (spans := find(_hidden(text))):
             break
-        text = _replaced(text, spans)
+        text = _replaced(text, spans, lines=lines)
     return text
 
 
@@ -99,11 +102,13 @@ def _hidden(text: str) -> str:
     return REDACTED.sub(lambda found: "]" * len(found[0]), text) if "[redacted: " in text else text
 
 
-def _replaced(text: str, spans: Iterable[Span]) -> str:
+def _replaced(text: str, spans: Iterable[Span], *, lines: bool) -> str:
     parts, end = [], 0
     for span in sorted(spans, key=lambda span: span.start):  # of those that begin together, the first found
         if span.start >= end:
             parts += [text[end : span.start], f"[redacted: {span.kind}]"]
+        if lines:
+            parts.append("\n" * text.count("\n", max(end, span.start), span.end))
         end = max(end, span.end)
     return "".join([*parts, text[end:]])
 

@@ -24,7 +24,7 @@ def within(project: Path, names: Sequence[str]) -> list[Path]:
 
 
 def _within(project: Path, name: str) -> Path:
-    from guildhall.agents.credentials import SECRET_FOLDERS, is_credentials, may_hold_credentials
+    from guildhall.credentials import SECRET_FOLDERS, is_credentials, may_hold_credentials
 
     try:
         path = (project / name).resolve(strict=True)

@@ -18,4 +18,5 @@ _BINDING = re.compile(
 
 def estimated(kind: Kind, text: str, subject: str | None) -> float:
     """From 0 to .8: by the kind, and a tenth more for a subject and for words that bind."""
-    return min(KEPT, _OF_KIND[kind] + 0.1 * (subject is not None) + 0.1 * bool(_BINDING.search(text)))
+    tenths = 0.1 * ((subject is not None) + bool(_BINDING.search(text)))
+    return min(KEPT, round(_OF_KIND[kind] + tenths, 2))

@@ -110,8 +110,7 @@ def rivals(db: sqlite3.Connection, record: Record, at: float) -> list[Record]:
 
 def write(db: sqlite3.Connection, record: Record) -> Remembered:
     """What became of the record. One that is there, or whose id was forgotten, is not written again."""
-    known = "SELECT 1 FROM records WHERE id = :id UNION ALL SELECT 1 FROM tombstones WHERE id = :id"
-    if db.execute(known, {"id": record.id}).fetchone():
+    if _is_known(db, record.id):
         return Remembered(id=record.id, merged=True)
     trust = min([record.trust, *_trusts(db, record.derived_from)])
     status = "quarantined" if trust < QUARANTINE else record.status
@@ -125,6 +124,22 @@ def write(db: sqlite3.Connection, record: Record) -> Remembered:
     superseded, conflicts = _supersede(db, record)
     merged = same is not None
     return Remembered(id=record.id, merged=merged, superseded=superseded, conflicts=conflicts)
+
+
+def take(db: sqlite3.Connection, record: Record, also: Sequence[Origin]) -> bool:
+    """Whether the record was written as it stands, with its times and its end; not so where it was known."""
+    if _is_known(db, record.id):
+        return False
+    _insert(db, scope_id(db, record.scope), record)
+    for origin in also:
+        _add_origin(db, record.id, origin)
+    return True
+
+
+def every(db: sqlite3.Connection, scopes: Sequence[int]) -> list[Record]:
+    """All records of the scopes, in the order in which they were written."""
+    within = ", ".join(map(str, scopes))
+    return [_record(row) for row in db.execute(f"{_SELECT} r.scope IN ({within}) ORDER BY r.seq")]
 
 
 def close(db: sqlite3.Connection, ids: Iterable[str], *, by: str, until: float, now: float) -> None:
@@ -163,10 +178,16 @@ def digest(text: str) -> str:
     return hashlib.blake2b(" ".join(text.split()).encode(), digest_size=16).hexdigest()
 
 
+def _is_known(db: sqlite3.Connection, id_: str) -> bool:
+    """Whether there is, or was, a record of that id."""
+    known = "SELECT 1 FROM records WHERE id = :id UNION ALL SELECT 1 FROM tombstones WHERE id = :id"
+    return db.execute(known, {"id": id_}).fetchone() is not None
+
+
 def _same(db: sqlite3.Connection, scope: int, record: Record) -> Record | None:
     """The record that says the same to the same readers and holds still."""
-    if record.kind == "document":  # the same words in two places are two places
-        return None
+    if record.kind == "document" or (record.kind == "episode" and record.session):
+        return None  # the same words in two places are two places
     row = db.execute(
         "SELECT id FROM records WHERE scope = ? AND hash = ? AND kind = ? AND subject IS ? AND status = ? "
         "AND superseded_by IS NULL AND (expires_at IS NULL OR expires_at > ?) AND private = ? "
@@ -182,7 +203,9 @@ def _same(db: sqlite3.Connection, scope: int, record: Record) -> Record | None:
 def _insert(db: sqlite3.Connection, scope: int, record: Record) -> None:
     turn = record.turn
     if record.session and not turn:
-        sql = "SELECT coalesce(max(turn), 0) + 1 FROM records WHERE scope = ? AND session = ?"
+        sql = (
+            "SELECT coalesce(max(turn), 0) + 1 FROM records WHERE scope = ? AND session = ? AND session <> ''"
+        )
         turn = int(db.execute(sql, (scope, record.session)).fetchone()[0])
     values: dict[str, Any] = {
         **record.model_dump(include=set(_OWN)),
@@ -204,18 +227,22 @@ def _insert(db: sqlite3.Connection, scope: int, record: Record) -> None:
 
 def _merged(db: sqlite3.Connection, same: Record, record: Record) -> Record:
     """The record that says the same, which keeps where this one came from, and gains what it adds."""
-    author = record.author.model_dump()
-    db.execute(
-        f"INSERT INTO origins (record, source, at, {', '.join(author)}) "
-        f"SELECT seq, ?, ?, {', '.join('?' * len(author))} FROM records WHERE id = ?",
-        (record.source, record.recorded_at, *author.values(), same.id),
-    )
+    _add_origin(db, same.id, Origin(author=record.author, source=record.source, at=record.recorded_at))
     db.execute(  # the later end: max() of SQLite is NULL, which is never, where one is
         "UPDATE records SET trust = max(trust, ?), importance = max(importance, ?), pinned = max(pinned, ?), "
         "valid_from = min(valid_from, ?), expires_at = max(expires_at, ?) WHERE id = ?",
         (record.trust, record.importance, record.pinned, record.valid_from, record.expires_at, same.id),
     )
     return record.model_copy(update={"id": same.id, "trust": max(same.trust, record.trust)})
+
+
+def _add_origin(db: sqlite3.Connection, id_: str, origin: Origin) -> None:
+    author = origin.author.model_dump()
+    db.execute(
+        f"INSERT INTO origins (record, source, at, {', '.join(author)}) "
+        f"SELECT seq, ?, ?, {', '.join('?' * len(author))} FROM records WHERE id = ?",
+        (origin.source, origin.at, *author.values(), id_),
+    )
 
 
 def _supersede(db: sqlite3.Connection, record: Record) -> tuple[str | None, tuple[str, ...]]:

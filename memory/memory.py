@@ -7,7 +7,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Literal, TypedDict, Unpack, get_args
+from typing import TYPE_CHECKING, Literal, TypedDict, Unpack, get_args
 
 from guildhall.errors import UserError
 from guildhall.redact import redact
@@ -15,6 +15,7 @@ from guildhall.redact import redact
 from . import given, ledger, words
 from .dense import Dense, Near
 from .importance import estimated
+from .keeping import Keeping
 from .question import Question, both
 from .recall import POOL, Pool, recalled
 from .records import (
@@ -32,6 +33,9 @@ from .records import (
 )
 from .settling import NEAR_KINDS, Settlement, near, promoted, settled
 from .store.database import Database
+
+if TYPE_CHECKING:
+    from .ingest.sync import Ingested, OnProgress
 
 MOST = 200
 """Records of one answer."""
@@ -61,24 +65,37 @@ class Filters(TypedDict, total=False):
     """The agent that asks: what is private to others is left out. Empty: the user, who sees all."""
     team: str
     """The team that it works in."""
+    private: bool
+    """The query is private itself: no embedder is shown it that may not see what is private."""
 
 
-class Memory:
+class Memory(Keeping):
     """Records of one database; each project is a scope of its own."""
 
     def __init__(self, db: Database, *, scope: str = "default", dense: Dense | None = None) -> None:
-        self._db, self.scope, self._dense = db, given.scope(scope), dense
+        super().__init__(db, given.scope(scope))
+        self._dense = dense
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def open(cls, project: Path | None = None) -> "AsyncIterator[Memory]":
-        """The memory of the user, from the project in the working folder or in this one."""
+    async def open(cls, project: Path | None = None, *, embedder: str = "") -> "AsyncIterator[Memory]":
+        """The memory of the user, from the project in the working folder or in this one.
+
+        The `embedder` is one of this machine (auto, minilm, wordllama, none): the one that the environment or
+        config.toml names if not given.
+        """
         from guildhall.home import data_folder, project_folder, scope_of
 
-        db = await asyncio.to_thread(Database, data_folder() / "guildhall.db")
+        from .embedders import chosen, setting_in
+        from .meaning import Meaning
+
+        home = data_folder()
+        db = await asyncio.to_thread(Database, home / "guildhall.db")
+        dense = Meaning(db, lambda: chosen(embedder or setting_in(home)))
         try:
-            yield cls(db, scope=scope_of(project_folder(project)))
+            yield cls(db, scope=scope_of(project_folder(project)), dense=dense)
         finally:
+            await asyncio.to_thread(dense.close)
             await asyncio.to_thread(db.close)
 
     async def remember(
@@ -150,6 +167,39 @@ class Memory:
             return kept
         others = await self._db.read(lambda db: near(db, record, self._dense))
         return kept.model_copy(update={"conflicts": tuple(dict.fromkeys([*kept.conflicts, *others]))})
+
+    async def ingest(
+        self,
+        path: str | Path,
+        *,
+        scope: str = "",
+        project: Path | None = None,
+        author: Author = NOBODY,
+        private: bool | None = None,
+        again: bool = False,
+        on_progress: "OnProgress | None" = None,
+    ) -> "Ingested":
+        """What became of the documents at the path; those that were kept before are kept as they are now.
+
+        They are called by their paths in the project, which is that of the working folder if not given.
+        `private` holds for all of them, and is as it was if not given; with `again`, unchanged files are read
+        too.
+        """
+        from guildhall.home import project_folder
+
+        from .ingest.sync import ingest
+
+        return await ingest(
+            self._db,
+            Path(path),
+            scope=self._scope(scope),
+            project=project_folder(project),
+            author=author,
+            private=private,
+            again=again,
+            on_progress=on_progress,
+            written=self._dense.written if self._dense is not None else None,
+        )
 
     async def recall(
         self, query: str, *, scope: str = "", limit: int = 10, **filters: Unpack[Filters]
@@ -230,9 +280,6 @@ class Memory:
         given.one_of("to", to, get_args(Visibility))
         return await self._db.write(lambda db: promoted(db, id, to, team))
 
-    def _scope(self, scope: str) -> str:
-        return given.scope(scope) if scope else self.scope
-
     def _pool(self, db: sqlite3.Connection, scopes: Sequence[int], question: Question) -> tuple[Pool, Near]:
         telling, condition = words.telling(question.query), question.gate()
         said, meant, how = dict[int, float](), dict[int, float](), Near({})
@@ -240,7 +287,7 @@ class Memory:
             said |= words.sharing(db, scope, telling, POOL, condition)
             if self._dense is not None:
                 narrow = condition if question.narrow else None
-                found = self._dense.near(db, scope, question.query, POOL, narrow)
+                found = self._dense.near(db, scope, question.query, POOL, narrow, private=question.private)
                 meant |= found.similar
                 how = found if scope == scopes[0] else how
         return Pool(said, meant), how
@@ -266,6 +313,7 @@ def _question(query: str, filters: Filters) -> Question:
         since=filters.get("since"),
         until=filters.get("until"),
         min_trust=given.fraction("min_trust", filters.get("min_trust", QUARANTINE)),
+        private=filters.get("private", False),
     )
 
 

@@ -32,6 +32,8 @@ class Question:
     since: float | None = None
     until: float | None = None
     min_trust: float = 0.0
+    private: bool = False
+    """Whether the query itself may be seen only by what may see private data."""
 
     def gate(self) -> Condition:
         """Who may see it, and what was asked for, whether or not it holds."""

@@ -173,7 +173,10 @@ def _around(db: sqlite3.Connection, rows: Mapping[int, _Row], shares: Mapping[in
     """The turns before and after the best, where they are no candidates yet."""
     there = {(row.scope, row.session, row.turn) for row in rows.values()}
     best = sorted(rows.values(), key=lambda row: -shares[row.seq])[:AROUND]
-    sql = f"SELECT {', '.join(_ABOUT)} FROM records WHERE scope = ? AND session = ? AND turn = ?"
+    # An index of what has a session is used only where it is said that there is one.
+    sql = (
+        f"SELECT {', '.join(_ABOUT)} FROM records WHERE scope = ? AND session = ? AND session <> '' AND turn = ?"
+    )
     for row in best:
         for place in ((row.scope, row.session, row.turn + step) for step in (1, -1)):
             if row.session and place not in there:

@@ -1,5 +1,6 @@
 """What is remembered, and where it came from."""
 
+import re
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -14,6 +15,11 @@ QUARANTINE = 0.5
 """Records trusted less than this are returned only on request."""
 TRUST = {"user": 1.0, "document": 0.9, "tool": 0.8, "agent": 0.7, "web": 0.4}
 """How far a text is trusted by where it came from, if the writer does not say."""
+
+
+_LINES = re.compile(r"lines? (\d+(?:-\d+)?)")
+_NO_WORD, _BRACKETS = re.compile(r"[^\w-]+"), re.compile(r"[\[\]\r\n\t]+")
+_LONGEST_SOURCE, _LONGEST_PLACE = 120, 60
 
 
 class Frozen(BaseModel):
@@ -49,7 +55,7 @@ class Record(Frozen):
     source: str = ""
     """Where it came from: a file, an address, a run."""
     place: str = ""
-    """Where in the source: `p. 4`, `lines 10-24`, `Sheet1!3-9`, a path of headings."""
+    """Where in the source: `p. 4`, `lines 10-24`, `rows 3-9 of Sheet1`, `cell 7`, a path of headings."""
     source_hash: str = ""
     session: str = ""
     """What it is a part of, with neighbours before and after: a conversation, a run, a document."""
@@ -74,8 +80,18 @@ class Record(Frozen):
 
     @property
     def label(self) -> str:
-        """How an answer cites it."""
-        return f"memory:{self.id[:8]}"
+        """How an answer cites it: `memory:1f3a9c02`; of documents `plan.md:10-24`, `report.pdf:p-4`."""
+        if self.kind != "document" or not self.source:
+            return f"memory:{self.id[:8]}"
+        lines = _LINES.match(self.place)
+        place = lines[1] if lines else _NO_WORD.sub("-", self.place)[:_LONGEST_PLACE].strip("-")
+        return _BRACKETS.sub("-", f"{self.source[-_LONGEST_SOURCE:]}:{place}".strip(":"))
+
+    @property
+    def first_line(self) -> int | None:
+        """The number of its first line in a document whose lines can be cited."""
+        lines = _LINES.match(self.place) if self.kind == "document" else None
+        return int(lines[1].partition("-")[0]) if lines else None
 
 
 class Hit(Frozen):

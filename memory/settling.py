@@ -28,7 +28,9 @@ def near(db: sqlite3.Connection, record: Record, dense: Dense | None) -> list[st
     condition = both(question.gate(), question.holds())
     own = set(words.telling(record.text))
     looked_at = words.sharing(db, scope, sorted(own, key=len)[-12:], _LOOKED_AT, condition)
-    similar = dense.near(db, scope, record.text, _LOOKED_AT, condition).similar if dense else {}
+    similar: dict[int, float] = {}
+    if dense is not None:
+        similar = dense.near(db, scope, record.text, _LOOKED_AT, condition, private=record.private).similar
     found = []
     for seq in {**looked_at, **similar}:
         other = ledger.at(db, seq, condition)

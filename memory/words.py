@@ -22,6 +22,8 @@ STOP = frozenset(
 
 def header(record: Record) -> str:
     """What is found of a record beside its text: what it is about, when, and who says it."""
+    if record.kind == "document":
+        return f"{record.source} {record.place}: "
     about = f"[{record.kind} | {record.subject}] " if record.subject else ""
     when = strftime("%d %B %Y", localtime(record.valid_from))
     return f"{about}{when} {record.author.agent}: "

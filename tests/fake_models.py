@@ -9,7 +9,8 @@ fake_faults.py, fake_replies.py and fake_wire.py beside it.
     python fake_models.py --rpm 600 --max-in-flight 8             # more is answered 429, and counted
     python fake_models.py --list                                  # all faults
 
-It speaks Anthropic's Messages, OpenAI's Responses and chat completions, streamed or not. What it says:
+It speaks Anthropic's Messages, OpenAI's Responses and chat completions, streamed or not, and embeds. What it
+says:
 
     [[tool NAME {...}]]   in the last user text: a call of that tool, or of several; text after their results
     [[words N]]           N words

@@ -51,6 +51,8 @@ class Says:
 
 def default_reply(body: Json, api: str) -> Says:
     """What the directives ask for that fake_models.py lists."""
+    if api == "embeddings":
+        return Says()
     turns: list[Json] = body["input"] if api == "responses" else body["messages"]
     users = [text_of(turn) for turn in turns if turn.get("role") == "user"]
     last, now = next((text for text in reversed(users) if text), ""), text_of(turns[-1])
@@ -233,10 +235,30 @@ def responses_events(whole: Json) -> list[Event]:
     return [(event["type"], {**event, "sequence_number": n}) for n, event in enumerate(events)]
 
 
+def embeddings(body: Json, says: Says) -> Json:
+    """Vectors of `dimensions` (8) numbers; texts with the same words are near each other."""
+    texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
+    rows = [
+        {"object": "embedding", "index": index, "embedding": _vector(text, body.get("dimensions", 8))}
+        for index, text in enumerate(texts)
+    ]
+    tokens = sum(len(text.split()) for text in texts)
+    return {"object": "list", "data": rows, "model": body["model"],
+            "usage": {"prompt_tokens": tokens, "total_tokens": tokens}}  # fmt: skip
+
+
+def _vector(text: str, size: int) -> list[float]:
+    found = [0.01] * size
+    for word in re.findall(r"\w+", text.lower()):
+        found[int(hashlib.sha256(word.encode()).hexdigest(), 16) % size] += 1.0
+    return found
+
+
 APIS: dict[str, tuple[Callable[[Json, Says], Json], Callable[[Json], list[Event]]]] = {
     "messages": (messages, messages_events),
     "chat": (chat, chat_events),
     "responses": (responses, responses_events),
+    "embeddings": (embeddings, lambda whole: [("", whole)]),
 }
 
 

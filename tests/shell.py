@@ -25,7 +25,7 @@ COMMANDS = [
     ["run"], ["ask"], ["resume"], ["answer"], ["teams"], ["teams", "show"], ["specialists"],
     ["specialists", "show"],
     ["runs"], ["runs", "show"], ["runs", "prune"], ["watch"], ["cancel"], ["recall"], ["remember"],
-    ["doctor"], ["mcp"],
+    ["memory"], ["memory", "ingest"], ["doctor"], ["mcp"],
 ]  # fmt: skip
 
 

@@ -288,13 +288,10 @@ async def test_a_program_s_own_members_and_attachments_work(project: Path) -> No
     assert labels == ["context", "notes.txt"]
 
 
-async def test_what_a_file_shadows_and_what_is_not_read_yet_is_said_with_the_result(contract: Path) -> None:
+async def test_what_a_file_shadows_is_said_with_the_result(contract: Path) -> None:
     folder = contract.parent / ".guildhall" / "specialists"
     folder.mkdir()
-    (folder / "critic.md").write_text(
-        "---\nname: critic\ndescription: ours\nknowledge: [papers]\n---\nJudge.\n"
-    )
+    (folder / "critic.md").write_text("---\nname: critic\ndescription: ours\n---\nJudge.\n")
     async with Hall.open() as hall:
         result = await hall.ask("critic", "When must the buyer pay?", files=[contract])
     assert any("in place of the built-in one" in notice for notice in result.notices)
-    assert any("critic names knowledge (papers)" in notice for notice in result.notices)

@@ -96,6 +96,21 @@ async def ready(service: Service) -> None:
 
 def client(service: Service) -> Any:
     """The SDK's client for the running loop. Raises ProviderError where no request can be made."""
+    given = _checked(service)
+    mine = _CLIENTS.setdefault(asyncio.get_running_loop(), {})
+    key = (service.sdk, service.base_url, given, service.foreign)
+    if key not in mine:
+        mine[key] = _made(service, given, _made_anthropic if service.sdk == "anthropic" else _made_openai)
+    return mine[key]
+
+
+def blocking_client(service: Service) -> Any:
+    """A client of the openai SDK for threads, which whoever asks keeps. Raises as `client` does."""
+    return _made(service, _checked(service), _made_in_threads)
+
+
+def _checked(service: Service) -> str:
+    """Its key, where it may be asked."""
     local_only = os.environ.get(LOCAL_ONLY, "").strip().lower() not in ("", "0", "false", "no")
     if local_only and not is_local(service.base_url):
         raise ProviderError(
@@ -106,12 +121,7 @@ def client(service: Service) -> Any:
         )
     if not service.key:
         raise ProviderError("auth", f"{service.title} needs a key: set {service.key_name} to yours")
-    mine = _CLIENTS.setdefault(asyncio.get_running_loop(), {})
-    key = (service.sdk, service.base_url, service.key, service.foreign)
-    if key not in mine:
-        know_value(service.key)
-        mine[key] = _made(service, service.key.strip())
-    return mine[key]
+    return service.key
 
 
 def hold_clients() -> None:
@@ -152,13 +162,14 @@ async def listed_models(base_url: str, api_key: str | None) -> list[str]:
         raise failure(error, service) from error
 
 
-def _made(service: Service, key: str) -> Any:
+def _made(service: Service, key: str, make: Callable[..., Any]) -> Any:
+    know_value(key)
+    key = key.strip()
     if not (key.isascii() and key.isprintable()) or " " in key:
         raise ProviderError("auth", f"{service.key_name} holds characters that no key has: copy it once more")
     if problem := _problem(service.base_url):
         raise ProviderError("not_found", redact(f"{service.url_name} {problem}"), sent=False)
     _redact_logs(service.sdk)
-    make = _made_anthropic if service.sdk == "anthropic" else _made_openai
     headers = _not_for_others(key) if service.foreign else None
     local, url = is_local(service.base_url), service.base_url
     return make(local, base_url=url, api_key=key, max_retries=0, default_headers=headers)
@@ -211,19 +222,24 @@ def _made_openai(local: bool, **options: Any) -> Any:
     return AsyncOpenAI(**options, http_client=http, timeout=timeout)
 
 
-def _transport(make: Callable[..., Any], local: bool) -> Any:
-    """aiohttp, at half the CPU of the default.
+def _made_in_threads(local: bool, **options: Any) -> Any:
+    from openai import DefaultHttpxClient, OpenAI, Timeout
+
+    http, timeout = _transport(DefaultHttpxClient, local, _shorten_now), Timeout(CONNECT_SECONDS)
+    return OpenAI(**options, http_client=http, timeout=timeout)
+
+
+def _transport(make: Callable[..., Any], local: bool, shorten: Callable[[Any], Any] | None = None) -> Any:
+    """The HTTP client; aiohttp takes half the CPU of the SDK's own.
 
     A redirect would carry the prompt to another host, and so would a proxy to one's own machine.
     """
-    hooks = {"response": [_shorten]}
+    hooks = {"response": [shorten or _shorten]}
     return make(follow_redirects=False, trust_env=not local, verify=_certificates(), event_hooks=hooks)
 
 
 async def _shorten(response: Any) -> None:
     """Read the beginning alone of an error or a list: the SDKs read all of it, and uncompress it first."""
-    from httpx2 import ByteStream
-
     listing = response.request.method == "GET"
     if response.is_success and not listing:
         return
@@ -234,8 +250,27 @@ async def _shorten(response: Any) -> None:
             if len(begun) > most:
                 break
     await response.stream.aclose()
+    _put_back(response, begun[:most])
+
+
+def _shorten_now(response: Any) -> None:
+    """As `_shorten`, in threads."""
+    if response.is_success:
+        return
+    begun = bytearray()
+    for chunk in response.stream:
+        begun += chunk
+        if len(begun) > MOST_OF_ERROR:
+            break
+    response.stream.close()
+    _put_back(response, begun[:MOST_OF_ERROR])
+
+
+def _put_back(response: Any, body: bytearray) -> None:
+    from httpx2 import ByteStream
+
     compressed = response.headers.pop("content-encoding", "identity") != "identity"  # though not asked for
-    response.stream = ByteStream(b"" if compressed else bytes(begun[:most]))
+    response.stream = ByteStream(b"" if compressed else bytes(body))
 
 
 @functools.cache

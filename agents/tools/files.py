@@ -13,10 +13,10 @@ from typing import Annotated, NamedTuple
 
 from pydantic import Field
 
+from guildhall.credentials import SECRET_FOLDERS, is_credentials, may_hold_credentials
 from guildhall.errors import NameUnknown, PathRefused, UserError
 from guildhall.redact import redact
 
-from ..credentials import SECRET_FOLDERS, is_credentials, may_hold_credentials
 from ..hidden import find_hidden
 from ..message import Quote
 from ..tool import Tool, ToolContext, tool

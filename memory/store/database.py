@@ -20,6 +20,8 @@ from .writer import Work, Writer
 T = TypeVar("T")
 PATIENCE = 30.0
 """Seconds to wait for another process that writes."""
+WIPING = 10.0
+"""Seconds to wait for others who read what was deleted."""
 AFTER = "\U0010ffff"
 """What begins with a text lies from that text up to the text and this."""
 READERS = 4
@@ -37,9 +39,9 @@ class Database:
         with reported(path):
             private_folder(path.parent)
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-            with contextlib.closing(self._connect()) as db:
+            with contextlib.closing(self.connect()) as db:
                 _migrate(db, path)
-            self._writer = Writer(self._connect)
+            self._writer = Writer(self.connect)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="guildhall-reader")
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -68,6 +70,32 @@ class Database:
             raise StoreError("store_closed", "the store is closed") from None
         return await reading
 
+    def connect(self) -> sqlite3.Connection:
+        """A connection of the caller's own, for a thread that works for long; who asks closes it. Blocks."""
+        db = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+        try:
+            _use_wal(db)
+            db.execute("PRAGMA synchronous = NORMAL")
+            db.execute("PRAGMA foreign_keys = ON")
+            db.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def wipe(self) -> bool:
+        """Whether nothing that was deleted is in the files any more; somebody may be reading it still. Blocks.
+
+        If so, it goes when the last process closes the database.
+        """
+        give_up = time.monotonic() + WIPING
+        with reported(self.path), contextlib.closing(self.connect()) as db:
+            while True:
+                busy, *_ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                if not busy or time.monotonic() > give_up:
+                    return not busy
+                time.sleep(0.05)
+
     def close(self) -> None:
         """Return when everything handed in is on disk. Blocks."""
         self._writer.close()
@@ -81,23 +109,12 @@ class Database:
         with reported(self.path):
             with self._guard:
                 db = self._idle.pop() if self._idle else None
-            db = db or self._connect()
+            db = db or self.connect()
             try:
                 return work(db)
             finally:
                 with self._guard:
                     self._idle.append(db)
-
-    def _connect(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
-        try:
-            _use_wal(db)
-            db.execute("PRAGMA synchronous = NORMAL")
-            db.execute("PRAGMA foreign_keys = ON")
-        except BaseException:
-            db.close()
-            raise
-        return db
 
 
 def _use_wal(db: sqlite3.Connection) -> None:

@@ -200,6 +200,7 @@ MIGRATIONS: tuple[tuple[Statement, ...], ...] = (
             PRIMARY KEY (scope, embedder)
         ) WITHOUT ROWID""",
         "CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+        "INSERT INTO about (name, value) VALUES ('ledger', lower(hex(randomblob(8))))",
         """CREATE TABLE documents (
             scope INTEGER NOT NULL,
             path TEXT NOT NULL,

@@ -1,0 +1,23 @@
+"""`guildhall memory`: what there is to do with the memory beside recalling and remembering."""
+
+import click
+
+from . import ingest, keeping
+
+
+@click.group()
+def memory() -> None:
+    """Look after what this project remembers.
+
+    \b
+    guildhall memory ingest docs
+    guildhall memory timeline db.engine
+    guildhall memory forget 1f3a9c02
+    """
+
+
+for command in (
+    ingest.ingest, keeping.stats, keeping.audit, keeping.timeline, keeping.show, keeping.forget,
+    keeping.export, keeping.load, keeping.backup, keeping.rebuild,
+):  # fmt: skip
+    memory.add_command(command)

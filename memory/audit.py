@@ -1,0 +1,177 @@
+"""What is wrong with what is remembered, and what could be done about it; nothing is done here."""
+
+import sqlite3
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from guildhall.redact import redact
+
+from . import ledger, words
+from .question import Question
+from .records import Frozen, Record
+from .store import vectors
+
+STALE = 365 * 86_400.0
+"""Seconds after which what was said to hold for now is worth a look."""
+_FOR_NOW = frozenset({"currently", "temporarily", "today", "tomorrow", "tonight", "yesterday"})
+_LEAST = 2
+"""Telling words that a text needs to say anything."""
+
+Flaw = Literal["duplicate", "conflict", "stale", "expired", "secret", "junk", "orphan", "quarantined"]
+
+
+class Finding(Frozen):
+    """Records with a flaw, the words that show it, and what would mend it."""
+
+    flaw: Flaw
+    ids: tuple[str, ...]
+    says: str
+    would: str
+
+
+class Stats(Frozen):
+    """What there is in a scope."""
+
+    records: int = 0
+    hold: int = 0
+    """Those that hold now."""
+    kinds: dict[str, int] = Field(default_factory=dict)
+    status: dict[str, int] = Field(default_factory=dict)
+    visibility: dict[str, int] = Field(default_factory=dict)
+    subjects: int = 0
+    documents: int = 0
+    """Files that were read."""
+    vectors: dict[str, int] = Field(default_factory=dict)
+    """By embedder."""
+    oldest: float | None = None
+    newest: float | None = None
+    forgotten: int = 0
+    """In all scopes."""
+
+
+def audited(db: sqlite3.Connection, scope: str, now: float | None = None) -> list[Finding]:
+    """The flaws of the records of the scope, the gravest kinds first."""
+    at = time.time() if now is None else now
+    records = ledger.every(db, ledger.scope_ids(db, scope))
+    live = [one for one in records if one.status != "retracted" and _holds(one, at)]
+    return [
+        *_secrets(records), *_conflicts(live), *_duplicates(live), *_stale(live, at), *_expired(records, at),
+        *_junk(live), *_orphans(live, {one.id for one in records}), *_quarantined(live),
+    ]  # fmt: skip
+
+
+def counted(db: sqlite3.Connection, scope: str) -> Stats:
+    """How much of what there is in the scope."""
+    known = ledger.scope_ids(db, scope)
+    forgotten = int(db.execute("SELECT count(*) FROM tombstones").fetchone()[0])
+    if not known:
+        return Stats(forgotten=forgotten)
+
+    def by(column: str) -> dict[str, int]:
+        sql = f"SELECT {column}, count(*) FROM records WHERE scope = ? GROUP BY 1 ORDER BY 2 DESC"
+        return dict(db.execute(sql, known))
+
+    holds, values = Question(query="", at=time.time()).holds()
+    sums = "count(*), count(DISTINCT subject), min(recorded_at), max(recorded_at)"
+    records, subjects, oldest, newest = db.execute(
+        f"SELECT {sums} FROM records WHERE scope = ?", known
+    ).fetchone()
+    hold = f"SELECT count(*) FROM records r WHERE r.scope = ? AND r.status = 'active' AND {holds}"
+    files = "SELECT count(*) FROM documents WHERE scope = ? AND problem = ''"
+    return Stats(
+        records=records,
+        hold=db.execute(hold, (*known, *values)).fetchone()[0],
+        kinds=by("kind"),
+        status=by("status"),
+        visibility=by("visibility"),
+        subjects=subjects,
+        documents=db.execute(files, known).fetchone()[0],
+        vectors={one.embedder: one.vectors for one in vectors.states(db) if one.scope == scope},
+        oldest=oldest,
+        newest=newest,
+        forgotten=forgotten,
+    )
+
+
+def _holds(record: Record, at: float) -> bool:
+    ends = (record.valid_to, record.expires_at)
+    return all(end is None or end > at for end in ends)
+
+
+def _secrets(records: Sequence[Record]) -> Iterator[Finding]:
+    for one in records:
+        if redact(one.text) != one.text:
+            yield Finding(flaw="secret", ids=(one.id,), says=_told(one), would=f"forget {one.id[:8]}")
+
+
+def _conflicts(records: Sequence[Record]) -> Iterator[Finding]:
+    """Several that hold for one subject, to the same readers."""
+    for same in _groups(records, lambda one: one.subject and (one.subject, ledger.readers(one))):
+        said = "; ".join(map(_told, same))
+        would = f"supersede all but the one that holds: {same[-1].id[:8]} is the newest"
+        yield Finding(flaw="conflict", ids=_ids(same), says=f"{same[0].subject}: {said}", would=would)
+
+
+def _duplicates(records: Sequence[Record]) -> Iterator[Finding]:
+    """Those that differ in order, case and signs alone."""
+    texts = [one for one in records if one.kind != "document"]
+    key = {one.id: tuple(sorted(words.telling(one.text))) for one in texts}
+    for same in _groups(texts, lambda one: (key[one.id], one.kind, ledger.readers(one))):
+        would = f"keep {same[0].id[:8]}, the oldest, and have the others be duplicates of it"
+        yield Finding(flaw="duplicate", ids=_ids(same), says=_told(same[0]), would=would)
+
+
+def _stale(records: Sequence[Record], at: float) -> Iterator[Finding]:
+    for one in records:
+        if one.recorded_at < at - STALE and _FOR_NOW.intersection(words.terms(one.text)):
+            would = f"ask whether it holds still, or forget {one.id[:8]}"
+            yield Finding(flaw="stale", ids=(one.id,), says=_told(one), would=would)
+
+
+def _expired(records: Sequence[Record], at: float) -> Iterator[Finding]:
+    for one in records:
+        if one.expires_at is not None and one.expires_at <= at and not one.pinned:
+            yield Finding(flaw="expired", ids=(one.id,), says=_told(one), would=f"forget {one.id[:8]}")
+
+
+def _junk(records: Sequence[Record]) -> Iterator[Finding]:
+    for one in records:
+        if one.kind != "document" and len(set(words.telling(one.text)) - words.STOP) < _LEAST:
+            yield Finding(flaw="junk", ids=(one.id,), says=_told(one), would=f"forget {one.id[:8]}")
+
+
+def _orphans(records: Sequence[Record], known: set[str]) -> Iterator[Finding]:
+    """Those made of what is there no more."""
+    for one in records:
+        if gone := [id_ for id_ in one.derived_from if id_ not in known]:
+            says = f"{_told(one)} (made of {', '.join(id_[:8] for id_ in gone)})"
+            yield Finding(flaw="orphan", ids=(one.id,), says=says, would=f"look whether {one.id[:8]} holds")
+
+
+def _quarantined(records: Sequence[Record]) -> Iterator[Finding]:
+    held = [one for one in records if one.status == "quarantined"]
+    if held:
+        says = f"{len(held):,} records are trusted too little to be recalled unasked"
+        would = "look at them: guildhall recall --min-trust 0"
+        yield Finding(flaw="quarantined", ids=_ids(held), says=says, would=would)
+
+
+def _groups(records: Sequence[Record], key: Callable[[Record], object]) -> Iterator[list[Record]]:
+    found: defaultdict[object, list[Record]] = defaultdict(list)
+    for one in records:
+        if of := key(one):
+            found[of].append(one)
+    yield from (same for same in found.values() if len(same) > 1)
+
+
+def _ids(records: Sequence[Record]) -> tuple[str, ...]:
+    return tuple(one.id for one in records)
+
+
+def _told(record: Record) -> str:
+    text = redact(" ".join(record.text.split()))
+    return text if len(text) <= 100 else f"{text[:100].rstrip()}..."

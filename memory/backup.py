@@ -1,0 +1,177 @@
+"""Copies of memory: a backup of the whole database, and records as signed lines that others can read."""
+
+import contextlib
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from guildhall.errors import FileError, UserError
+
+from . import given, ledger
+from .records import QUARANTINE, Origin, Record
+from .store.database import Database, reported
+
+FORMAT = 1
+KEY = "export.key"
+FOREIGN = 0.4
+"""How far records are trusted at most that somebody else has exported: less than what is recalled unasked."""
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What became of the records of an export."""
+
+    new: int = 0
+    known: int = 0
+    """Those that were there already, or were forgotten."""
+    quarantined: int = 0
+
+
+def backed_up(db: Database, path: Path) -> Path:
+    """The new file, which is the whole database as it is now, for its owner alone. Blocks.
+
+    Others may write meanwhile. Raises UserError where there is a file already.
+    """
+    with _new_file(path), reported(path), contextlib.closing(db.connect()) as source:
+        with contextlib.closing(sqlite3.connect(path)) as target:
+            source.backup(target, pages=1_000, sleep=0.01)
+            [(said,)] = target.execute("PRAGMA quick_check(1)").fetchall()
+            target.execute("PRAGMA journal_mode = DELETE").fetchone()
+        if said != "ok":
+            raise FileError("bad_backup", f"it is damaged as the database is: {said}", path=str(path))
+    return path
+
+
+def exported(db: Database, scope: str, path: Path) -> int:
+    """How many records of the scope were written to the new file, signed with the user's key. Blocks.
+
+    One JSON object a line: what it is, the records with who else said so, the signature; no vectors.
+    """
+    key = _key(db.path.parent)
+    with _new_file(path), reported(path), contextlib.closing(db.connect()) as reading:
+        records = ledger.every(reading, ledger.scope_ids(reading, scope, ledger.EVERYWHERE))
+        lines = [_line({"guildhall": "memory", "format": FORMAT, "scope": scope, "at": time.time()})]
+        for record in records:
+            also = [one.model_dump(mode="json") for one in ledger.origins(reading, record.id)]
+            lines.append(_line({**record.model_dump(mode="json"), **({"origins": also} if also else {})}))
+        body = "".join(lines).encode()
+        signed = {"signed": _signature(key, body), "by": _name(key)}
+        path.write_bytes(body + _line(signed).encode())
+    return len(records)
+
+
+def read(path: Path, folder: Path, *, foreign: bool = False) -> "list[tuple[Record, list[Origin]]]":
+    """The records of an export. Blocks.
+
+    Raises UserError for one that was changed, and for one of another user's unless `foreign`: its records are
+    trusted so little then that they are recalled on request alone.
+    """
+    try:
+        *body, last = path.read_bytes().splitlines(keepends=True)
+        about, end = json.loads(body[0]), json.loads(last)
+    except OSError as error:
+        raise FileError("unreadable", f"cannot be read ({error.strerror})", path=str(path)) from None
+    except (ValueError, IndexError):
+        raise _no_export(path) from None
+    if not isinstance(about, dict) or about.get("guildhall") != "memory" or "signed" not in end:
+        raise _no_export(path)
+    if about.get("format") != FORMAT:
+        raise FileError("newer", "was written by another version of Guildhall: upgrade", path=str(path))
+    key = _key(folder)
+    ours = hmac.compare_digest(str(end["signed"]), _signature(key, b"".join(body)))
+    if not ours and end.get("by") == _name(key):
+        raise FileError("changed", "was changed since it was exported: export it anew", path=str(path))
+    if not ours and not foreign:
+        raise FileError(
+            "foreign",
+            "was exported by somebody else, or on another machine. If you trust it, say --foreign: its "
+            "records come into quarantine, and are recalled on request alone",
+            path=str(path),
+        )
+    most = 1.0 if ours else FOREIGN
+    try:
+        return [_of(json.loads(line), most) for line in body[1:]]
+    except (ValueError, ValidationError):
+        raise _no_export(path) from None
+
+
+def taken_in(
+    db: sqlite3.Connection, records: "Sequence[tuple[Record, list[Origin]]]", scope: str
+) -> Imported:
+    """What became of the records, which are of this scope from now on; in a transaction of the caller's."""
+    here = [
+        (one if one.scope == ledger.EVERYWHERE else one.model_copy(update={"scope": scope}), origins)
+        for one, origins in records
+    ]
+    new = [record for record, origins in here if ledger.take(db, record, origins)]
+    quarantined = sum(record.status == "quarantined" for record in new)
+    return Imported(len(new), len(records) - len(new), quarantined)
+
+
+def _of(line: "dict[str, object]", most: float) -> "tuple[Record, list[Origin]]":
+    also = line.pop("origins", [])
+    record = Record.model_validate(line)
+    given.text(record.text)
+    trust = min(record.trust, most)
+    status = "quarantined" if trust < QUARANTINE and record.status == "active" else record.status
+    record = record.model_copy(update={"trust": trust, "status": status})
+    assert isinstance(also, list)
+    return record, [Origin.model_validate(one) for one in also]
+
+
+@contextlib.contextmanager
+def _new_file(path: Path) -> Iterator[None]:
+    """A file of the user's alone, which is gone again where what follows fails."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        raise UserError(f"{path} is there already: name a new file, or move that one away") from None
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be written ({error.strerror}): name a file in a folder of yours"
+        ) from None
+    try:
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _key(folder: Path) -> bytes:
+    """The user's key, made when it is first needed."""
+    path = folder / KEY
+    if not path.exists():
+        draft = path.with_name(f"{KEY}.{os.getpid()}")
+        with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+            file.write(secrets.token_hex(32))
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)  # all of it or nothing, and the first one stays
+        draft.unlink()
+    return path.read_bytes()
+
+
+def _signature(key: bytes, body: bytes) -> str:
+    return hmac.new(key, body, hashlib.sha256).hexdigest()
+
+
+def _name(key: bytes) -> str:
+    return hashlib.sha256(b"name of " + key).hexdigest()[:16]
+
+
+def _line(value: Mapping[str, object]) -> str:
+    return json.dumps(value, ensure_ascii=False) + "\n"
+
+
+def _no_export(path: Path) -> FileError:
+    return FileError(
+        "no_export", "is no export of memory: `guildhall memory export` makes one", path=str(path)
+    )

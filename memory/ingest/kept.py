@@ -1,0 +1,82 @@
+"""The documents that were read, in SQL: of each the state in which it was, and its chunks as records."""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from pathlib import PurePath
+from typing import NamedTuple
+
+from .. import ledger
+from ..records import Record
+
+
+class Document(NamedTuple):
+    """A file as it was read `at` a time; `problem` says why it has no chunks, or not all."""
+
+    path: str
+    hash: str
+    size: int
+    changed: float
+    at: float
+    problem: str = ""
+
+
+def session(path: str) -> str:
+    """What the chunks of a document are a part of."""
+    return f"file:{path}"
+
+
+def known(db: sqlite3.Connection, scope: str, path: str) -> dict[str, Document]:
+    """The documents that were read of that file or folder, by their paths; the empty path is the project."""
+    if not (ids := ledger.scope_ids(db, scope)):
+        return {}
+    columns, folder = ", ".join(Document._fields), f"{path.rstrip('/')}/"
+    sql = f"SELECT {columns} FROM documents WHERE scope = ?"
+    if path:
+        sql += " AND (path = ? OR substr(path, 1, ?) = ?)"
+        found = map(Document._make, db.execute(sql, (ids[0], path, len(folder), folder)))
+        return {document.path: document for document in found}
+    found = map(Document._make, db.execute(sql, (ids[0],)))
+    return {document.path: document for document in found if not PurePath(document.path).is_absolute()}
+
+
+def put(db: sqlite3.Connection, scope: str, document: Document, chunks: Sequence[Record]) -> bool:
+    """Have these chunks be all that there is of the document; False if another process was quicker."""
+    number = ledger.scope_id(db, scope)
+    sql = "SELECT at FROM documents WHERE scope = ? AND path = ? AND hash = ?"
+    if (row := db.execute(sql, (number, document.path, document.hash)).fetchone()) and row[0] >= document.at:
+        return False
+    _remove(db, number, document.path)
+    for chunk in chunks:
+        ledger.write(db, chunk)
+    names = ", ".join(document._fields)
+    marks = ", ".join("?" * len(document))
+    db.execute(f"INSERT INTO documents (scope, {names}) VALUES (?, {marks})", (number, *document))
+    return True
+
+
+def seen(db: sqlite3.Connection, scope: str, document: Document) -> None:
+    """Note that the document is still what it was."""
+    db.execute(
+        "UPDATE documents SET size = ?, changed = ?, at = ? WHERE scope = ? AND path = ? AND hash = ?",
+        (
+            document.size,
+            document.changed,
+            document.at,
+            ledger.scope_id(db, scope),
+            document.path,
+            document.hash,
+        ),
+    )
+
+
+def gone(db: sqlite3.Connection, scope: str, paths: Iterable[str]) -> None:
+    """Remove the documents and their chunks."""
+    number = ledger.scope_id(db, scope)
+    for path in paths:
+        _remove(db, number, path)
+
+
+def _remove(db: sqlite3.Connection, scope: int, path: str) -> None:
+    sql = "DELETE FROM records WHERE scope = ? AND session = ? AND kind = 'document'"
+    db.execute(sql, (scope, session(path)))
+    db.execute("DELETE FROM documents WHERE scope = ? AND path = ?", (scope, path))

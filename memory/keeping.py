@@ -1,0 +1,106 @@
+"""A memory as a whole: what is erased of it, copied, carried elsewhere, checked and built anew."""
+
+import asyncio
+import contextlib
+from dataclasses import replace
+from pathlib import Path
+
+from guildhall.errors import describe
+
+from . import backup, given, repair
+from .audit import Finding, Stats, audited, counted
+from .backup import Imported
+from .erase import Forgotten, Wanted, erase
+from .repair import Repaired
+from .store.database import Database
+
+
+class Keeping:
+    """The part of Memory that keeps it in order."""
+
+    def __init__(self, db: Database, scope: str) -> None:
+        self._db, self.scope = db, scope
+
+    async def forget(
+        self,
+        *ids: str,
+        scope: str = "",
+        run: str = "",
+        source: str = "",
+        before: float | None = None,
+        dry: bool = False,
+    ) -> Forgotten:
+        """What was erased for good: these records, all of a run, of a file or folder, or of before a time.
+
+        What was derived from them goes too, and their words wherever the logs of runs quote them; a run that
+        is named goes altogether. Pinned records have to be named. With `dry`, nothing is done.
+        """
+        if before is not None:
+            given.moment("before", before)
+        wanted, scope = Wanted(ids, run, source, before), self._scope(scope)
+        forgotten = await self._db.write(lambda db: erase(db, scope, wanted, dry=dry))
+        if dry or not (forgotten.records or run):
+            return forgotten
+        return replace(forgotten, left=await asyncio.to_thread(self._wipe))
+
+    def _wipe(self) -> str:
+        """Have neither the index nor the files hold what was deleted; what could not be done."""
+        from .index import Index
+
+        left = []
+        index = Index.configured(self._db)
+        try:
+            with contextlib.closing(self._db.connect()) as db:
+                index.erase(db)
+        except Exception as error:  # noqa: BLE001  of a server, a lock, a disk; the ledger has forgotten it
+            left.append(f"the index holds its vectors until it is built anew: {describe(error)}")
+        finally:
+            index.close()
+        if not self._db.wipe():
+            left.append("another process reads the database: old pages go when it ends")
+        return "; ".join(left)
+
+    async def backup(self, path: str | Path) -> Path:
+        """The new file, a copy of the whole database: all projects, with the logs of runs."""
+        return await asyncio.to_thread(backup.backed_up, self._db, Path(path))
+
+    async def export(self, path: str | Path, *, scope: str = "") -> int:
+        """How many records of the scope are in the new file: JSON lines, signed with the user's key."""
+        return await asyncio.to_thread(backup.exported, self._db, self._scope(scope), Path(path))
+
+    async def load(self, path: str | Path, *, scope: str = "", foreign: bool = False) -> Imported:
+        """What became of the records of an export, which are of the scope from now on.
+
+        What was forgotten stays so. Raises UserError for an export that was changed, and for one of somebody
+        else's unless `foreign`: its records are quarantined then.
+        """
+        records = await asyncio.to_thread(backup.read, Path(path), self._db.path.parent, foreign=foreign)
+        scope = self._scope(scope)
+        return await self._db.write(lambda db: backup.taken_in(db, records, scope))
+
+    async def stats(self, *, scope: str = "") -> Stats:
+        """How much of what there is."""
+        scope = self._scope(scope)
+        return await self._db.read(lambda db: counted(db, scope))
+
+    async def audit(self, *, scope: str = "") -> list[Finding]:
+        """What is wrong with what is remembered: duplicates, conflicts, what is stale, secrets, junk.
+
+        Nothing is changed; each finding says what would mend it.
+        """
+        scope = self._scope(scope)
+        return await self._db.read(lambda db: audited(db, scope))
+
+    async def check(self) -> list[str]:
+        """What is wrong with the database; nothing where it is sound."""
+        return await self._db.write(repair.checked)
+
+    async def rebuild(self) -> Repaired:
+        """What was wrong, once all that can be made of the records is made anew: the indexes of words now,
+        those of vectors when they are next needed."""
+        problems = await self.check()
+        await self._db.write(repair.rebuild)
+        return Repaired(tuple(problems))
+
+    def _scope(self, scope: str) -> str:
+        return given.scope(scope) if scope else self.scope

@@ -1,0 +1,145 @@
+"""What is forgotten is gone from every file, and nothing else is."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+
+import pytest
+
+from guildhall.agents import Agent, Hall
+from guildhall.agents.testing import ScriptedModel
+from guildhall.errors import UserError
+from guildhall.memory.memory import Memory
+from guildhall.memory.records import Author
+from guildhall.memory.store.database import Database
+
+SECRET = 'The harpsichord of Ödön stands in the blue "pavilion".'
+WORDS = ("harpsichord", "pavilion")
+
+
+@asynccontextmanager
+async def memory_in(home: Path) -> AsyncIterator[Memory]:
+    db = Database(home / "guildhall.db")
+    try:
+        yield Memory(db, scope="shop")
+    finally:
+        await asyncio.to_thread(db.close)
+
+
+def where(home: Path, *words: str) -> list[str]:
+    """The files in which one of the words stands, as it is or as an index holds it."""
+    found = []
+    for path in sorted(path for path in home.rglob("*") if path.is_file()):
+        data = path.read_bytes().lower()
+        found += [path.name for word in words if word.lower().encode() in data]
+    return found
+
+
+async def test_no_byte_of_a_forgotten_text_is_left_in_any_file(home: Path) -> None:
+    async with memory_in(home) as memory:
+        for number in range(40):
+            await memory.remember(f"Chair {number} is brown.", source="chairs.md")
+        kept = await memory.remember(SECRET, subject="where it stands")
+        assert where(home, *WORDS)
+        forgotten = await memory.forget(kept.id[:10])
+        assert (forgotten.records, forgotten.left) == (1, "")
+        assert where(home, *WORDS) == []
+        assert await memory.recall("harpsichord") == []
+        assert len(await memory.recall("chair brown", limit=50)) == 40
+    assert where(home, *WORDS) == []
+
+
+async def test_what_was_derived_goes_too(home: Path) -> None:
+    async with memory_in(home) as memory:
+        first = await memory.remember(SECRET)
+        second = await memory.remember("There is an old instrument.", derived_from=[first.id])
+        third = await memory.remember("The house is musical.", derived_from=[second.id])
+        other = await memory.remember("The house is old.")
+        dry = await memory.forget(first.id, dry=True)
+        assert (dry.records, dry.derived) == (3, 2)
+        assert await memory.get(third.id) is not None
+        await memory.forget(first.id)
+        there = [await memory.get(kept.id) for kept in (first, second, third)]
+        assert there == [None] * 3
+        assert await memory.get(other.id) is not None
+
+
+async def test_the_words_go_from_the_logs_of_the_runs_that_quoted_them(home: Path) -> None:
+    model = ScriptedModel(f"I know it. {SECRET} It is old.", name="model")
+    async with Hall.open() as hall:
+        kept = await hall.remember(SECRET)
+        result = await hall.run_team(Agent("ann", "Answer.", [model]), "Where does the harpsichord stand?")
+        assert "harpsichord" in result.answer
+        assert len(where(home, "pavilion")) >= 1
+        forgotten = await hall.memory.forget(kept.id, scope=hall.scope)
+        assert forgotten.places >= 3
+        assert where(home, "pavilion") == []
+        assert "[forgotten] It is old." in (await hall.result(result.run_id)).answer
+
+
+async def test_a_record_that_quotes_it_keeps_the_rest_of_what_it_says(home: Path) -> None:
+    async with memory_in(home) as memory:
+        kept = await memory.remember("青い庭の秘密の言葉はチューリップです。")
+        other = await memory.remember(
+            "会議の記録。\n青い庭の秘密の言葉はチューリップです。\n午後に終わった。"
+        )
+        await memory.forget(kept.id)
+        [left] = [hit.record for hit in await memory.recall("会議の記録", limit=5)]
+        assert (left.id, "チューリップ" in left.text, "午後" in left.text) == (other.id, False, True)
+        assert await memory.recall("チューリップ") == []
+
+
+async def test_a_run_goes_with_all_that_it_left(home: Path) -> None:
+    model = ScriptedModel("The bassoon is in the attic.", name="model")
+    async with Hall.open() as hall:
+        await hall.remember("The attic is dry.")
+        result = await hall.run_team(Agent("ann", "Answer.", [model]), "Where is the bassoon?")
+        assert where(home, "bassoon")
+        await hall.memory.forget(run=result.run_id, scope=hall.scope)
+        assert where(home, "bassoon is in") == []
+        assert await hall.runs() == []
+        assert len(await hall.recall("attic")) == 1
+
+
+async def test_a_forgotten_id_is_not_written_again(home: Path) -> None:
+    async with memory_in(home) as memory:
+        kept = await memory.remember(SECRET, id="a" * 32)
+        await memory.forget(kept.id)
+        assert (await memory.remember(SECRET, id="a" * 32)).merged
+        assert await memory.get(kept.id) is None
+
+
+async def test_a_tombstone_has_no_content(home: Path) -> None:
+    async with memory_in(home) as memory:
+        kept = await memory.remember(SECRET)
+        await memory.forget(kept.id)
+    with closing(sqlite3.connect(home / "guildhall.db")) as db:
+        assert [row[0] for row in db.execute("SELECT * FROM tombstones")] == [kept.id]
+
+
+async def test_what_is_old_goes_but_for_what_is_pinned(home: Path) -> None:
+    async with memory_in(home) as memory:
+        await memory.remember("The first.")
+        pinned = await memory.remember("The pinned.", pinned=True)
+        [first] = [hit.record for hit in await memory.recall("first")]
+        assert (await memory.forget(before=first.recorded_at + 1e6)).records == 1
+        assert await memory.get(pinned.id) is not None
+
+
+async def test_another_project_is_not_touched(home: Path) -> None:
+    async with memory_in(home) as memory:
+        mine = await memory.remember("Mine.", source="notes/a.md", author=Author(run="r"))
+        other = await memory.remember("Theirs.", source="notes/a.md", author=Author(run="r"), scope="bank")
+        assert (await memory.forget(source="notes")).records == 1
+        assert await memory.get(mine.id) is None
+        assert await memory.get(other.id) is not None
+
+
+async def test_nothing_named_is_refused(home: Path) -> None:
+    async with memory_in(home) as memory:
+        with pytest.raises(UserError, match="say what is to be forgotten"):
+            await memory.forget()
+        with pytest.raises(UserError, match="there is no memory 'ffff'"):
+            await memory.forget("ffff")
