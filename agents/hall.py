@@ -10,7 +10,7 @@ from typing import Any, Literal, Self, Unpack
 
 from guildhall.errors import RunRefused, UserError
 from guildhall.home import data_folder, project_folder, scope_of
-from guildhall.memory.records import Hit, Kind, Remembered
+from guildhall.memory.records import Found, Hit, Kind, Remembered
 from guildhall.memory.store.database import Database
 from guildhall.memory.store.liveness import Liveness
 from guildhall.memory.store.retention import Pruned
@@ -260,6 +260,10 @@ class Hall:
     async def recall(self, query: str, *, limit: int = 10, **filters: Any) -> list[Hit]:
         """What this project remembers of the query, the best first; filters as of Memory.recall."""
         return await self.memory.recall(query, scope=self.scope, limit=limit, **filters)
+
+    async def search(self, query: str, *, limit: int = 10, **how: Any) -> Found:
+        """The same, and how it was found; `how` as of Memory.search."""
+        return await self.memory.search(query, scope=self.scope, limit=limit, **how)
 
     async def remember(
         self, text: str, *, kind: Kind = "fact", subject: str | None = None, **more: Any

@@ -4,47 +4,83 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .frame import emit, in_hall, json_option, wants_json
+from .frame import BadInput, emit, in_hall, json_option, wants_json
 
 if TYPE_CHECKING:
-    from guildhall.agents.hall import Hall
-    from guildhall.memory.records import Hit, Kind, Remembered
+    from collections.abc import Sequence
 
-KINDS = ("fact", "decision", "procedure", "preference", "episode", "summary")
+    from guildhall.agents.hall import Hall
+    from guildhall.memory.records import Found, Hit, Kind, Remembered
+
+_TIMES = ("since", "until", "as_of", "known_at")
+_SERVED = {
+    "words": "not looked for", "exact": "by a look at all vectors", "chroma": "by Chroma, checked in the ledger",
+}  # fmt: skip
+KINDS = ("fact", "decision", "procedure", "preference", "episode", "summary", "document")
 
 
 @click.command()
-@click.argument("words", nargs=-1, required=True)
+@click.argument("words", nargs=-1)
 @click.option(
     "--limit", type=click.IntRange(1, 200), default=10, show_default=True, help="At most this many."
 )
 @click.option("--kind", type=click.Choice(KINDS), multiple=True, help="Only this kind; may be repeated.")
+@click.option("--agent", default="", help="Only what this one said.")
+@click.option("--model", default="", help="Only what was said on this model.")
+@click.option("--run", default="", help="Only what this run left.")
+@click.option("--source", default="", help="Only from this file, or the files of this folder.")
+@click.option("--tag", "tags", multiple=True, help="Only with this tag; may be repeated.")
+@click.option("--since", type=click.DateTime(), help="Only what was recorded from then on.")
+@click.option("--until", type=click.DateTime(), help="Only what was recorded until then.")
+@click.option("--as-of", type=click.DateTime(), help="What held then, in place of now.")
+@click.option("--known-at", type=click.DateTime(), help="As far as it was known then.")
+@click.option("--min-trust", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="From 0 to 1.")
+@click.option("--per-source", type=click.IntRange(1), help="At most this many from one source.")
+@click.option("--recent", is_flag=True, help="The newest first; without words, the newest there are.")
+@click.option("--explain", is_flag=True, help="Say how it was found, and what each score is made of.")
 @json_option
-def recall(words: tuple[str, ...], limit: int, kind: tuple["Kind", ...]) -> None:
+def recall(words: tuple[str, ...], *, explain: bool, recent: bool, **given: Any) -> None:
     """Search what this project remembers.
 
     \b
     guildhall recall database engine
+    guildhall recall database engine --as-of 2026-03-01
     """
     query = " ".join(words)
+    if not (words or recent):
+        raise BadInput("say what to look for, or --recent for the newest")
+    times = {name: at.timestamp() for name in _TIMES if (at := given.pop(name)) is not None}
+    asked = {name: value for name, value in given.items() if value not in (None, "", ())}
+    if kinds := asked.pop("kind", ()):
+        asked["kinds"] = kinds
 
-    async def work(hall: "Hall") -> "list[Hit]":
-        return await hall.recall(query, limit=limit, kinds=kind)
+    async def work(hall: "Hall") -> "Found":
+        return await hall.search(query, sort="recent" if recent else "best", **asked, **times)
 
-    hits = in_hall(work)
+    found = in_hall(work)
     if wants_json():
-        emit({"query": query, "hits": [_of(hit) for hit in hits]})
-    elif not hits:
-        click.echo('Nothing is remembered of that here; `guildhall remember "..."` adds something.')
+        how = {"served": found.served, "why": found.why} if explain else {}
+        emit({"query": query, **how, "hits": [_of(hit, explain=explain) for hit in found.hits]})
+        return
+    if explain:
+        click.echo(f"similar records: {_SERVED[found.served]}{f' ({found.why})' if found.why else ''}")
+    if found.hits:
+        _show(found.hits, explain=explain)
     else:
-        _show(hits)
+        click.echo('Nothing is remembered of that here; `guildhall remember "..."` adds something.')
 
 
-def _of(hit: "Hit") -> dict[str, Any]:
-    return {"score": round(hit.score, 6), "label": hit.record.label, **hit.record.model_dump(mode="json")}
+def _of(hit: "Hit", *, explain: bool) -> dict[str, Any]:
+    parts = {"parts": {name: round(part, 6) for name, part in hit.parts.items()}} if explain else {}
+    return {
+        "score": round(hit.score, 6),
+        "label": hit.record.label,
+        **parts,
+        **hit.record.model_dump(mode="json"),
+    }
 
 
-def _show(hits: "list[Hit]") -> None:
+def _show(hits: "Sequence[Hit]", *, explain: bool) -> None:
     from guildhall.view.clean import clean, one_line
 
     from .show import heading, moment
@@ -55,6 +91,9 @@ def _show(hits: "list[Hit]") -> None:
         private = "private" if record.private else ""
         facts = [record.kind, private, record.subject, who, record.source, moment(record.recorded_at)]
         click.echo(f"{heading(record.label)}  {one_line(' · '.join(filter(None, facts)))}")
+        if explain:
+            parts = " + ".join(f"{part:.2f} {name}" for name, part in hit.parts.items())
+            click.echo(f"  {hit.score:.2f} = {parts}")
         click.echo("".join(f"  {line}\n" for line in clean(record.text).splitlines()))
 
 

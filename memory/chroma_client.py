@@ -190,7 +190,7 @@ class Chroma:
                     raise Away(f"{self.server} does not answer in time") from error
                 if not kept:
                     why = f": {error}" if isinstance(error, ValueError) else ""
-                    raise Away(f"{self.server} is not there{why}") from error
+                    raise Away(f"{self.server} is not running{why}") from error
 
     def _connect(self) -> http.client.HTTPConnection:
         address = self.server.address()

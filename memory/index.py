@@ -102,15 +102,22 @@ class Index:
         """
         self._tending.erase(db)
 
-    def server(self, db: sqlite3.Connection) -> str:
-        """In a line, whether there is a server; none is started to say so. Blocks."""
+    def describe(self, db: sqlite3.Connection) -> list[str]:
+        """In a line each, which way the vectors of each scope are served, and how the server is. Blocks.
+
+        No server is started to say so.
+        """
+        lines = []
+        for scope, embedder, there, fed, _ in vectors.states(db):
+            way = "looked at one by one" if there <= self._few else f"{fed:,} of them in the index"
+            lines.append(f"{scope}: {there:,} vectors of {embedder}, {way}")
         place = self._tending.place(db)
         with closing(Chroma(place, timeout=place.connecting)) as chroma:
             try:
                 chroma.ask()
             except ChromaError as error:
-                return str(error)
-        return f"{place} answers"
+                return [*lines, str(error)]
+        return [*lines, f"{place} answers"]
 
     def close(self) -> None:
         """End what is done in the background. Blocks for a moment."""

@@ -1,9 +1,11 @@
 """The recipe of recall: who shares words or meaning with the query, what stands around it, what holds.
 
 H = .45 minmax(similarity) + .55 bm25 / max        without vectors: H = bm25 / max
-S = H + .30 H(turn before) + .20 H(turn after) + 1.0 mean of the 3 best H of its session
+S = H + .30 H(turns before) + .20 H(turns after) + 1.0 mean of the 3 best H of its session
   + .30 for the one author that the query names + .80 min(1, ln(1 + words) / ln 60) - .10 for a question
   + .15 for a subject + .30 (trust - 1)            a record with a subject counts as one of 10 words
+
+Of the turns before, the last counts whole, the one before it half, the third a quarter; of those after, two.
 """
 
 import math
@@ -20,7 +22,9 @@ from .records import Hit
 POOL = 200
 """Candidates by words, and as many by meaning."""
 AROUND = 40
-"""Of so many of the best, the turns before and after them are candidates too."""
+"""Of so many of the best, the turns around them are candidates too."""
+_BEFORE, _AFTER = {-1: 1.0, -2: 0.5, -3: 0.25}, {1: 1.0, 2: 0.5}
+"""What a turn counts for another, by how far it is away: an answer may come a few turns after its question."""
 _ABOUT = ("seq", "scope", "session", "turn", "agent", "subject", "trust", "words", "asks")
 _SUBJECT_LENGTH = 0.48
 _AT_ONCE = 500
@@ -137,8 +141,8 @@ class _Scores:
         length = _SUBJECT_LENGTH if row.subject else min(1.0, math.log1p(row.words) / math.log(60))
         parts = {
             "query": own,
-            "before": weigh.before * self._beside(row, -1),
-            "after": weigh.after * self._beside(row, 1),
+            "before": weigh.before * self._beside(row, _BEFORE),
+            "after": weigh.after * self._beside(row, _AFTER),
             "session": weigh.session * session,
             "author": weigh.author * (row.agent != "" and row.agent == self._author),
             "length": weigh.length * length,
@@ -149,9 +153,13 @@ class _Scores:
         }
         return {name: part for name, part in parts.items() if part}
 
-    def _beside(self, row: _Row, step: int) -> float:
-        seq = self._at.get((row.scope, row.session, row.turn + step)) if row.session else None
-        return self._shares[seq] if seq is not None else 0.0
+    def _beside(self, row: _Row, turns: Mapping[int, float]) -> float:
+        if not row.session:
+            return 0.0
+        places = (
+            (self._at.get((row.scope, row.session, row.turn + step)), much) for step, much in turns.items()
+        )
+        return sum(much * self._shares[seq] for seq, much in places if seq is not None)
 
     def _names(self, subject: str | None) -> bool:
         """Whether the query names all that the subject says: `current db engine?` asks for `db.engine`."""
@@ -170,15 +178,13 @@ def _rows(db: sqlite3.Connection, seqs: Mapping[int, Any]) -> Iterator[_Row]:
 
 
 def _around(db: sqlite3.Connection, rows: Mapping[int, _Row], shares: Mapping[int, float]) -> Iterator[_Row]:
-    """The turns before and after the best, where they are no candidates yet."""
+    """The turns that the best count for, where they are no candidates yet."""
     there = {(row.scope, row.session, row.turn) for row in rows.values()}
     best = sorted(rows.values(), key=lambda row: -shares[row.seq])[:AROUND]
     # An index of what has a session is used only where it is said that there is one.
-    sql = (
-        f"SELECT {', '.join(_ABOUT)} FROM records WHERE scope = ? AND session = ? AND session <> '' AND turn = ?"
-    )
+    sql = f"SELECT {', '.join(_ABOUT)} FROM records WHERE scope = ? AND session = ? AND session <> '' AND turn = ?"
     for row in best:
-        for place in ((row.scope, row.session, row.turn + step) for step in (1, -1)):
+        for place in ((row.scope, row.session, row.turn - step) for step in (*_BEFORE, *_AFTER)):
             if row.session and place not in there:
                 there.add(place)
                 yield from map(_Row._make, db.execute(sql, place))

@@ -1,8 +1,8 @@
-"""A process that reads a folder into memory, as its first argument says, until it is done or killed."""
+"""A process that reads the folder of its first argument into memory, with the embedder of its second."""
 
 import asyncio
 import json
-import resource
+import re
 import sys
 from pathlib import Path
 
@@ -14,13 +14,20 @@ def tell(progress: Progress) -> None:
     print(progress.done, progress.of, flush=True)
 
 
-async def main(folder: Path) -> None:
-    async with Memory.open(folder) as memory:
+def megabytes() -> float | None:
+    """The most that this process has taken, where it can be told.
+
+    Not ru_maxrss: on Linux that is at least what the process took that started this one.
+    """
+    status = Path("/proc/self/status")
+    found = re.search(r"VmHWM:\s+(\d+)", status.read_text()) if status.exists() else None
+    return int(found[1]) / 1_000 if found else None
+
+
+async def main(folder: Path, embedder: str) -> None:
+    async with Memory.open(folder, embedder=embedder) as memory:
         done = await memory.ingest(folder, project=folder, on_progress=tell)
-    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
-        1e6 if sys.platform == "darwin" else 1e3
-    )
-    print(json.dumps({"megabytes": megabytes, **done.model_dump()}), flush=True)
+    print(json.dumps({"megabytes": megabytes(), **done.model_dump()}), flush=True)
 
 
-asyncio.run(main(Path(sys.argv[1])))
+asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))

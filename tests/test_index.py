@@ -20,6 +20,7 @@ from guildhall.memory.memory import Memory
 from guildhall.memory.question import Question
 from guildhall.memory.store import vectors
 from guildhall.memory.store.database import Database
+from guildhall.memory.store.vectors import Space
 
 MANY, FEW, BATCH = 400, 50, 64
 MOST = 5
@@ -207,7 +208,7 @@ def test_after_a_lost_connection_lost_vectors_are_noticed_and_mended(
     asked: Asked, chroma: FakeChroma
 ) -> None:
     [(name, rows)] = chroma.collections.items()
-    for key in list(rows)[:30]:
+    for key in list(rows)[:3]:
         del rows[key]
     chroma.cut()
     lost = asked.near(text_of(7))
@@ -222,12 +223,19 @@ def test_the_next_one_to_come_notices_vectors_that_do_not_find_themselves(
     asked: Asked, chroma: FakeChroma, ask: Callable[..., Asked]
 ) -> None:
     [rows] = chroma.collections.values()
+    [far] = Words().embed(["anything"])
     for key in list(rows)[:80]:
-        rows[key] = -rows[key]
+        rows[key] = -far
     other = ask(chroma.url)
     other.by_chroma()
     assert vectors.states(other.db)[0].epoch == 1
     assert other.texts(other.near(text_of(7)))[0] == text_of(7)
+
+
+def test_an_index_that_another_process_gave_up_is_not_asked(asked: Asked) -> None:
+    vectors.give_up(asked.db, Space(1, 1), 0)
+    assert asked.near("anything").served == "exact"
+    asked.by_chroma()
 
 
 def test_an_index_of_mostly_deleted_records_is_built_anew(asked: Asked, chroma: FakeChroma) -> None:
@@ -255,6 +263,15 @@ def test_a_token_is_shown_and_a_wrong_one_is_told(
     ask(chroma.url, "tulip").by_chroma()
     other = ask(chroma.url, "rose")
     until(lambda: "GUILDHALL_CHROMA_TOKEN" in other.near("anything").why)
+
+
+def test_it_says_which_way_each_scope_is_served(db: Database, asked: Asked, chroma: FakeChroma) -> None:
+    filled(db, range(FEW), scope="bank")
+    shop, bank, server = asked.index.describe(asked.db)
+    assert shop == f"shop: {MANY} vectors of test:words, {MANY} of them in the index"
+    assert bank == f"bank: {FEW} vectors of test:words, looked at one by one"
+    assert server == f"the Chroma server at 127.0.0.1:{chroma.server_port} answers"
+    assert Index(db).describe(asked.db)[-1] == "the local Chroma server is not running"
 
 
 def test_a_query_is_embedded_once(asked: Asked) -> None:

@@ -17,8 +17,8 @@ from guildhall.memory.ingest.watch import watched
 from guildhall.memory.memory import Memory
 
 CHILD = Path(__file__).parent / "ingest_child.py"
-MEGABYTES = 200
-"""Of the process that reads, the limited ones that it has convert for it left out."""
+MEGABYTES = 100
+"""Of the process that reads, without an embedder; those that convert for it have a limit of their own."""
 pytestmark = pytest.mark.slow
 
 
@@ -36,7 +36,9 @@ async def test_two_thousand_files_are_read_whoever_is_killed_on_the_way(
         (folder / name).write_bytes(data)
     kills = 0
     for until in (100, 250, 500, 300):
-        with subprocess.Popen([sys.executable, CHILD, folder], stdout=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(
+            [sys.executable, CHILD, folder, "none"], stdout=subprocess.PIPE, text=True
+        ) as process:
             assert process.stdout is not None
             while int((await asyncio.to_thread(process.stdout.readline)).split()[0]) < until:
                 pass
@@ -55,7 +57,7 @@ async def test_two_thousand_files_are_read_whoever_is_killed_on_the_way(
     undisturbed = json.loads((await asyncio.to_thread(_run, folder)).splitlines()[-1])
     assert undisturbed["added"] == 2_000
     assert _chunks(tmp_path / "other") == here
-    assert undisturbed["megabytes"] < MEGABYTES
+    assert undisturbed["megabytes"] is None or undisturbed["megabytes"] < MEGABYTES
 
 
 async def test_a_folder_that_is_watched_is_kept_as_it_is(project: Path) -> None:
@@ -78,7 +80,9 @@ async def test_no_process_is_left_when_the_one_that_reads_is_killed(tmp_path: Pa
     (tmp_path / "a.txt").write_text("The crane.")
     for number in range(20):
         (tmp_path / "big" / f"{number}.csv").write_text(f"crane {number},1\n" * 200_000)
-    with subprocess.Popen([sys.executable, CHILD, tmp_path], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, CHILD, tmp_path, "none"], stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         while (await asyncio.to_thread(process.stdout.readline)).split()[0] != "1":
             pass
@@ -91,7 +95,7 @@ async def test_no_process_is_left_when_the_one_that_reads_is_killed(tmp_path: Pa
 
 
 def _run(folder: Path) -> str:
-    done = subprocess.run([sys.executable, CHILD, folder], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, CHILD, folder, "none"], capture_output=True, text=True, check=True)
     return done.stdout
 
 
