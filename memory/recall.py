@@ -24,7 +24,7 @@ POOL = 200
 AROUND = 40
 """Of so many of the best, the turns around them are candidates too."""
 _BEFORE, _AFTER = {-1: 1.0, -2: 0.5, -3: 0.25}, {1: 1.0, 2: 0.5}
-"""What a turn counts for another, by how far it is away: an answer may come a few turns after its question."""
+"""What a turn counts for another, by how far away it is: an answer may come a few turns after its question."""
 _ABOUT = ("seq", "scope", "session", "turn", "agent", "subject", "trust", "words", "asks")
 _SUBJECT_LENGTH = 0.48
 _AT_ONCE = 500
@@ -181,8 +181,10 @@ def _around(db: sqlite3.Connection, rows: Mapping[int, _Row], shares: Mapping[in
     """The turns that the best count for, where they are no candidates yet."""
     there = {(row.scope, row.session, row.turn) for row in rows.values()}
     best = sorted(rows.values(), key=lambda row: -shares[row.seq])[:AROUND]
-    # An index of what has a session is used only where it is said that there is one.
-    sql = f"SELECT {', '.join(_ABOUT)} FROM records WHERE scope = ? AND session = ? AND session <> '' AND turn = ?"
+    sql = (  # the index is of records with a session, and is used only where that is said
+        f"SELECT {', '.join(_ABOUT)} FROM records "
+        "WHERE scope = ? AND session = ? AND session <> '' AND turn = ?"
+    )
     for row in best:
         for place in ((row.scope, row.session, row.turn - step) for step in (*_BEFORE, *_AFTER)):
             if row.session and place not in there:

@@ -10,7 +10,7 @@ from .records import Record
 
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]+")
 _WORD = re.compile(r"\w+")
-_NAME = re.compile(r"\w+(?:[-./:]\w+)+")
+_NAME = re.compile(r"(?<!\w)\w++(?:[-./:]\w++)+")
 MOST_WORDS = 64
 """Of a query."""
 STOP = frozenset(
@@ -47,11 +47,10 @@ def terms(text: str) -> list[str]:
 
 def telling(query: str) -> list[str]:
     """Those words of a query that say what it is about, and names such as `2.3` or `db.engine` as a whole."""
-    words = terms(query[:4000])
-    names = [name.lower() for name in _NAME.findall(query[:4000])]
-    return list(dict.fromkeys([*names, *([word for word in words if word not in STOP] or words)]))[
-        :MOST_WORDS
-    ]
+    query = query[:4000]
+    words, names = terms(query), [name.lower() for name in _NAME.findall(query)]
+    telling = [*names, *([word for word in words if word not in STOP] or words)]
+    return list(dict.fromkeys(telling))[:MOST_WORDS]
 
 
 def sharing(
