@@ -124,6 +124,7 @@ async def _models(hall: "Hall") -> Report:
         "left_out": [{"provider": p.name, "reason": p.reason} for p in catalog.left_out],
         "defaults": _defaults(hall),
         "embedder": _embedder(hall),
+        "index": await hall.memory.served(),
         "found": [
             *no_llm,
             *({"problem": f"no model for {c.tier}", "fix": c.reason} for c in choices if not c.model),
@@ -200,3 +201,4 @@ def _about_runs(report: Report) -> "Iterator[str]":
 def _about_memory(report: Report) -> "Iterator[str]":
     if embedder := report.get("embedder"):
         yield f"embedder: {embedder['name']} ({embedder['reason']})"
+    yield from report.get("index", ())

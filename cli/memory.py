@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .frame import BadInput, emit, in_hall, json_option, wants_json
+from .frame import emit, in_hall, json_option, wants_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
 _TIMES = ("since", "until", "as_of", "known_at")
 _SERVED = {
-    "words": "not looked for", "exact": "by a look at all vectors", "chroma": "by Chroma, checked in the ledger",
-}  # fmt: skip
+    "words": "not looked for",
+    "exact": "by a look at all vectors",
+    "chroma": "by Chroma, checked in the ledger",
+}
 KINDS = ("fact", "decision", "procedure", "preference", "episode", "summary", "document")
 
 
@@ -48,7 +50,7 @@ def recall(words: tuple[str, ...], *, explain: bool, recent: bool, **given: Any)
     """
     query = " ".join(words)
     if not (words or recent):
-        raise BadInput("say what to look for, or --recent for the newest")
+        raise click.UsageError("say what to look for, or --recent for the newest")
     times = {name: at.timestamp() for name in _TIMES if (at := given.pop(name)) is not None}
     asked = {name: value for name, value in given.items() if value not in (None, "", ())}
     if kinds := asked.pop("kind", ()):
@@ -89,7 +91,8 @@ def _show(hits: "Sequence[Hit]", *, explain: bool) -> None:
         record = hit.record
         who = " on ".join(filter(None, (record.author.agent, record.author.model)))
         private = "private" if record.private else ""
-        facts = [record.kind, private, record.subject, who, record.source, moment(record.recorded_at)]
+        name = record.id[:8] if record.kind == "document" else ""
+        facts = [record.kind, name, private, record.subject, who, record.source, moment(record.recorded_at)]
         click.echo(f"{heading(record.label)}  {one_line(' · '.join(filter(None, facts)))}")
         if explain:
             parts = " + ".join(f"{part:.2f} {name}" for name, part in hit.parts.items())
@@ -99,7 +102,7 @@ def _show(hits: "Sequence[Hit]", *, explain: bool) -> None:
 
 @click.command()
 @click.argument("text")
-@click.option("--kind", type=click.Choice(KINDS), default="fact", show_default=True, help="What it is.")
+@click.option("--kind", type=click.Choice(KINDS[:-1]), default="fact", show_default=True, help="What it is.")
 @click.option("--subject", help="What it is about; it takes the place of the older one with this subject.")
 @click.option("--private", is_flag=True, help="Only models marked private may be shown it.")
 @json_option

@@ -157,7 +157,8 @@ def memories(hits: "list[Hit]", *, withheld: int) -> CallToolResult:
         ],
         next=" ".join(said),
     )
-    lines = [f"[memory:{one.id[:8]}] {one.recorded} {one.text}" for one in found.hits]
+    labels = (hit.record.label for hit in hits)
+    lines = [f"[{label}] {one.recorded} {one.text}" for label, one in zip(labels, found.hits, strict=True)]
     return _both("\n".join([*lines, *said]), found)
 
 

@@ -91,6 +91,20 @@ class Keeping:
         scope = self._scope(scope)
         return await self._db.read(lambda db: audited(db, scope))
 
+    async def served(self) -> list[str]:
+        """In a line each, which way the vectors of each project are looked for, and how the index is."""
+        from .index import Index
+
+        def looked() -> list[str]:
+            index = Index.configured(self._db)
+            try:
+                with contextlib.closing(self._db.connect()) as db:
+                    return index.describe(db)
+            finally:
+                index.close()
+
+        return await asyncio.to_thread(looked)
+
     async def check(self) -> list[str]:
         """What is wrong with the database; nothing where it is sound."""
         return await self._db.write(repair.checked)

@@ -77,6 +77,6 @@ def gone(db: sqlite3.Connection, scope: str, paths: Iterable[str]) -> None:
 
 
 def _remove(db: sqlite3.Connection, scope: int, path: str) -> None:
-    sql = "DELETE FROM records WHERE scope = ? AND session = ? AND kind = 'document'"
+    sql = "DELETE FROM records WHERE scope = ? AND session = ? AND session <> '' AND kind = 'document'"
     db.execute(sql, (scope, session(path)))
     db.execute("DELETE FROM documents WHERE scope = ? AND path = ?", (scope, path))

@@ -84,7 +84,7 @@ class Database:
         return db
 
     def wipe(self) -> bool:
-        """Whether nothing that was deleted is in the files any more; somebody may be reading it still. Blocks.
+        """Whether nothing that was deleted is in the files any more: somebody may read it still. Blocks.
 
         If so, it goes when the last process closes the database.
         """
