@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, cast
 
 from recall_format import Item
 
@@ -23,13 +23,10 @@ from guildhall.memory.ledger import EVERYWHERE, scope_ids
 from guildhall.memory.memory import Memory
 from guildhall.memory.question import Question
 from guildhall.memory.recall import MEASURED, POOL, Pool, Weights, recalled
-from guildhall.memory.records import Author, Record
+from guildhall.memory.records import Author, Kind, Record
 from guildhall.memory.store import vectors
 from guildhall.memory.store.database import Database
 from guildhall.memory.words import header, sharing, telling
-
-if TYPE_CHECKING:
-    import numpy as np
 
 Scored = list[tuple[str, float]]
 AT_ONCE = 200
@@ -50,7 +47,7 @@ class Ours:
     def add(self, items: Sequence[Item]) -> None:
         self._loop.run(self._remember(items))
         if self._embedder is not None:
-            self._embed(self._embedder)
+            embed_all(self._db, self._embedder)
 
     def search(self, query: str, k: int, filters: Mapping[str, Any]) -> Scored:
         hits = self._loop.run(self._memory.recall(query, limit=k, **filters))
@@ -96,7 +93,7 @@ class Ours:
             item.text,
             id=item.id,
             scope=item.scope,
-            kind=item.kind,  # type: ignore[arg-type]  remember checks it
+            kind=cast("Kind", item.kind),
             subject=item.subject,
             session=item.session,
             turn=item.turn,
@@ -105,16 +102,20 @@ class Ours:
             valid_from=item.at,
         )
 
-    def _embed(self, embedder: Embedder) -> None:
-        with closing(self._db.connect()) as db:
-            number = vectors.embedder_id(db, embedder.id)
-            while rows := vectors.missing(db, number, 256):
-                made = embedder.embed([text for *_, text in rows])
-                vectors.add(
-                    db,
-                    number,
-                    [(seq, scope, row.tobytes()) for (seq, scope, _), row in zip(rows, made, strict=True)],
-                )
+
+def embed_all(db: Database, embedder: Embedder) -> None:
+    """Give every record its vector now, as the background does in time."""
+    with closing(db.connect()) as own:
+        number = vectors.embedder_id(own, embedder.id)
+        while rows := vectors.missing(own, number, 256):
+            made = embedder.embed([text for *_, text in rows])
+            own.execute("BEGIN IMMEDIATE")
+            vectors.add(
+                own,
+                number,
+                [(seq, scope, row.tobytes()) for (seq, scope, _), row in zip(rows, made, strict=True)],
+            )
+            own.execute("COMMIT")
 
 
 class PlainChroma:
@@ -161,7 +162,7 @@ class PlainChroma:
 
 
 class PlainFTS5:
-    """A full-text table of SQLite for each project; `told` is with stems, date, speaker, without stop words."""
+    """A full-text table for each project; `told` is with stems, date and speaker, and without stop words."""
 
     def __init__(self, *, told: bool) -> None:
         self._told, self._db = told, sqlite3.connect(":memory:")
@@ -232,7 +233,7 @@ class Hybrid:
 def with_header(item: Item) -> str:
     """The words that our memory indexes of it."""
     record = Record(
-        id=item.id, text=item.text, kind=item.kind, subject=item.subject, scope=item.scope,  # type: ignore[arg-type]  it is one of them
+        id=item.id, text=item.text, kind=cast("Kind", item.kind), subject=item.subject, scope=item.scope,
         author=Author(agent=item.speaker), valid_from=item.at,
     )  # fmt: skip
     return header(record) + item.text

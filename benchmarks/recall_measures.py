@@ -5,6 +5,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import fmean, median
 from typing import Any, Protocol
 
@@ -84,7 +85,7 @@ class Figures:
 
     @property
     def told_apart(self) -> float:
-        """How often the first score of a question with an answer is above that of one without; .5 by chance."""
+        """How often the best score for a question with an answer beats one for a question without."""
         answered = [one.score for one in self.outcomes if one.question.evidence]
         absent = [one.score for one in self.outcomes if not one.question.evidence]
         if not answered or not absent:
@@ -93,7 +94,7 @@ class Figures:
 
     def row(self) -> list[str]:
         shares = [
-            *(self.mean(lambda one, k=k: one.recall(k)) for k in (5, 10, 20)),  # type: ignore[misc]  k is bound
+            *(self.mean(partial(Outcome.recall, k=k)) for k in (5, 10, 20)),
             self.mean(lambda one: one.ndcg),
             self.mean(lambda one: one.reciprocal_rank),
             self.mean(lambda one: one.hit, DECISIONS),
@@ -142,7 +143,10 @@ def table(lines: Sequence[Sequence[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     marks = [f"{'-' * (width - (at > 0))}{':' * (at > 0)}" for at, width in enumerate(widths)]
     told = (
-        [cell.rjust(width) if at else cell.ljust(width) for at, (cell, width) in enumerate(zip(line, widths, strict=True))]
+        [
+            cell.rjust(width) if at else cell.ljust(width)
+            for at, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
         for line in (lines[0], marks, *lines[1:])
     )
     return "\n".join(f"| {' | '.join(cells)} |" for cells in told)

@@ -24,7 +24,7 @@ POOL = 200
 AROUND = 40
 """Of so many of the best, the turns around them are candidates too."""
 _BEFORE, _AFTER = {-1: 1.0, -2: 0.5, -3: 0.25}, {1: 1.0, 2: 0.5}
-"""What a turn counts for another, by how far away it is: an answer may come a few turns after its question."""
+"""What a turn counts for another, by how far away it is: answers may come a few turns after questions."""
 _ABOUT = ("seq", "scope", "session", "turn", "agent", "subject", "trust", "words", "asks")
 _SUBJECT_LENGTH = 0.48
 _AT_ONCE = 500
