@@ -15,8 +15,10 @@ from .kinds import Kind, Wanted, schema_of
 from .message import Effort, Message, ModelReply, ModelRequest, ToolCall, Turn
 from .models.base import Model
 from .prices import stated_price
+from .remembering import with_own
 from .run import Run
 from .tool import Tool, missing
+from .windows import context_for, fitted
 
 if TYPE_CHECKING:
     from .knowledge import Knowledge
@@ -81,6 +83,8 @@ class Agent:
 
         Raises Failure: `turns` when it has called tools too often, `bad_response` when `tries` are over.
         """
+        if self.memory:
+            message = await with_own(message, run)
         if self.knowledge is not None:
             message = await self.knowledge.added_to(message, run)
         models = run.choose(self.models, message)
@@ -89,7 +93,9 @@ class Agent:
         turns = self._turns(message, run.mark if message.quotes else "")
         sources = list(message.sources)
         invalid, cut, begun = 0, 0, ""
+        room = context_for(self, models[0]) - self.max_output
         for _ in range(self.turns):
+            turns = fitted(turns, room)
             try:
                 reply = await run.ask(models, self._request(turns, wanted), priority=message.priority)
             except ProviderError as error:

@@ -9,10 +9,12 @@ from guildhall.memory.store.runs import RunLog, Runs
 from guildhall.redact import logger
 
 from .conduct import wait_out
+from .state import RunState
 
 T = TypeVar("T")
 CANCEL_CHECK = 0.5
 """Seconds between looks at whether another process wants a run of this one ended."""
+_TAKES_NOTHING = ("memory_full", "memory_read_only")
 log = logger(__name__)
 
 
@@ -26,6 +28,17 @@ async def taken(taking: Coroutine[Any, Any, RunLog]) -> RunLog:
         if not task.exception():
             await task.result().end("cancelled", "")
         raise
+
+
+async def begun(state: RunState, beginning: Coroutine[Any, Any, RunLog]) -> RunLog | None:
+    """The log of a new run. There is none where the disk takes nothing: the run goes on, and says so."""
+    try:
+        return await taken(beginning)
+    except StoreError as error:
+        if error.code not in _TAKES_NOTHING:
+            raise
+        state.notice(f"this run is not kept, so it cannot be resumed: {error}")
+        return None
 
 
 class AtWork:

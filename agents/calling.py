@@ -44,7 +44,7 @@ async def used(
     )  # fmt: skip
     text, failed = "the call was cut short", True
     try:
-        text, failed = await tool.call(call.arguments, ToolContext(run)), False
+        text, failed = await tool.call(call.arguments, ToolContext(run, reply.model)), False
     except NeedsInput:  # the run pauses, and comes back here
         raise
     except Exception as error:  # noqa: BLE001  the model is told, and goes on from there

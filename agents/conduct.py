@@ -15,9 +15,12 @@ from guildhall.redact import logger
 from . import event as ev
 from .attempt import AMOUNT
 from .budget import NOTHING, Amount, Meter
+from .choosing import parts_of
+from .course import Course
 from .event import Source
 from .message import Message, Paragraph, Quote, QuoteKind, cited, memory_quote
-from .reflect import outcome_subject, remember_outcome
+from .reflect import is_of_the_same, reflect, rules_of
+from .remembering import find_owners
 from .result import Status
 from .run import Member, Run
 from .state import RunState
@@ -57,6 +60,8 @@ async def conduct(
     )
     settle_open(resumed or (), state)
     earlier = _answered_before(resumed or ())
+    course = Course(resumed or ())
+    state.sinks = [*state.sinks, course]
     answer: Message | None = None
     outcome: ev.Outcome = "failed"
     try:
@@ -73,6 +78,8 @@ async def conduct(
         if not isinstance(error, GuildhallError):
             log.debug("a member raised", exc_info=True)
         text = describe(error)
+    if answer is not None:
+        await _remembered(run, member, message, answer, course)
     sources = sources_of(text, state) if answer else ()
     if earlier and answer is None and outcome != "waiting":
         state.notice(f"the run was gone on with, and {outcome} ({text}): the earlier answer stands")
@@ -129,16 +136,35 @@ async def wait_out(task: "asyncio.Future[Any]") -> None:
 
 
 async def _worked_on(run: Run, member: Member, message: Message, *, most_failures: int | None) -> Message:
-    """The answer, which is remembered. Raises Failure if more members failed than had for an earlier one."""
-    hits = await run.recall(message.text, private=message.private)
-    # What came of the same task before would make each of its requests another one.
-    echo = outcome_subject(member.name, message.text)
-    memories = (memory_quote(hit) for hit in hits if hit.record.subject != echo)
+    """The answer. Raises Failure if more members failed than had for an earlier one."""
+    state = run.state
+    rules = rules_of(member)
+    state.lessons = state.lessons and rules.lessons
+    state.conversation = [quote for quote in message.quotes if quote.kind == "conversation"]
+    state.owners = await find_owners(run)
+    team = member.name if parts_of(member) else ""
+    hits = []
+    if rules.remembers:
+        hits = await run.recall(message.text, private=message.private, viewer=member.name, team=team)
+    same = [hit.record.label for hit in hits if is_of_the_same(hit, member.name, message.text)]
+    for label in same:
+        del state.recalled[label]
+    memories = (memory_quote(hit) for hit in hits if hit.record.label not in same)
     answer = await run.give(member, message.with_quotes(*memories))
-    if most_failures is not None and run.state.failures > most_failures:
-        raise Failure(f"{run.state.failures} members failed, and {most_failures} the time before")
-    await remember_outcome(run, member.name, message.text, answer)
+    if most_failures is not None and state.failures > most_failures:
+        raise Failure(f"{state.failures} members failed, and {most_failures} the time before")
     return answer
+
+
+async def _remembered(run: Run, member: Member, message: Message, answer: Message, course: Course) -> None:
+    """Remember what came of it; whatever goes wrong there, the answer stands."""
+    try:
+        await reflect(run, member, message, answer, course)
+    except asyncio.CancelledError:
+        run.state.notice("the run was cancelled while what came of it was remembered: part of it is not")
+    except Exception as error:
+        log.exception("what came of a run could not be remembered")
+        run.state.notice(f"the outcome was not remembered: {describe(error)}")
 
 
 def sources_of(text: str, state: RunState) -> tuple[Source, ...]:

@@ -190,11 +190,13 @@ class RunsConfig(_Table):
 
 
 class MemoryConfig(_Table):
-    """What finds memories by what they mean."""
+    """What finds memories by what they mean, and what is kept of runs."""
 
     embedder: Annotated[str, AfterValidator(embedder_setting)] = "auto"
     dimensions: _Count | None = None
     """Of the vectors of an API's model, where it can give shorter ones than it does by itself."""
+    lessons: bool = True
+    """Whether members are told what they had done wrong in earlier runs, and that is remembered."""
 
 
 class Config(_Table):

@@ -120,6 +120,9 @@ class Library:
                     self._resolve(member, (*chain, name), found)
             if name == team.roles.get("manager") and getattr(found[name], "human", False):
                 raise self._wrong(team, "manager", f"manager: {no_planner(name)}")
+            if name == team.scribe and getattr(found[name], "human", False):
+                problem = f"scribe: {name!r} is a human, and a model writes the minutes; name a specialist"
+                raise self._wrong(team, "scribe", problem)
             if name in team.models:
                 self._check_model(team, name, found[name])
 

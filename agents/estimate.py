@@ -18,6 +18,7 @@ from .models.router import Candidates
 from .patterns.human import Human
 from .patterns.together import Part
 from .prices import Prices
+from .rules import Rules
 from .tool import LONGEST_RESULT
 from .windows import context_of
 
@@ -101,7 +102,7 @@ def _asks_the_user(member: object) -> list[str]:
 
 def turns_of(member: Any, message: Message, times: int = 1, depth: int = 0) -> Iterator[Part]:
     """Who works in the team on this message, and how often each is given something at most."""
-    parts = _parts(member, message) if depth < MOST_LEVELS else []
+    parts = _parts(member, message, depth) if depth < MOST_LEVELS else []
     for part in parts:
         if inner := [*turns_of(part.member, part.given or message, times * part.times, depth + 1)]:
             yield from inner
@@ -111,21 +112,22 @@ def turns_of(member: Any, message: Message, times: int = 1, depth: int = 0) -> I
         yield Part(member, times=times)
 
 
-def _parts(member: Any, message: Message) -> list[Part]:
+def _parts(member: Any, message: Message, depth: int) -> list[Part]:
     for_message, own = getattr(member, "parts_for", None), getattr(member, "parts", None)
     parts: Sequence[Part] = for_message(message) if for_message else own or ()
     if own is None:
         parts = [Part(one, times=times) for one, times in parts_of(member)]
-    if (
-        rules := getattr(member, "rules", None)
-    ) and rules.typed:  # who gives no typed answer is asked for text
-        return [part._replace(times=2 * part.times, among=2 * part.among) for part in parts]
-    return [*parts]
+    if not isinstance(rules := getattr(member, "rules", None), Rules):
+        return [*parts]
+    scribe = [Part(rules.scribe, "scribe")] if rules.scribe is not None and not depth else []
+    if rules.typed:  # who gives no typed answer is asked for text
+        parts = [part._replace(times=2 * part.times, among=2 * part.among) for part in parts]
+    return [*parts, *scribe]
 
 
 def _together(member: Any, message: Message, once: Mapping[int, Amount], depth: int = 0) -> Amount:
     """The most that a team can take: of those who share a number of turns, the dearest has them all."""
-    parts = _parts(member, message) if depth < MOST_LEVELS else []
+    parts = _parts(member, message, depth) if depth < MOST_LEVELS else []
     if not parts:
         return once.get(id(member), NOTHING)
     alone, shared = NOTHING, dict[int, list[Amount]]()

@@ -4,13 +4,16 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from guildhall.errors import RunRefused, UserError
+from guildhall.errors import RunRefused, StoreError, UserError
 from guildhall.memory.conversation import Turn, window
+from guildhall.memory.importance import stays
+from guildhall.memory.memory import MOST
 from guildhall.memory.store.runs import RunRow
 
 from . import event as ev
 from .commission import Earlier, RunSpec
 from .result import collect
+from .scribe import MINUTES
 from .tokens import estimate
 
 if TYPE_CHECKING:
@@ -41,7 +44,7 @@ async def continued(hall: "Hall", spec: RunSpec, run_id: str | None) -> RunSpec:
     for _ in range(MOST_RUNS):
         events = await hall.events(before.id)
         known = RunSpec.model_validate_json(before.spec)
-        turns.append(_turn(before, events))
+        turns.append(_turn(before, events, await _kept(hall, before.id)))
         private = (
             private or known.private or any(file.private for file in known.files) or _saw_private(events)
         )
@@ -64,12 +67,24 @@ _WHAT_TO_DO = {
 }
 
 
-def _turn(row: RunRow, events: Sequence[ev.Event]) -> Turn:
+async def _kept(hall: "Hall", run: str) -> tuple[str, ...]:
+    """What the run has remembered that is never left out. What is for some only is not told to all."""
+    try:
+        found = await hall.memory.search("", scope=hall.scope, sort="recent", run=run, limit=MOST)
+    except StoreError:
+        return ()
+    kept = [one.record for one in found.hits if one.record.visibility in ("project", "user")]
+    return tuple(one.text for one in kept if stays(one) and not one.private)
+
+
+def _turn(row: RunRow, events: Sequence[ev.Event], kept: tuple[str, ...]) -> Turn:
     said = ((one.member, one.text) for one in collect(events).contributions() if one.text != row.answer)
     return Turn(
         task=row.task,
         answer=row.answer,
         decisions=tuple(dict.fromkeys(_decisions(events))),
+        kept=kept,
+        summary=_summary(events),
         said=tuple((who, text) for who, text in said if text),
     )
 
@@ -79,6 +94,12 @@ def _decisions(events: Sequence[ev.Event]) -> Iterator[str]:
         if isinstance(event, ev.Decided) and event.what in _DECISIONS:
             why = f" ({event.reason})" if event.reason else ""
             yield " ".join(f"{event.what} of {event.who}: {event.choice}{why}".split())[:300]
+
+
+def _summary(events: Sequence[ev.Event]) -> str:
+    """What the team's scribe has written of what came of it."""
+    written = (event for event in events if isinstance(event, ev.Decided) and event.what == "memory")
+    return next((str(one.data["outcome"]) for one in written if one.choice == MINUTES), "")
 
 
 def _saw_private(events: Sequence[ev.Event]) -> bool:

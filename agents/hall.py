@@ -18,7 +18,7 @@ from guildhall.memory.store.runs import RunRow, Runs, digest_of
 from guildhall.redact import know
 
 from . import event as ev
-from .at_work import AtWork, taken
+from .at_work import AtWork, begun, taken
 from .budget import Budget
 from .commission import (
     Built,
@@ -93,10 +93,10 @@ class Hall:
         home = (home or data_folder(environ)).absolute()
         config = read_config(home)
         async with AsyncExitStack() as closing:
-            liveness = await asyncio.to_thread(Liveness, home / "locks")
-            closing.callback(liveness.close)
             db = await asyncio.to_thread(Database, home / "guildhall.db")
             closing.push_async_callback(asyncio.to_thread, db.close)
+            liveness = await asyncio.to_thread(Liveness, home / "locks", needed=not db.read_only)
+            closing.callback(liveness.close)
             hold_clients()
             closing.push_async_callback(release_clients)
             hall = cls(
@@ -322,7 +322,7 @@ class Hall:
             id=state.id, kind=spec.kind, team=built.member.name, pattern=built.pattern, task=spec.task,
             spec=spec.model_dump_json(), fingerprint=built.fingerprint, scope=self.scope,
         )  # fmt: skip
-        state.log = await taken(self._runs.begin(row, [f.data for f in read]))
+        state.log = await begun(state, self._runs.begin(row, [f.data for f in read]))
         return await self._carry_out(state, built, message)
 
     def _limits(self, spec: RunSpec, built: Built) -> Budget:

@@ -68,6 +68,8 @@ class Quote(Frozen):
     """Whether only models that are marked private may see it."""
     first_line: int = 1
     """Of a part of a document: the number that its first line has there."""
+    origin: str = ""
+    """Of what memory knows: how far it is trusted, who said it, and where it is from."""
 
     @property
     def last_line(self) -> int:
@@ -204,7 +206,12 @@ class Message(Frozen):
 def memory_quote(hit: Hit) -> Quote:
     """What memory knows, as it is shown to a member."""
     record = hit.record
-    return Quote(label=record.label, kind="memory", text=record.text, private=record.private)
+    parts = [f"trusted {record.trust:g} of 1"]
+    if record.kind != "document":  # its label says where it is from
+        parts.append(f"said by {record.author.agent or 'the user'}")
+        parts += [f"from {record.source}"] if record.source else []
+    origin = ", ".join(parts)
+    return Quote(label=record.label, kind="memory", text=record.text, private=record.private, origin=origin)
 
 
 class Usage(Frozen):
@@ -260,6 +267,7 @@ class Turn(Frozen):
         for quote in self.quotes:
             label = " ".join(quote.label.split())[:LONGEST_LABEL]
             about = f"{quote.kind} {label}" + (" (no answer)" if quote.failed else "")
+            about += f" ({' '.join(quote.origin.split())[:LONGEST_LABEL]})" if quote.origin else ""
             parts.append(f"\n<{self.mark} {about}>\n{quote.body()}\n</{self.mark}>")
         return "\n".join(parts)
 

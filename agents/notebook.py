@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal
 
 from guildhall.errors import StoreError
 from guildhall.memory.store.notebook import Note, Notes
@@ -10,6 +11,11 @@ from guildhall.redact import redact
 
 if TYPE_CHECKING:
     from .run import Run
+
+
+NoteKind = Literal["finding", "question", "decision", "todo"]
+OPEN: tuple[NoteKind, ...] = ("question", "todo")
+"""What is open until another note settles it."""
 
 
 class Notebook:
@@ -22,7 +28,9 @@ class Notebook:
         self._reading = asyncio.Lock()
         self._read = store is None
 
-    async def add(self, text: str, *, task: str, kind: str, author: str, private: bool = False) -> Note:
+    async def add(
+        self, text: str, *, task: str, kind: str, author: str, private: bool = False, closes: int = 0
+    ) -> Note:
         """The note, which may have been there already: a resumed run notes what it had noted before.
 
         Raises StoreError where it could not be put on disk; it is in the notebook nevertheless.
@@ -31,7 +39,7 @@ class Notebook:
         if (known := self._by_key.get((task, kind, author, text))) is not None:
             return known
         number = self._notes[-1].number + 1 if self._notes else 1
-        note = Note(number, task, kind, author, text, private, time.time())
+        note = Note(number, task, kind, author, text, private, time.time(), closes)
         self._notes.append(note)
         self._by_key[_key(note)] = note
         if self._store is not None and not self._store.add(self._run, note):
@@ -55,10 +63,13 @@ def _key(note: Note) -> tuple[str, str, str, str]:
     return note.task, note.kind, note.author, note.text
 
 
-async def noted(run: "Run", text: str, *, kind: str, task: str, author: str, private: bool) -> None:
+async def noted(
+    run: "Run", text: str, *, kind: str, task: str, author: str, private: bool, closes: int = 0
+) -> None:
     """Note something for the others who work on the task; what cannot be kept on disk is said."""
+    book = run.state.notebook
     try:
-        await run.state.notebook.add(redact(text), task=task, kind=kind, author=author, private=private)
+        await book.add(redact(text), task=task, kind=kind, author=author, private=private, closes=closes)
     except StoreError as error:
         run.state.notice(f"part of the notebook could not be kept: {error}")
 
@@ -70,6 +81,13 @@ async def notes(run: "Run") -> list[Note]:
         return found
     run.state.withheld(label(note) for note in found if note.private)
     return [note for note in found if not note.private]
+
+
+def still_open(found: Iterable[Note]) -> list[Note]:
+    """The questions and todos among them that no other of them settles."""
+    found = list(found)
+    settled = {note.closes for note in found}
+    return [note for note in found if note.kind in OPEN and note.number not in settled]
 
 
 def label(note: Note) -> str:

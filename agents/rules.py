@@ -25,6 +25,12 @@ class Rules:
     """Of what is handed over to one member, at most; None hands over all."""
     typed: bool = False
     """Whether members are asked for Contributions in place of free text."""
+    scribe: "Member | None" = None
+    """Who writes down what a run of the team has come to; None leaves it to rules."""
+    lessons: bool = True
+    """Whether members are told what they had done wrong before, and it is remembered."""
+    remembers: bool = True
+    """Whether what came of a run is remembered."""
 
 
 PLAIN = Rules()

@@ -11,14 +11,14 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
-from guildhall.errors import BudgetRefused, Failure, GuildhallError, NeedsInput, StoreError, describe
-from guildhall.memory.records import Author, Hit, Kind, Remembered
+from guildhall.errors import BudgetRefused, Failure, NeedsInput, StoreError, describe
+from guildhall.memory.records import Hit, Kind, Remembered
 from guildhall.memory.store.questions import YES_OR_NO
 from guildhall.redact import logger, redact
 
-from . import asking, calling, choosing, questions
+from . import asking, calling, choosing, questions, remembering
 from . import event as ev
-from .kinds import Wanted
+from .kinds import Contribution, Wanted
 from .message import UNTOLD, Attachment, Message, ModelReply, ModelRequest, Quote, ToolCall
 from .models.base import Model
 from .rules import PLAIN
@@ -42,12 +42,14 @@ class Run:
     """A span of a run. A team opens its members' spans with `give`, in an order free of timing."""
 
     __slots__ = (
-        "_children", "_files", "_public", "path", "private", "rules", "shown", "state", "trusted", "wanted",
-        "who",
+        "_children", "_files", "_public", "path", "private", "rules", "shown", "state", "team", "trusted",
+        "wanted", "who",
     )  # fmt: skip
 
     def __init__(self, state: RunState, path: str = "", who: str = "user") -> None:
         self.state, self.path, self.who = state, path, who
+        self.team = ""
+        """The team that whoever works here is given its work by."""
         self.private = False
         """Whether what is said here rests on private data."""
         self.trusted = True
@@ -78,7 +80,7 @@ class Run:
         if (number := self._children[name]) > 1:
             path = f"{path}.{number}"
         span = Run(self.state, path, who or self.who)
-        span.private, span.trusted = self.private, self.trusted
+        span.team, span.private, span.trusted = self.team, self.private, self.trusted
         return span
 
     def emit(self, kind: Callable[..., ev.Event], **fields: Any) -> int:
@@ -125,7 +127,7 @@ class Run:
         if self.private and not marked:
             message = choosing.marked(message, self._public, self._files)
         span = self.span(name or member.name, member.name)
-        span.wanted = wanted
+        span.team, span.wanted = self.who if self.path else "", wanted
         models = {model.name: model for model in getattr(member, "models", ()) if hasattr(model, "complete")}
         self.state.team_models |= models
         span.emit(
@@ -171,6 +173,8 @@ class Run:
             if not isinstance(answer, Message):
                 raise Failure(f"{member.name} answered with {answer!r:.80}, which is no Message")
             answer = self._checked(answer, from_model=hasattr(member, "models"))
+            if isinstance(answer.data, Contribution):
+                self.state.contributions[self.path] = answer.data
         except BaseException as error:
             outcome = _outcome(error)
             self.state.failures += outcome == "failed"
@@ -300,64 +304,18 @@ class Run:
 
     # -- memory
 
-    async def recall(self, query: str, *, limit: int = 5, private: bool = False) -> list[Hit]:
-        """What memory knows of the query, but for what this run remembered; nothing if it cannot be read."""
-        if self.state.memory is None:
-            return []
-        query = redact(query)
-        here, digest = self.span("recall"), self.digest(query, str(limit))
-        if (known := here.recorded(digest)) is not None:
-            return self._recalled([Hit.model_validate(hit) for hit in known])
-        try:
-            viewer = self.who if self.path else ""  # the run itself sees what its user sees
-            hits = await self.state.memory.recall(
-                query, scope=self.state.scope, limit=limit + 5, viewer=viewer, private=private or self.private
-            )
-        except GuildhallError as error:
-            here.state.notice(f"memory could not be read: {error}")
-            hits = []
-        hits = [hit for hit in hits if hit.record.author.run != self.id]
-        if not self.trusted:
-            self.state.withheld(hit.record.label for hit in hits if hit.record.private)
-            hits = [hit for hit in hits if not hit.record.private]
-        hits = hits[:limit]
-        here.emit(
-            ev.Recalled,
-            query=query,
-            records=tuple(hit.record.label for hit in hits),
-            texts=tuple(hit.record.text for hit in hits),
-        )
-        await here.record(digest, [hit.model_dump(exclude_defaults=True) for hit in hits], wait=False)
-        return self._recalled(hits)
+    async def recall(self, query: str, *, limit: int = 5, private: bool = False, **filters: Any) -> list[Hit]:
+        """What memory knows of the query, but for what this run remembered; nothing if it cannot be read.
 
-    def _recalled(self, hits: list[Hit]) -> list[Hit]:
-        if self.path:  # the run itself passes them on as quotes, which are marked
-            self.private |= any(hit.record.private for hit in hits)
-        return hits
+        Filters are those of Memory.recall; who works here sees what it may.
+        """
+        return await remembering.recalled(self, query, limit=limit, private=private, **filters)
 
     async def remember(
         self, text: str, *, kind: Kind = "fact", subject: str | None = None, model: str = "", **more: Any
     ) -> Remembered:
-        """What became of the text; on a resumed run it is not remembered twice."""
-        if self.state.memory is None:
-            raise StoreError("no_memory", "this run was started without a memory")
-        text, here = redact(text), self.span("remember")
-        author = Author(agent=self.who, model=model, run=self.id, host=self.state.host)
-        id_ = self.digest(self.id, here.path, text)
-        source = more.pop("source", f"run:{self.id}")
-        remembered = await self.state.memory.remember(
-            text,
-            scope=self.state.scope,
-            kind=kind,
-            subject=subject,
-            author=author,
-            source=source,
-            id=id_,
-            private=self.private,
-            **more,
-        )
-        here.emit(ev.Remembered, record=f"memory:{remembered.id[:8]}", text=text)
-        return remembered
+        """What became of the text; it is not remembered twice, nor what memory had told this run."""
+        return await remembering.remembered(self, text, kind=kind, subject=subject, model=model, **more)
 
     # -- the journal
 

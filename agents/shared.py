@@ -108,6 +108,7 @@ class Shared:
             scope=self._scope,
             host=self._host,
             recalls_private=self._recalls_private,
+            lessons=self.config.memory.lessons,
             prices=self.prices,
             questions=self.questions,
             notes=self._notes,

@@ -280,6 +280,10 @@ class TeamSpec(FileSpec):
     on_failed_check: Literal["revise", "return", "escalate", "fail"] | None = None
     """What is done with an answer that does not pass; it is revised, if nothing is said."""
     watchdog: WatchdogSpec | None = None
+    scribe: Name | None = None
+    """Who writes down what is to be remembered of its runs; without one it is done by rule."""
+    lessons: bool = True
+    """Whether its members are told what they had done wrong before, and that is remembered."""
     brief: str = ""
 
     @property
@@ -294,9 +298,10 @@ class TeamSpec(FileSpec):
 
     @property
     def supervisors(self) -> tuple[str, ...]:
-        """The names of those who check answers and settle conflicts."""
+        """The names of those who check answers, settle conflicts and write the minutes."""
         judges = [check.judge for check in self.checks if check.asks]
-        return (*judges, *(self.conflicts.names if self.conflicts else ()))
+        conflicts = self.conflicts.names if self.conflicts else ()
+        return (*judges, *conflicts, *([self.scribe] if self.scribe else ()))
 
     @classmethod
     def of(cls, team: "TeamSpec") -> Self:
@@ -323,9 +328,14 @@ class TeamSpec(FileSpec):
         """The pattern with these members in it."""
         raise NotImplementedError
 
-    def rules(self, cast: Cast) -> Rules:  # noqa: ARG002  some rules name members
+    def rules(self, cast: Cast) -> Rules:
         """What holds for all that happens in it."""
-        return Rules(tokens=self.handover.tokens, typed=self.handover.typed)
+        return Rules(
+            tokens=self.handover.tokens,
+            typed=self.handover.typed,
+            scribe=cast.named(self.scribe, "balanced") if self.scribe else None,
+            lessons=self.lessons,
+        )
 
     @property
     def _nothing_to_compare(self) -> str:
@@ -342,7 +352,7 @@ class TeamSpec(FileSpec):
         if len(self.members) < self.LEAST:
             there = f"{len(self.members)} member{'s' * (len(self.members) > 1)}"
             raise Wrong("members", f"{there} in a {self.pattern}; it needs {self.LEAST} or more")
-        supervisors = (("checks", name) for name in self.supervisors)
+        supervisors = (("scribe" if name == self.scribe else "checks", name) for name in self.supervisors)
         for key, name in (*(("members", one) for one in self.members), *self.roles.items(), *supervisors):
             if name == self.name:
                 raise Wrong(key, f"{name!r} is the team itself; name specialists or other teams")

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Protocol
 
 from guildhall.memory.memory import Memory
+from guildhall.memory.records import Record
 from guildhall.memory.store.notebook import Notes
 from guildhall.memory.store.questions import Question, Questions
 from guildhall.memory.store.runs import RunLog
@@ -17,6 +18,7 @@ from guildhall.redact import logger
 from . import event as ev
 from .budget import Amount, Budget, Meter
 from .config import CacheMode
+from .kinds import Contribution
 from .message import Quote
 from .models.base import Model
 from .models.breaker import Breakers
@@ -93,6 +95,16 @@ class RunState:
     ids: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     replied: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     """Of a resumed run: the event of the reply at each path, and the model that gave it."""
+    lessons: bool = True
+    """Whether members are told what they had done wrong before, and it is remembered."""
+    owners: frozenset[str] = frozenset()
+    """The agents that remember something for themselves alone."""
+    conversation: Sequence[Quote] = ()
+    """What was asked and answered in the runs that this one continues."""
+    recalled: dict[str, Record] = field(default_factory=dict)
+    """What memory has told this run, by label."""
+    contributions: dict[str, Contribution] = field(default_factory=dict)
+    """The typed answers of members, by the paths of their spans."""
     shown: dict[str, list[Quote]] = field(default_factory=dict)
     """Everything that members were shown, by its label; of one file there may be several parts."""
     models: set[str] = field(default_factory=set)

@@ -30,6 +30,8 @@ class ToolContext:
     """Where a tool is called: the span of the call, for tools that recall, remember or show sources."""
 
     run: "Run"
+    model: str = ""
+    """The model that asked for the call."""
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,20 @@ import json
 import math
 from typing import Any
 
+from guildhall.memory.conversation import in_short
+
 from .choosing import workers
 from .kinds import Wanted, schema_of
 from .message import Message, ModelRequest, Quote, Turn
+from .models.base import Model
 from .models.router import Candidates
-from .tokens import ALLOWANCE, SAFETY, weight
+from .tokens import ALLOWANCE, SAFETY, estimate, weight
 
 WINDOW = 50_000
 """Tokens that a member takes at once of whose models nobody knows more."""
 _MARK = "quoted-00000000"
+_AFTERWARDS = 0.75
+"""The part of a window that a conversation takes once it was shortened, so that this is seldom done."""
 
 
 def window_of(member: object) -> int:
@@ -34,6 +39,35 @@ def shown(quote: Quote) -> float:
 def room(window: int) -> float:
     """What all that goes into the window may weigh."""
     return (window - ALLOWANCE) / SAFETY
+
+
+def fitted(turns: list[Turn], tokens: float) -> list[Turn]:
+    """The turns of one agent in so many tokens, as far as that can be had: where they are too many, the
+    results of tools are told in short, the oldest first.
+
+    The instructions, the task and what was said stay, and the results that were not answered yet.
+    """
+    if sum(len(turn.text) for turn in turns) < tokens / 4:  # a character takes no more than four
+        return turns
+    sizes = [estimate(turn.prompt()) for turn in turns]
+    if sum(sizes) <= tokens:
+        return turns
+    last = max((at for at, turn in enumerate(turns) if turn.role == "assistant"), default=0)
+    shorter, left = list(turns), sum(sizes) - tokens * _AFTERWARDS
+    for at, turn in enumerate(turns[:last]):
+        if left > 0 and turn.role == "tool":
+            shorter[at] = turn.model_copy(update={"text": in_short(turn.text, count=estimate)})
+            left -= sizes[at] - estimate(shorter[at].text)
+    return shorter
+
+
+def context_for(worker: object, model: Model) -> float:
+    """Tokens that this model of the worker takes; infinite, where that is not known."""
+    models = getattr(worker, "models", ())
+    if isinstance(models, Candidates):
+        rows = [one.row for one in models.candidates if one.model is model]
+        return next((row.context for row in rows if row and row.context), math.inf)
+    return getattr(model, "context", None) or math.inf
 
 
 def _asked(worker: Any, message: Message) -> float:

@@ -2,7 +2,7 @@
 
 import click
 
-from . import ingest, keeping
+from . import consolidate, ingest, keeping
 
 
 @click.group()
@@ -18,6 +18,6 @@ def memory() -> None:
 
 for command in (
     ingest.ingest, keeping.stats, keeping.audit, keeping.timeline, keeping.show, keeping.forget,
-    keeping.export, keeping.load, keeping.backup, keeping.rebuild,
+    keeping.export, keeping.load, keeping.backup, keeping.rebuild, consolidate.consolidate,
 ):  # fmt: skip
     memory.add_command(command)

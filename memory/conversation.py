@@ -8,8 +8,10 @@ from typing import Literal
 
 Count = Callable[[str], int]
 """How many tokens a text takes."""
-GIST = 240
-"""Characters of what is told in short."""
+GIST, SUMMARY = 240, 600
+"""Characters of what is told in short, and of what a model has summarised."""
+LEAST = 200
+"""Tokens that are left for what was said, whatever is kept besides."""
 _BEFORE = 0.75
 """The part of the window that decisions take at most which were made before the last question."""
 _SENTENCE = re.compile(r".+?(?:(?<![.!?…])[.!?…]++[\"”’)\]]*+(?=\s)|[。！？]|\n|\Z)\s*", re.DOTALL)  # noqa: RUF001  they end sentences
@@ -27,14 +29,30 @@ class Turn:
     """What was settled on the way, each in a line."""
     said: tuple[tuple[str, str], ...] = ()
     """Who said what."""
+    kept: tuple[str, ...] = ()
+    """What is never left out, however little room there is: of high importance, or pinned."""
+    summary: str = ""
+    """What came of it in short, as a model has written it down; by its first sentences, where none has."""
 
 
 def window(turns: Sequence[Turn], tokens: int, *, count: Count) -> str:
     """The turns, the oldest first, in so many tokens at most; what is left out is said.
 
-    Of those before the last one, the oldest are first told by the first sentences of their answers, and then
-    by what was decided. The last one stays whole, as far as there is room besides.
+    Of those before the last one, the oldest are first told by a summary or the first sentences of their
+    answers, and then by what was decided. The last one stays whole, as far as there is room besides. What a
+    turn has `kept` is always told, even if it needs more than there is.
     """
+    kept = "\n".join(f"- To be kept in mind: {line}" for line in _kept(turns))
+    if not kept:
+        return _window(turns, tokens, count)
+    return f"{kept}\n\n{_window(turns, max(tokens - count(kept), LEAST), count)}"
+
+
+def _kept(turns: Iterable[Turn]) -> Iterable[str]:
+    return dict.fromkeys(" ".join(line.split()) for turn in turns for line in turn.kept)
+
+
+def _window(turns: Sequence[Turn], tokens: int, count: Count) -> str:
     texts = [_told(turn, number, "all", count) for number, turn in enumerate(turns, 1)]
     sizes = [count(text) for text in texts]
     for at, detail in _steps(len(turns)):
@@ -65,19 +83,30 @@ def _told(turn: Turn, number: int, detail: _Detail, count: Count) -> str:
         lines += [f"- {who} said: {_gist(text)}" for who, text in turn.said]
     answer = turn.answer.strip()
     short = {"gist": _gist(answer), "decisions": ""}.get(detail, answer)
-    if rest := answer[len(short.removesuffix("...")) :].strip() if short != answer else "":
+    if turn.summary and detail == "gist" and len(turn.summary) < len(answer):
+        note = f"[a summary, in place of an answer of about {count(answer):,} tokens]"
+        short = f"{_gist(turn.summary, SUMMARY)}\n{note}"
+    elif rest := answer[len(short.removesuffix("...")) :].strip() if short != answer else "":
         short = f"{short}\n[left out: about {count(rest):,} tokens of this answer]".strip()
     return "\n\n".join(["\n".join(lines), short])
 
 
-def _gist(text: str) -> str:
+def in_short(text: str, *, count: Count) -> str:
+    """The first sentences of the text, and how much is left out; the text itself, where that is no more."""
+    if len(text) <= SUMMARY:
+        return text
+    short = _gist(text, SUMMARY)
+    return f"{short}\n[left out: about {max(0, count(text) - count(short)):,} tokens of this, to make room]"
+
+
+def _gist(text: str, longest: int = GIST) -> str:
     """The first sentences of the text, in one line."""
     text = " ".join(text.split())
-    if len(text) <= GIST:
+    if len(text) <= longest:
         return text
-    ends = (found.end() for found in _SENTENCE.finditer(text, 0, GIST + 1))
-    end = max((end for end in ends if end <= GIST), default=0)
-    return text[:end].rstrip() if end else f"{text[:GIST].rstrip()}..."
+    ends = (found.end() for found in _SENTENCE.finditer(text, 0, longest + 1))
+    end = max((end for end in ends if end <= longest), default=0)
+    return text[:end].rstrip() if end else f"{text[:longest].rstrip()}..."
 
 
 def _cut(text: str, tokens: int, count: Count) -> str:

@@ -1,36 +1,24 @@
 """What is forgotten is gone: the record, what was derived from it, its vectors, and its words wherever they
 stand in the database. Only its id stays, so that no import brings it back."""
 
-import json
-import re
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from guildhall.errors import UserError
 
-from . import ledger
+from . import ledger, words
 from .question import Condition
-from .words import divided
+from .quoted import Quoted
+from .traces import erase_run
 
-GONE = "[forgotten]"
-"""Stands in the logs of runs where a forgotten text stood."""
-_SHORTEST = 12
-"""Characters of a sentence that is looked for by itself; shorter ones say nothing of whose they are."""
-_SENTENCES = re.compile(r"(?<=[.!?…])\s+|\n+")
-_TEXTS = (
-    ("events", "body"), ("journal", "value"), ("cache", "value"), ("runs", "task"), ("runs", "answer"),
-    ("runs", "spec"), ("questions", "text"), ("questions", "answer"), ("notebook", "text"),
-    ("origins", "source"), ("files", "data"), ("records", "text"),
-)  # fmt: skip
 _OF_THE_NEXT_TURN = (
     "DELETE FROM vectors WHERE record IN (SELECT next.seq FROM records said JOIN records next "
     "ON next.scope = said.scope AND next.session = said.session AND next.turn = said.turn + 1 "
     "WHERE said.seq = ? AND said.session <> '')"
 )
-_OF_A_RUN = ("events", "journal", "questions", "notebook")
 
 
 class Wanted(NamedTuple):
@@ -59,6 +47,22 @@ class Wanted(NamedTuple):
         return " AND ".join(part for part, _ in parts), tuple(value for _, some in parts for value in some)
 
 
+class Doomed(NamedTuple):
+    """The records that are to go, by their ids, each with its number and its text."""
+
+    named: Mapping[str, tuple[int, str]]
+    derived: Mapping[str, tuple[int, str]]
+    """What was made of those."""
+
+    @property
+    def every(self) -> dict[str, tuple[int, str]]:
+        return {**self.named, **self.derived}
+
+    @property
+    def texts(self) -> list[str]:
+        return [text for _, text in self.every.values()]
+
+
 @dataclass(frozen=True)
 class Forgotten:
     """What was forgotten, or would be."""
@@ -72,64 +76,101 @@ class Forgotten:
     """What could not be done, and when it will be."""
 
 
-def erase(db: sqlite3.Connection, scope: str, wanted: Wanted, *, dry: bool = False) -> Forgotten:
-    """What was forgotten in the scope; with `dry`, what would be. In a transaction of the caller's.
+def doomed(db: sqlite3.Connection, scope: str, wanted: Wanted) -> Doomed:
+    """The records that are wanted in the scope, and what was made of them.
 
-    The run that is named goes with all that is known of it. What is recalled everywhere is named by its id.
+    What is recalled everywhere is named by its id. Records that say the same as a named one go with it, but
+    for documents. Raises UserError for an id that is not there, or of another project.
     """
-    wanted = wanted._replace(ids=tuple(_whole(db, id_) for id_ in wanted.ids))
+    wanted = wanted._replace(ids=tuple(_whole(db, id_, scope) for id_ in wanted.ids))
     condition, values = wanted.condition()
-    everywhere = ledger.EVERYWHERE if wanted.ids else scope
-    rows = db.execute(
-        "SELECT r.seq, r.id FROM records r JOIN scopes s ON s.id = r.scope "
-        f"WHERE s.name IN (?, ?) AND {condition}",
-        (scope, everywhere, *values),
-    ).fetchall()
-    named = {id_: seq for seq, id_ in rows}
-    every = {**named, **_derived(db, named)}
-    if dry or not (every or wanted.run):
-        return Forgotten(len(every), len(every) - len(named))
-    texts = [text for (text,) in _in_parts(db, "SELECT text FROM records WHERE seq IN ({})", every.values())]
-    now = time.time()
-    db.executemany("INSERT OR IGNORE INTO tombstones (id, at) VALUES (?, ?)", [(id_, now) for id_ in every])
-    gone = [(seq,) for seq in every.values()]
-    db.executemany(_OF_THE_NEXT_TURN, gone)  # what was embedded of it had some words of this one
-    db.executemany("DELETE FROM records WHERE seq = ?", gone)
+    within = ledger.scope_ids(db, scope, *((ledger.EVERYWHERE,) if wanted.ids else ()))
+    scopes = ", ".join(map(str, within))
+    sql = f"SELECT r.id, r.seq, r.text, r.hash FROM records r WHERE r.scope IN ({scopes}) AND "
+    rows = db.execute(sql + condition, values).fetchall()
+    if wanted.ids:
+        same = sql + "r.kind <> 'document' AND r.hash IN ({})"
+        rows += _in_parts(db, same, {hash_ for *_, hash_ in rows})
+    named = {id_: (seq, text) for id_, seq, text, _ in rows}
+    return Doomed(named, _derived(db, named))
+
+
+def erase(db: sqlite3.Connection, scope: str, wanted: Wanted) -> tuple[Doomed, int]:
+    """What was erased in the scope, and how many other records quoted it; in a transaction of the caller's.
+
+    What a record had taken the place of holds again, as if it had never been said. The run that is named goes
+    with all that is known of it.
+    """
+    gone = doomed(db, scope, wanted)
+    seqs, now = [(seq,) for seq, _ in gone.every.values()], time.time()
+    scopes = set(ledger.scope_ids(db, scope, ledger.EVERYWHERE))
+    of_records = "SELECT DISTINCT scope FROM records WHERE seq IN ({})"
+    touched = {number for (number,) in _in_parts(db, of_records, [seq for (seq,) in seqs])}
+    db.executemany(
+        "INSERT OR IGNORE INTO tombstones (id, at) VALUES (?, ?)", [(id_, now) for id_ in gone.every]
+    )
+    db.executemany(_OF_THE_NEXT_TURN, seqs)  # what was embedded of it had some words of this one
+    _give_back(db, gone.every)
+    db.executemany("DELETE FROM records WHERE seq = ?", seqs)
     if wanted.run:
-        _erase_run(db, wanted.run)
+        db.execute("DELETE FROM origins WHERE run = ?", (wanted.run,))
+        erase_run(db, wanted.run)
     if wanted.source:
         _erase_documents(db, scope, wanted.source)
-    places = _erase_words(db, sorted(_pieces(texts), key=len, reverse=True))
-    for (table,) in db.execute("SELECT 'words_' || id FROM scopes").fetchall():
+    quoting = _erase_quotes(db, scopes, Quoted(gone.texts, sentences=False)) if wanted.ids else 0
+    for number in touched | (scopes if quoting else set()):
+        table = f"words_{number}"
         db.execute(f"INSERT INTO {table} ({table}) VALUES ('optimize')")  # until then it keeps the words
-    return Forgotten(len(every), len(every) - len(named), places)
+    return gone, quoting
 
 
-def _whole(db: sqlite3.Connection, id_: str) -> str:
+def elsewhere(db: sqlite3.Connection, texts: Iterable[str]) -> int:
+    """How many records say the same still: those of other projects, and documents."""
+    sql = "SELECT seq FROM records WHERE hash IN ({})"
+    return len(_in_parts(db, sql, {ledger.digest(text) for text in texts}))
+
+
+def _whole(db: sqlite3.Connection, id_: str, scope: str) -> str:
     if (record := ledger.find(db, id_.removeprefix("memory:"))) is None:
         raise UserError(
             f"there is no memory {id_!r}, or several begin so; `guildhall recall` shows their ids"
         )
+    if record.scope not in (scope, ledger.EVERYWHERE):
+        raise UserError(f"{record.label} is of the project {record.scope}: forget it there")
     return record.id
 
 
-def _derived(db: sqlite3.Connection, named: Iterable[str]) -> dict[str, int]:
+def _derived(db: sqlite3.Connection, named: Iterable[str]) -> dict[str, tuple[int, str]]:
     """The records that were made of those, and of what was made of them."""
-    found: dict[str, int] = {}
+    found: dict[str, tuple[int, str]] = {}
     rest = set(named)
     while rest:
-        sql = "SELECT r.id, r.seq FROM records r JOIN json_each(r.derived_from) f WHERE f.value IN ({})"
-        rows = _in_parts(db, sql, rest)
-        new: dict[str, int] = dict(rows)
+        sql = (
+            "SELECT r.id, r.seq, r.text FROM records r JOIN json_each(r.derived_from) f WHERE f.value IN ({})"
+        )
+        new = {id_: (seq, text) for id_, seq, text in _in_parts(db, sql, rest)}
         rest = new.keys() - found.keys() - set(named)
         found |= {one: new[one] for one in rest}
     return found
 
 
-def _erase_run(db: sqlite3.Connection, run: str) -> None:
-    for table in _OF_A_RUN:
-        db.execute(f"DELETE FROM {table} WHERE run = ?", (run,))
-    db.execute("DELETE FROM runs WHERE id = ?", (run,))
+def _give_back(db: sqlite3.Connection, gone: Iterable[str]) -> None:
+    """Have what these took the place of hold until what took theirs."""
+    columns = "superseded_by, valid_to, closed_at"
+    sql = f"SELECT id, {columns} FROM records WHERE id IN ({{}})"
+    ends = {id_: end for id_, *end in _in_parts(db, sql, gone)}
+    sql = f"SELECT seq, valid_to <= valid_from, {columns} FROM records WHERE superseded_by IS NOT NULL"
+    for seq, never_held, *end in db.execute(sql).fetchall():
+        by, until, closed = end
+        while by in ends:
+            by, until, closed = ends[by]
+        if by != end[0]:
+            _, was, was_closed = end
+            changes = (by, was, was_closed) if never_held else (by, until, closed)
+            db.execute(
+                "UPDATE records SET superseded_by = ?, valid_to = ?, closed_at = ? WHERE seq = ?",
+                (*changes, seq),
+            )
 
 
 def _erase_documents(db: sqlite3.Connection, scope: str, source: str) -> None:
@@ -141,51 +182,23 @@ def _erase_documents(db: sqlite3.Connection, scope: str, source: str) -> None:
     )
 
 
-def _erase_words(db: sqlite3.Connection, pieces: Sequence[str]) -> int:
-    """How many rows had one of the pieces, of the logs and of other records; none has any more."""
-    forms = list(dict.fromkeys(form for piece in pieces for form in _written(piece)))
-    if not forms:
-        return 0
-    texts = re.compile("|".join(map(re.escape, forms)))
-    data = re.compile(b"|".join(re.escape(form.encode()) for form in forms))
+def _erase_quotes(db: sqlite3.Connection, scopes: Iterable[int], quoted: Quoted) -> int:
+    """How many other records of the scopes had one of the texts in theirs; only documents have any more."""
     changed = 0
-    for table, column in _TEXTS:
-        key = _key(db, table)
-        for *where, value in db.execute(f"SELECT {', '.join(key)}, {column} FROM {table}").fetchall():
-            if isinstance(value, bytes):
-                new: str | bytes = data.sub(GONE.encode(), value)
-            else:
-                new = texts.sub(GONE, value or "")
-            if new != (value or ""):
-                changes: dict[str, str | bytes | None] = {column: new}
-                if table == "records":
-                    changes["divided"] = divided(str(new))
-                    db.execute("DELETE FROM vectors WHERE record = ?", where)
-                sets = ", ".join(f"{name} = ?" for name in changes)
-                condition = " AND ".join(f"{name} = ?" for name in key)
-                db.execute(f"UPDATE {table} SET {sets} WHERE {condition}", (*changes.values(), *where))
-                changed += 1
+    within = ", ".join(map(str, scopes))
+    rows = db.execute(f"SELECT seq, text FROM records WHERE scope IN ({within}) AND kind <> 'document'")
+    for seq, text in [(seq, text) for seq, text in rows if quoted.within(text)]:
+        left = str(quoted.without(text))
+        changes = {
+            "text": left, "divided": words.divided(left), "hash": ledger.digest(left),
+            "words": len(words.terms(left)),
+        }  # fmt: skip
+        db.execute("DELETE FROM vectors WHERE record = ?", (seq,))
+        db.executemany(_OF_THE_NEXT_TURN, [(seq,)])
+        sets = ", ".join(f"{name} = :{name}" for name in changes)
+        db.execute(f"UPDATE records SET {sets} WHERE seq = :seq", {**changes, "seq": seq})
+        changed += 1
     return changed
-
-
-def _pieces(texts: Iterable[str]) -> set[str]:
-    """The texts and their sentences: a log may have quoted one of them."""
-    sentences = {part.strip() for text in texts for part in _SENTENCES.split(text)}
-    return {piece for piece in sentences.union(texts) if len(piece) >= _SHORTEST} | set(texts)
-
-
-def _written(piece: str) -> Iterator[str]:
-    """As it may stand: as it is, and in JSON, which may stand in JSON itself."""
-    yield piece
-    form = piece
-    for _ in range(2):
-        yield from (json.dumps(form)[1:-1], form := json.dumps(form, ensure_ascii=False)[1:-1])
-
-
-def _key(db: sqlite3.Connection, table: str) -> list[str]:
-    """The columns that name a row."""
-    columns = db.execute(f"PRAGMA table_info({table})").fetchall()
-    return [name for _, name, *_, part in sorted(columns, key=lambda row: row[-1]) if part] or ["rowid"]
 
 
 def _in_parts(db: sqlite3.Connection, sql: str, values: Iterable[object]) -> list[tuple[Any, ...]]:

@@ -2,7 +2,7 @@
 
 import re
 
-from .records import Kind
+from .records import Kind, Record
 
 KEPT = 0.8
 """Above this, a record is never trimmed from a window and never pruned; only a writer says so."""
@@ -20,3 +20,8 @@ def estimated(kind: Kind, text: str, subject: str | None) -> float:
     """From 0 to .8: by the kind, and a tenth more for a subject and for words that bind."""
     tenths = 0.1 * ((subject is not None) + bool(_BINDING.search(text)))
     return min(KEPT, round(_OF_KIND[kind] + tenths, 2))
+
+
+def stays(record: Record) -> bool:
+    """Whether it is never left out for lack of room: its writer says that it matters."""
+    return record.pinned or record.importance > KEPT

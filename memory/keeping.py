@@ -2,17 +2,21 @@
 
 import asyncio
 import contextlib
-from dataclasses import replace
+import sqlite3
+from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 
-from guildhall.errors import describe
+from guildhall.errors import UserError, describe
 
-from . import backup, given, repair
+from . import backup, given, repair, traces
 from .audit import Finding, Stats, audited, counted
 from .backup import Imported
-from .erase import Forgotten, Wanted, erase
+from .erase import Doomed, Forgotten, Wanted, doomed, elsewhere, erase
+from .quoted import Quoted
 from .repair import Repaired
 from .store.database import Database
+from .store.liveness import Liveness
 
 
 class Keeping:
@@ -33,32 +37,64 @@ class Keeping:
         """What was erased for good: these records, all of a run, of a file or folder, or of before a time.
 
         What was derived from them goes too, and their words wherever the logs of runs quote them; a run that
-        is named goes altogether. Pinned records have to be named. With `dry`, nothing is done.
+        is named goes altogether. What they had taken the place of holds again. Pinned records have to be
+        named. With `dry`, nothing is done. Raises UserError for a run that is at work.
         """
         if before is not None:
             given.moment("before", before)
         wanted, scope = Wanted(ids, run, source, before), self._scope(scope)
-        forgotten = await self._db.write(lambda db: erase(db, scope, wanted, dry=dry))
-        if dry or not (forgotten.records or run):
-            return forgotten
-        return replace(forgotten, left=await asyncio.to_thread(self._wipe))
+        there = await self._db.read(lambda db: doomed(db, scope, wanted))
+        if dry or not (there.named or run):
+            return Forgotten(len(there.every), len(there.derived))
+        if run and run in await self._at_work({run}):
+            raise UserError(f"run {run[:12]} is at work: `guildhall cancel {run[:12]}` ends it")
+        places, runs = await self._erase_traces(there)  # while the records say what to look for
+        gone, quoting = await self._db.write(lambda db: erase(db, scope, wanted))
+        more, again = await self._erase_traces(gone)
+        at_work = await self._at_work(runs | again)
+        left = [f"run {one[:12]} is at work and may write of it again" for one in at_work]
+        if others := await self._db.read(lambda db: elsewhere(db, gone.texts) if ids else 0):
+            left.append(f"{others:,} documents, or records of other projects, say the same and stay")
+        left += await asyncio.to_thread(self._wipe)
+        every = len(gone.every)
+        return Forgotten(every, len(gone.derived), places + more + quoting, "; ".join(left))
 
-    def _wipe(self) -> str:
+    async def _erase_traces(self, gone: Doomed) -> tuple[int, set[str]]:
+        """How many rows of logs said something of it, which they do no more, and of which runs they are."""
+        quoted = await asyncio.to_thread(Quoted, gone.texts)
+        found = await self._db.read(lambda db: traces.traces(db, quoted))
+        places = 0
+        for start in range(0, len(found), traces.AT_ONCE):
+            some = found[start : start + traces.AT_ONCE]
+            places += await self._db.write(partial(traces.erased, quoted=quoted, found=some))
+        return places, traces.runs_of(found)
+
+    async def _at_work(self, runs: Collection[str]) -> list[str]:
+        """Those of the runs on which a living process works."""
+
+        def holders(db: sqlite3.Connection) -> dict[str, str]:
+            rows = db.execute("SELECT id, holder FROM runs WHERE status = 'running'").fetchall()
+            return {id_: holder for id_, holder in rows if id_ in runs}
+
+        held = await self._db.read(holders)
+        living = Liveness(self._db.path.parent / "locks", needed=False)
+        return [id_ for id_, holder in held.items() if await asyncio.to_thread(living.alive, holder)]
+
+    def _wipe(self) -> list[str]:
         """Have neither the index nor the files hold what was deleted; what could not be done."""
         from .index import Index
 
         left = []
-        index = Index.configured(self._db)
         try:
-            with contextlib.closing(self._db.connect()) as db:
+            index = Index.configured(self._db)
+            with contextlib.closing(index), contextlib.closing(self._db.connect()) as db:
                 index.erase(db)
         except Exception as error:  # noqa: BLE001  of a server, a lock, a disk; the ledger has forgotten it
             left.append(f"the index holds its vectors until it is built anew: {describe(error)}")
-        finally:
-            index.close()
         if not self._db.wipe():
             left.append("another process reads the database: old pages go when it ends")
-        return "; ".join(left)
+        left += [f"{path} is a copy that has it still" for path in repair.copies(self._db.path)]
+        return left
 
     async def backup(self, path: str | Path) -> Path:
         """The new file, a copy of the whole database: all projects, with the logs of runs."""

@@ -62,6 +62,16 @@ def history(db: sqlite3.Connection, scope: str, subject: str, condition: Conditi
     return [_record(row) for row in rows]
 
 
+def owners(db: sqlite3.Connection, scope: str) -> frozenset[str]:
+    """The agents that remember something for themselves alone."""
+    rows = db.execute(
+        "SELECT DISTINCT substr(r.readers, 7) FROM records r JOIN scopes s ON s.id = r.scope "
+        "WHERE r.readers <> '' AND r.readers >= 'agent:' AND r.readers < 'agent;' AND s.name = ?",
+        (scope,),
+    )
+    return frozenset(agent for (agent,) in rows)
+
+
 def origins(db: sqlite3.Connection, id: str) -> list[Origin]:  # noqa: A002  the name of the field
     """Who else has said what the record says, the oldest first."""
     columns = ", ".join(f"o.{name}" for name in Author.model_fields)

@@ -114,7 +114,7 @@ class Meaning:
             self._tried.set()
             self._stop.wait(rest)
             rest = min(LONGEST_REST, 2 * rest)
-        if not self._stop.is_set():
+        if not self._stop.is_set() and not self._db.read_only:
             embedding.run()
 
     def _loaded(self, embedder: Embedder) -> Embedding:

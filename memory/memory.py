@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Literal, TypedDict, Unpack, get_args
 from guildhall.errors import UserError
 from guildhall.redact import redact
 
-from . import given, ledger, words
+from . import consolidating, given, ledger, words
 from .dense import Dense, Near
-from .importance import estimated
+from .importance import estimated, stays
 from .keeping import Keeping
 from .question import Question, both
 from .recall import POOL, Pool, recalled
@@ -65,6 +65,8 @@ class Filters(TypedDict, total=False):
     """The agent that asks: what is private to others is left out. Empty: the user, who sees all."""
     team: str
     """The team that it works in."""
+    own: bool
+    """Only what is private to the viewer."""
     private: bool
     """The query is private itself: no embedder is shown it that may not see what is private."""
 
@@ -259,6 +261,16 @@ class Memory(Keeping):
         """Who else has said what the record says, and where."""
         return await self._db.read(lambda db: ledger.origins(db, id))
 
+    async def owners(self, *, scope: str = "") -> frozenset[str]:
+        """The agents that remember something for themselves alone."""
+        scope = self._scope(scope)
+        return await self._db.read(lambda db: ledger.owners(db, scope))
+
+    async def episodes(self, *, scope: str = "") -> list[list[Record]]:
+        """The newest episodes of which no facts were made yet, those together that are about the same."""
+        scope = self._scope(scope)
+        return await self._db.read(lambda db: consolidating.waiting(db, scope))
+
     async def timeline(
         self, subject: str, *, scope: str = "", viewer: str = "", team: str = ""
     ) -> list[Record]:
@@ -304,6 +316,7 @@ def _question(query: str, filters: Filters) -> Question:
         known=filters.get("known_at"),
         viewer=filters.get("viewer", ""),
         team=filters.get("team", ""),
+        own=filters.get("own", False),
         kinds=tuple(given.one_of("kind", kind, get_args(Kind)) for kind in filters.get("kinds", ())),
         agent=filters.get("agent", ""),
         model=filters.get("model", ""),
@@ -324,7 +337,10 @@ def _packed(
     tokens: int | None,
     count: Callable[[str], int],
 ) -> list[Hit]:
-    """The first of the hits for which there is room; a shorter one may fit where a longer one did not."""
+    """The first of the hits for which there is room; a shorter one may fit where a longer one did not.
+
+    Of what matters most, nothing is left out for lack of room: others give way to it, the last ones first.
+    """
     kept: list[Hit] = []
     sources: dict[str, int] = {}
     left = tokens
@@ -335,9 +351,13 @@ def _packed(
         if per_source is not None and source and sources.get(source, 0) >= per_source:
             continue
         if left is not None:
-            if (size := count(hit.record.text)) > left:
+            if (size := count(hit.record.text)) > left and not stays(hit.record):
                 continue
             left -= size
         sources[source] = sources.get(source, 0) + 1
         kept.append(hit)
+    for hit in reversed(kept) if left is not None and left < 0 else ():
+        if left is not None and left < 0 and not stays(hit.record):
+            left += count(hit.record.text)
+            kept = [one for one in kept if one is not hit]
     return kept

@@ -22,6 +22,8 @@ class Question:
     """The agent that asks: what is private to others is left out. Empty: the user, who sees all."""
     team: str = ""
     """The team that it works in."""
+    own: bool = False
+    """Only what is private to the viewer is asked for."""
     kinds: tuple[Kind, ...] = ()
     agent: str = ""
     model: str = ""
@@ -40,7 +42,9 @@ class Question:
         parts: list[tuple[str, tuple[Any, ...]]] = [
             ("r.status <> 'retracted' AND r.trust >= ?", (self.min_trust,))
         ]
-        if self.viewer:
+        if self.own:
+            parts.append(("r.readers <> '' AND r.readers = ?", (f"agent:{self.viewer}",)))
+        elif self.viewer:
             who = (f"agent:{self.viewer}", f"team:{self.team}" if self.team else "")
             parts.append(("r.readers IN ('', ?, ?)", who))
         if self.kinds:
@@ -74,7 +78,7 @@ class Question:
     def narrow(self) -> bool:
         """Whether more is asked for than what the words say, so that most records are left out."""
         return bool(self.kinds or self.agent or self.model or self.run or self.source or self.tags) or (
-            self.since is not None or self.until is not None
+            self.since is not None or self.until is not None or self.own
         )
 
 

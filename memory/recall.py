@@ -23,10 +23,10 @@ POOL = 200
 """Candidates by words, and as many by meaning."""
 AROUND = 40
 """Of so many of the best, the turns around them are candidates too."""
-_BEFORE, _AFTER = {-1: 1.0, -2: 0.5, -3: 0.25}, {1: 1.0, 2: 0.5}
+_BEFORE, _AFTER = ((-1, 1.0), (-2, 0.5), (-3, 0.25)), ((1, 1.0), (2, 0.5))
 """What a turn counts for another, by how far away it is: answers may come a few turns after questions."""
 _ABOUT = ("seq", "scope", "session", "turn", "agent", "subject", "trust", "words", "asks")
-_SUBJECT_LENGTH = 0.48
+_SUBJECT_LENGTH, _LONG = 0.48, math.log(60)
 _AT_ONCE = 500
 
 
@@ -61,6 +61,21 @@ class _Row(NamedTuple):
     trust: float
     words: int
     asks: bool
+
+
+class _Parts(NamedTuple):
+    """What a score is made of."""
+
+    query: float
+    before: float
+    after: float
+    session: float
+    author: float
+    length: float
+    question: float
+    subject: float
+    named: float
+    trust: float
 
 
 class Pool:
@@ -104,15 +119,17 @@ def recalled(
         rows.setdefault(row.seq, row)
         shares.setdefault(row.seq, 0.0)
     scores = _Scores(rows, shares, question.query, weights)
-    parts = {seq: scores.parts(seq) for seq in rows}
+    parts = {seq: scores.parts(row) for seq, row in rows.items()}
+    totals = {seq: sum(each) for seq, each in parts.items()}
     condition, given_out = both(given, question.holds()), set[int]()
-    for seq in sorted(rows, key=lambda seq: (-sum(parts[seq].values()), -seq)):
+    for seq in sorted(rows, key=lambda seq: (-totals[seq], -seq)):
         for candidate in (ledger.leading(db, seq, question) if rows[seq].subject else None, seq):
             if candidate is None or candidate in given_out:
                 continue
             given_out.add(candidate)
             if (record := ledger.at(db, candidate, condition)) is not None:
-                yield Hit(record=record, score=sum(parts[seq].values()), parts=parts[seq])
+                told = {name: part for name, part in zip(_Parts._fields, parts[seq], strict=True) if part}
+                yield Hit(record=record, score=totals[seq], parts=told)
 
 
 class _Scores:
@@ -122,11 +139,13 @@ class _Scores:
         self, rows: Mapping[int, _Row], shares: Mapping[int, float], query: str, weights: Weights
     ) -> None:
         self._rows, self._shares, self._weights = rows, shares, weights
-        self._at = {(row.scope, row.session, row.turn): seq for seq, row in rows.items() if row.session}
+        self._near: defaultdict[tuple[int, str], dict[int, float]] = defaultdict(dict)
+        """H of the turns of each session."""
         of_session: defaultdict[tuple[int, str], list[float]] = defaultdict(list)
-        for seq, row in rows.items():
+        for row in rows.values():
             if row.session:
-                of_session[row.scope, row.session].append(shares[seq])
+                self._near[row.scope, row.session][row.turn] = shares[row.seq]
+                of_session[row.scope, row.session].append(shares[row.seq])
         self._sessions = {key: sum(sorted(each)[-3:]) / 3 for key, each in of_session.items()}
         asked = words.terms(query)
         self._asked = set(asked)
@@ -134,32 +153,28 @@ class _Scores:
         named = [agent for agent in authors if set(words.terms(agent)) <= self._asked]
         self._author = named[0] if len(named) == 1 else None
 
-    def parts(self, seq: int) -> dict[str, float]:
-        """The parts that are not 0, by name."""
-        row, own, weigh = self._rows[seq], self._shares[seq], self._weights
-        session = self._sessions[row.scope, row.session] if row.session else own / 3
-        length = _SUBJECT_LENGTH if row.subject else min(1.0, math.log1p(row.words) / math.log(60))
-        parts = {
-            "query": own,
-            "before": weigh.before * self._beside(row, _BEFORE),
-            "after": weigh.after * self._beside(row, _AFTER),
-            "session": weigh.session * session,
-            "author": weigh.author * (row.agent != "" and row.agent == self._author),
-            "length": weigh.length * length,
-            "question": -weigh.question * row.asks,
-            "subject": weigh.subject * (row.subject is not None),
-            "named": weigh.named * self._names(row.subject),
-            "trust": weigh.trust * (row.trust - 1),
-        }
-        return {name: part for name, part in parts.items() if part}
-
-    def _beside(self, row: _Row, turns: Mapping[int, float]) -> float:
-        if not row.session:
-            return 0.0
-        places = (
-            (self._at.get((row.scope, row.session, row.turn + step)), much) for step, much in turns.items()
+    def parts(self, row: _Row) -> "_Parts":
+        own, weigh = self._shares[row.seq], self._weights
+        before = after = 0.0
+        session = own / 3
+        if row.session:
+            near, session = self._near[row.scope, row.session], self._sessions[row.scope, row.session]
+            if len(near) > 1:
+                before = sum(much * near.get(row.turn + step, 0.0) for step, much in _BEFORE)
+                after = sum(much * near.get(row.turn + step, 0.0) for step, much in _AFTER)
+        length = _SUBJECT_LENGTH if row.subject else min(1.0, math.log1p(row.words) / _LONG)
+        return _Parts(
+            query=own,
+            before=weigh.before * before,
+            after=weigh.after * after,
+            session=weigh.session * session,
+            author=weigh.author * (row.agent != "" and row.agent == self._author),
+            length=weigh.length * length,
+            question=-weigh.question * row.asks,
+            subject=weigh.subject * (row.subject is not None),
+            named=weigh.named * self._names(row.subject),
+            trust=weigh.trust * (row.trust - 1),
         )
-        return sum(much * self._shares[seq] for seq, much in places if seq is not None)
 
     def _names(self, subject: str | None) -> bool:
         """Whether the query names all that the subject says: `current db engine?` asks for `db.engine`."""
@@ -180,13 +195,16 @@ def _rows(db: sqlite3.Connection, seqs: Mapping[int, Any]) -> Iterator[_Row]:
 def _around(db: sqlite3.Connection, rows: Mapping[int, _Row], shares: Mapping[int, float]) -> Iterator[_Row]:
     """The turns that the best count for, where they are no candidates yet."""
     there = {(row.scope, row.session, row.turn) for row in rows.values()}
-    best = sorted(rows.values(), key=lambda row: -shares[row.seq])[:AROUND]
+    best = sorted((row for row in rows.values() if row.session), key=lambda row: -shares[row.seq])[:AROUND]
+    steps = [step for step, _ in (*_BEFORE, *_AFTER)]
+    wanted = {(row.scope, row.session, row.turn - step) for row in best for step in steps if row.turn > step}
+    places = [value for place in sorted(wanted - there) for value in place]
+    if not places:
+        return
+    marks = ", ".join(["(?, ?, ?)"] * (len(places) // 3))
     sql = (  # the index is of records with a session, and is used only where that is said
-        f"SELECT {', '.join(_ABOUT)} FROM records "
-        "WHERE scope = ? AND session = ? AND session <> '' AND turn = ?"
+        f"WITH place (scope, session, turn) AS (VALUES {marks}) "
+        f"SELECT {', '.join(f'r.{name}' for name in _ABOUT)} FROM place CROSS JOIN records r "
+        "ON r.scope = place.scope AND r.session = place.session AND r.session <> '' AND r.turn = place.turn"
     )
-    for row in best:
-        for place in ((row.scope, row.session, row.turn - step) for step in (*_BEFORE, *_AFTER)):
-            if row.session and place not in there:
-                there.add(place)
-                yield from map(_Row._make, db.execute(sql, place))
+    yield from map(_Row._make, db.execute(sql, places))

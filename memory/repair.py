@@ -85,6 +85,11 @@ def rescued(path: Path) -> Repaired:
     return Repaired(tuple(problems), rows, tuple(lost), str(moved))
 
 
+def copies(path: Path) -> list[Path]:
+    """The damaged files that are kept beside the database."""
+    return sorted(path.parent.glob(f"{path.name}.damaged-*"))
+
+
 def _end(path: Path, end: str) -> Path:
     return path.with_name(path.name + end)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from jupyter_client.manager import KernelManager
+from jupyter_core.utils import ensure_event_loop
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters
 from memory_cell import AT_ONCE, LIMIT, Look, Note, acknowledge, acknowledged, looked, project_of
@@ -232,16 +233,19 @@ class Crew:
         self._folder, self.workers = folder, workers
         self.looks: list[Look] = []
         self.deaths, self._errors = 0, list[BaseException]()
-        self._up: dict[str, threading.Event] = {worker.name: threading.Event() for worker in workers}
+        self._since: dict[str, int] = {}
+        """Of those that are up: the size of their acks when they were started."""
 
-    def write(self, notes: dict[str, list[Note]], *, batch: int, looks: int, every: float) -> None:
-        """Return when all that each worker was given is acknowledged."""
+    def write(
+        self, notes: dict[str, list[Note]], *, batch: int, looks: int, every: float, deaths: int
+    ) -> None:
+        """Return when all that each worker was given is acknowledged; at most so many `deaths` before."""
         threads = [
             threading.Thread(target=self._drive, args=(worker, notes[worker.name], batch, looks))
             for worker in self.workers
         ]
         done = threading.Event()
-        killing = threading.Thread(target=self._kill, args=(done, every))
+        killing = threading.Thread(target=self._kill, args=(done, every, deaths))
         for thread in (*threads, killing):
             thread.start()
         for thread in threads:
@@ -286,27 +290,33 @@ class Crew:
                     if not running:
                         worker.start()
                         running = True
-                        self._up[worker.name].set()
+                        self._since[worker.name] = self._acks(worker)
                     self.looks += worker.work(left[:batch], looks)
                 except Died:
                     running = False
-                    self._up[worker.name].clear()
+                    self._since.pop(worker.name, None)
                 mine = {note for name, note, _ in acknowledged(self._folder) if name == worker.name}
                 left = [note for note in left if note not in mine]
-            self._up[worker.name].clear()
+            self._since.pop(worker.name, None)
             if not running:
                 worker.start()
 
-    def _kill(self, done: threading.Event, every: float) -> None:
-        """Kill one that is up, in turn, whenever so many seconds have passed."""
+    def _kill(self, done: threading.Event, every: float, deaths: int) -> None:
+        """Kill one that is writing, in turn, whenever so many seconds have passed."""
         turn = 0
-        while not done.wait(every):
+        while self.deaths < deaths and not done.wait(every):
             for _ in self.workers:
                 worker = self.workers[turn % len(self.workers)]
                 turn += 1
-                if self._up[worker.name].is_set() and worker.kill():
+                since = self._since.get(worker.name)
+                if since is not None and self._acks(worker) > since and worker.kill():
+                    self._since.pop(worker.name, None)
                     self.deaths += 1
                     break
+
+    def _acks(self, worker: Worker) -> int:
+        path = self._folder / "acks" / worker.name
+        return path.stat().st_size if path.exists() else 0
 
     @contextlib.contextmanager
     def _reported(self) -> Iterator[None]:
@@ -314,6 +324,8 @@ class Crew:
             yield
         except BaseException as error:  # noqa: BLE001  it is raised where somebody waits for the thread
             self._errors.append(error)
+        finally:
+            ensure_event_loop().close()  # jupyter_client leaves one open in each thread
 
 
 def _killed(pid: int) -> bool:

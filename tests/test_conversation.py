@@ -1,5 +1,7 @@
 """A conversation is kept within its tokens: the newest whole, the oldest in short, decisions always."""
 
+from dataclasses import replace
+
 import pytest
 from ended import ended
 
@@ -73,3 +75,21 @@ for answer in ("." * 400_000 + "x", "?!" * 200_000 + "x", "." + '"' * 400_000 + 
     print(estimate(window([Turn("Why?", answer)], 1_000, count=estimate)) <= 1_000)
 """
     assert ended(program).split() == ["True"] * 3
+
+
+def test_an_old_answer_is_told_by_the_summary_that_a_model_has_written() -> None:
+    old, new = turns(2)
+    text = window([replace(old, summary="Option 1 is cheap and late."), new], 1_500, count=estimate)
+    assert estimate(text) <= 1_500
+    assert "Option 1 is cheap and late.\n[a summary, in place of an answer of about" in text
+    assert "It begins with the point. Then" not in text.partition("## Question 2")[0]
+
+
+@pytest.mark.parametrize("tokens", [10, 300, 2_000])
+def test_what_is_to_be_kept_is_told_whole_however_little_room_there_is(tokens: int) -> None:
+    kept = "The contract ends on 31 May, come what may."
+    told = [replace(one, kept=(kept,)) if at < 2 else one for at, one in enumerate(turns(9))]
+    text = window(told, tokens, count=estimate)
+    assert text.startswith(f"- To be kept in mind: {kept}\n\n")
+    assert text.count(kept) == 1
+    assert estimate(text) <= max(tokens, 300)

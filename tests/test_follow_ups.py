@@ -213,3 +213,25 @@ async def test_what_was_said_before_is_shortened_beside_everybody_else_s_work(
         await hall.run_team(StubMember("expert"), "Why?", continue_from=first.run_id)
     assert threads
     assert threading.get_ident() not in threads
+
+
+async def test_what_matters_most_of_an_old_run_is_told_in_every_follow_up(home: Path) -> None:
+    class Keeps(StubMember):
+        async def run(self, message: Message, run: Run) -> Message:
+            await run.remember("The contract ends on 31 May.", importance=0.9)
+            await run.remember("The pen is blue.", importance=0.8)
+            await run.remember("Bob is ill.", importance=1.0, visibility="private")
+            return await super().run(message, run)
+
+    long, reader = "It goes on and on about this. " * 400, StubMember("reader", "Yes.")
+    async with Hall.open() as hall:
+        run = await hall.run_team(Keeps("expert", long), "First?")
+        for number in range(2, 8):
+            run = await hall.run_team(
+                StubMember("expert", long), f"Number {number}?", continue_from=run.run_id
+            )
+        await hall.run_team(reader, "Well?", continue_from=run.run_id)
+    [quote] = conversation(reader)
+    assert quote.text.startswith("- To be kept in mind: The contract ends on 31 May.\n\n")
+    assert "pen is blue" not in quote.text
+    assert "Bob is ill" not in quote.text

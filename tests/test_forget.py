@@ -2,13 +2,16 @@
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from guildhall.agents import Agent, Hall
+from guildhall.agents import Agent, Hall, ModelReply
+from guildhall.agents.message import Attachment
 from guildhall.agents.testing import ScriptedModel
 from guildhall.errors import UserError
 from guildhall.memory.memory import Memory
@@ -91,14 +94,115 @@ async def test_a_record_that_quotes_it_keeps_the_rest_of_what_it_says(home: Path
         assert await memory.recall("チューリップ") == []
 
 
+@pytest.mark.parametrize(
+    "text", ["done", "ok", "answered", '{"kind": "fact"}', '", "kind": "', "run_started", "input_tokens"]
+)
+async def test_a_text_that_may_stand_in_any_other_breaks_no_log(project: Path, text: str) -> None:
+    async with Hall.open() as hall:
+        kept = await hall.remember(text)
+        model = ScriptedModel("It is done, ok.", name="model")
+        result = await hall.run_team(Agent("ann", "Answer.", [model]), "Is it answered?")
+        before = await hall.events(result.run_id)
+        await hall.memory.forget(kept.id, scope=hall.scope)
+        after = await hall.events(result.run_id)
+        assert [event.kind for event in after] == [event.kind for event in before]
+        assert (await hall.resume(result.run_id)).answer == "It is done, ok."
+
+
+async def test_a_reply_that_quoted_it_is_not_given_again(project: Path) -> None:
+    model = ScriptedModel(f"I know it. {SECRET}", "I do not know.", name="model")
+    agent = Agent("ann", "Answer.", [model])
+    async with Hall.open() as hall:
+        kept = await hall.remember(SECRET, visibility="private", author=Author(agent="bob"))
+        first = await hall.run_team(agent, "Where does the harpsichord stand?", cache="use")
+        assert "pavilion" in first.answer
+        await hall.memory.forget(kept.id, scope=hall.scope)
+        again = await hall.run_team(agent, "Where does the harpsichord stand?", cache="use")
+        assert again.answer == "I do not know."
+
+
+async def test_what_a_forgotten_record_had_taken_the_place_of_holds_again(home: Path) -> None:
+    async with memory_in(home) as memory:
+        texts = ("We use MySQL.", "We use Mongo.", "We use Redis.", "We use Postgres.")
+        first, second, third, last = [
+            await memory.remember(text, subject="db", valid_from=1e9 + number)
+            for number, text in enumerate(texts)
+        ]
+        await memory.forget(second.id, third.id)
+        record = await memory.get(first.id)
+        assert record is not None
+        assert (record.superseded_by, record.valid_to) == (last.id, 1e9 + 3)
+        await memory.forget(last.id)
+        [hit] = await memory.recall("what do we use")
+        assert (hit.record.id, hit.record.valid_to, hit.record.closed_at) == (first.id, None, None)
+
+
+async def test_what_says_the_same_goes_too_but_in_no_other_project(home: Path) -> None:
+    async with memory_in(home) as memory:
+        mine = await memory.remember(SECRET, visibility="private", author=Author(agent="ann"))
+        wide = await memory.promote(mine.id, "user")
+        page = await memory.remember(SECRET, kind="document", source="house.md")
+        other = await memory.remember(SECRET, scope="bank")
+        dry = await memory.forget(wide.id, dry=True)
+        assert dry.records == 2
+        forgotten = await memory.forget(wide.id)
+        assert (forgotten.records, forgotten.left) == (
+            2, "2 documents, or records of other projects, say the same and stay",
+        )  # fmt: skip
+        there = [await memory.get(kept.id) is not None for kept in (mine, wide, page, other)]
+        assert there == [False, False, True, True]
+        with pytest.raises(UserError, match="is of the project bank: forget it there"):
+            await memory.forget(other.id)
+
+
+async def test_what_was_said_anew_stays_where_the_old_is_forgotten(home: Path) -> None:
+    async with memory_in(home) as memory:
+        old = await memory.remember("We use Postgres here.", subject="db")
+        await memory.remember("We use MySQL here.", subject="db")
+        then = time.time()
+        new = await memory.remember("We use Postgres here.", subject="db")
+        assert new.id != old.id
+        assert (await memory.forget(before=then)).records == 2
+        [hit] = await memory.recall("what do we use")
+        assert (hit.record.id, hit.record.text) == (new.id, "We use Postgres here.")
+
+
+async def test_a_run_at_work_is_not_forgotten_and_what_it_may_write_again_is_told(project: Path) -> None:
+    reached, go_on = asyncio.Event(), asyncio.Event()
+
+    class Waiting(ScriptedModel):
+        async def complete(self, *given: Any) -> ModelReply:
+            reached.set()
+            await go_on.wait()
+            return await super().complete(*given)
+
+    agent = Agent("ann", "Answer.", [Waiting("It is old.", name="model")])
+    async with Hall.open() as hall:
+        kept = await hall.remember(SECRET)
+        work = asyncio.create_task(hall.run_team(agent, "Where does the harpsichord stand?"))
+        await reached.wait()
+        run = (await hall.find()).id
+        with pytest.raises(UserError, match="is at work: `guildhall cancel"):
+            await hall.memory.forget(run=run, scope=hall.scope)
+        forgotten = await hall.memory.forget(kept.id, scope=hall.scope)
+        assert f"run {run[:12]} is at work and may write of it again" in forgotten.left
+        go_on.set()
+        assert (await work).answer == "It is old."
+        await hall.memory.forget(run=run, scope=hall.scope)
+        assert await hall.runs() == []
+
+
 async def test_a_run_goes_with_all_that_it_left(home: Path) -> None:
     model = ScriptedModel("The bassoon is in the attic.", name="model")
     async with Hall.open() as hall:
         await hall.remember("The attic is dry.")
-        result = await hall.run_team(Agent("ann", "Answer.", [model]), "Where is the bassoon?")
+        page = Attachment(name="house.md", media_type="text/plain", data=b"The trombone is in the cellar.")
+        agent = Agent("ann", "Answer.", [model])
+        result = await hall.run_team(agent, "Where is the bassoon?", files=[page], cache="use")
         assert where(home, "bassoon")
+        assert where(home, "trombone")
         await hall.memory.forget(run=result.run_id, scope=hall.scope)
-        assert where(home, "bassoon is in") == []
+        assert where(home, "bassoon", "trombone") == []
         assert await hall.runs() == []
         assert len(await hall.recall("attic")) == 1
 

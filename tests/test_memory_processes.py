@@ -24,7 +24,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="ther
 FULL = bool(os.environ.get("GUILDHALL_TEST_FULL"))
 NOTES = 10_000 if FULL else 600
 """Of all workers together."""
-BATCH, LOOKS = (200, 10) if FULL else (40, 10)
+BATCH, LOOKS = (200, 10) if FULL else (50, 10)
+DEATHS = 10_000 if FULL else 6
 LOOKED_AT = NOTES if FULL else 100
 """Notes that each process looks for at the end."""
 WORKERS = ("mcp", "kernel-1", "kernel-2", "kernel-3")
@@ -45,7 +46,7 @@ def crew(home: Path, tmp_path: Path) -> Iterator[Crew]:
         yield crew
     finally:
         crew.stop()
-        ensure_event_loop().close()  # jupyter_client leaves it open
+        ensure_event_loop().close()  # as jupyter_client leaves it
 
 
 def test_what_killed_processes_acknowledged_is_found_once_by_all_and_in_its_project_alone(
@@ -56,10 +57,10 @@ def test_what_killed_processes_acknowledged_is_found_once_by_all_and_in_its_proj
         name: [Note(f"{name[0]}{at}n{number:05}", _project(name, number)) for number in range(each)]
         for at, name in enumerate(WORKERS)
     }
-    crew.write(notes, batch=BATCH, looks=LOOKS, every=1)
+    crew.write(notes, batch=BATCH, looks=LOOKS, every=1, deaths=DEATHS)
     every = [note for of_one in notes.values() for note in of_one]
     assert {note for _, note, _ in acknowledged(tmp_path)} == set(every)
-    assert crew.deaths >= 3
+    assert crew.deaths >= 4
     assert crew.looks
     assert _wrong(crew.looks) == []
 
@@ -70,7 +71,7 @@ def test_what_killed_processes_acknowledged_is_found_once_by_all_and_in_its_proj
 
     looks = crew.verify(wanted)
     assert set(looks) == set(WORKERS)
-    assert {name: _wrong(of_one) for name, of_one in looks.items()} == dict.fromkeys(WORKERS, [])
+    assert {name: _wrong(of_one) for name, of_one in looks.items()} == {name: [] for name in WORKERS}
     with closing(sqlite3.connect(home / "guildhall.db")) as db:
         rows = db.execute("SELECT s.name, r.text FROM records r JOIN scopes s ON s.id = r.scope").fetchall()
         assert repair.checked(db) == []
@@ -89,7 +90,7 @@ def _wrong(looks: list[Look]) -> list[Look]:
 
 
 def _tell(crew: Crew, looks: dict[str, list[Look]]) -> None:
-    print(f"\n{NOTES:,} notes, {crew.deaths} processes killed")
+    print(f"\n{NOTES:,} notes, {crew.deaths} processes killed while they wrote")
     ages = sorted(look.age for look in crew.looks)
     fresh = [age for age in ages if age < 1]
     print(f"{len(ages):,} looks while others wrote, {len(fresh):,} of them within 1 s of the acknowledgement")

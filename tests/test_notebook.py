@@ -113,7 +113,7 @@ async def test_members_note_for_each_other_with_tools_and_a_resumed_run_notes_no
     model = bob.models[0]
     assert isinstance(model, ScriptedModel)
     assert model.requests[-1].turns[-1].text == "[note:1] ann: The crane is broken."
-    assert on_disk(home) == [(1, "line", "note", "ann", "The crane is broken.")]
+    assert on_disk(home) == [(1, "line", "finding", "ann", "The crane is broken.")]
 
 
 async def test_what_is_noted_at_work_on_private_data_stays_private() -> None:

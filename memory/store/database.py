@@ -24,6 +24,7 @@ WIPING = 10.0
 """Seconds to wait for others who read what was deleted."""
 AFTER = "\U0010ffff"
 """What begins with a text lies from that text up to the text and this."""
+_MAKING = threading.Lock()
 READERS = 4
 """Threads that read; they are the store's own, so that no slow tool keeps it from reading."""
 
@@ -32,20 +33,30 @@ class Database:
     """Reads in threads, writes in one thread; the event loop never waits for the disk."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file, making or migrating it where needed. Blocks: call it in a thread."""
+        """Open the file, making or migrating it where needed. Blocks: call it in a thread.
+
+        Where nothing can be written there, what is in it can be read all the same.
+        """
         self.path = path
         self._idle: list[sqlite3.Connection] = []
         self._guard = threading.Lock()
+        self._writer: Writer | None = None
         with reported(path):
             private_folder(path.parent)
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            self.read_only = not _is_made(path)
             with contextlib.closing(self.connect()) as db:
-                _migrate(db, path)
-            self._writer = Writer(self.connect)
+                if not self.read_only:
+                    _migrate(db, path)
+                elif _version(db) != len(MIGRATIONS):
+                    raise _is_read_only(path, "is of another version of Guildhall, and ")
+            if not self.read_only:
+                self._writer = Writer(self.connect)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="guildhall-reader")
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """The value of the work, once it is committed."""
+        if self._writer is None:
+            raise _is_read_only(self.path)
         with reported(self.path):
             value: T = await self._writer.now(work)
             return value
@@ -55,11 +66,12 @@ class Database:
 
         False if it is not taken, because too much waits already for a disk that takes nothing.
         """
-        return self._writer.later(work)
+        return self._writer is not None and self._writer.later(work)
 
     def hurry(self) -> None:
         """Have what was handed in committed in a millisecond; never waits."""
-        self._writer.hurry()
+        if self._writer is not None:
+            self._writer.hurry()
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """The value of the work, over everything that is committed now."""
@@ -72,6 +84,8 @@ class Database:
 
     def connect(self) -> sqlite3.Connection:
         """A connection of the caller's own, for a thread that works for long; who asks closes it. Blocks."""
+        if self.read_only:
+            return _reading(self.path)
         db = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
         try:
             _use_wal(db)
@@ -98,7 +112,8 @@ class Database:
 
     def close(self) -> None:
         """Return when everything handed in is on disk. Blocks."""
-        self._writer.close()
+        if self._writer is not None:
+            self._writer.close()
         self._readers.shutdown()
         with self._guard:
             idle, self._idle = self._idle, []
@@ -113,8 +128,32 @@ class Database:
             try:
                 return work(db)
             finally:
-                with self._guard:
-                    self._idle.append(db)
+                if self.read_only:  # others may begin to write
+                    db.close()
+                else:
+                    with self._guard:
+                        self._idle.append(db)
+
+
+def _is_made(path: Path) -> bool:
+    """Whether the file, which is there now, can be written.
+
+    One that is there is left to SQLite: a process that closes a file loses all its locks on it, and the next
+    one to leave then takes away a log that is in use, with what was acknowledged.
+    """
+    with _MAKING, contextlib.suppress(FileExistsError):  # nobody has a lock on it yet
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    ours = os.access in os.supports_effective_ids
+    return all(os.access(each, os.W_OK, effective_ids=ours) for each in (path, path.parent))
+
+
+def _reading(path: Path) -> sqlite3.Connection:
+    """A connection that writes nothing, not even beside the file."""
+    in_use = path.with_name(f"{path.name}-wal").exists()  # if not, SQLite would want to make it
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro{'' if in_use else '&immutable=1'}",
+        uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False,
+    )  # fmt: skip
 
 
 def _use_wal(db: sqlite3.Connection) -> None:
@@ -176,12 +215,16 @@ def reported(path: Path) -> Iterator[None]:
 def _named(path: Path, error: Exception) -> StoreError:
     text = str(error).lower()
     if "readonly" in text or "read-only" in text:
-        return StoreError(
-            "memory_read_only",
-            f"{path} is read-only: change its permissions, or set GUILDHALL_HOME to a folder of yours",
-        )
+        return _is_read_only(path)
     if "full" in text or "no space" in text or "quota" in text:
         return StoreError("memory_full", f"no space left to write {path}: free some, then resume")
     if "malformed" in text or "not a database" in text:
         return StoreError("memory_damaged", f"{path} is damaged ({error}): move it away to start anew")
     return StoreError("store", f"{path}: {error}")
+
+
+def _is_read_only(path: Path, before: str = "") -> StoreError:
+    return StoreError(
+        "memory_read_only",
+        f"{path} {before}is read-only: change its permissions, or set GUILDHALL_HOME to a folder of yours",
+    )

@@ -18,10 +18,15 @@ STALE = 86_400.0
 class Liveness:
     """A name for this process, and whether the process of another name still lives."""
 
-    def __init__(self, folder: Path) -> None:
-        """Raises StoreError where the folder cannot be used. Blocks."""
+    def __init__(self, folder: Path, *, needed: bool = True) -> None:
+        """Raises StoreError where the folder cannot be used. Blocks.
+
+        Where it is not `needed`, as this process can write nothing, nobody else is told of it.
+        """
         self._folder, self.holder = folder, secrets.token_hex(8)
         self._lock = self._of(self.holder)
+        if not needed:
+            return
         with reported(self._path(self.holder)):
             private_folder(folder)
             self._sweep()
@@ -42,8 +47,9 @@ class Liveness:
         return True
 
     def close(self) -> None:
-        self._lock.release()
-        self._path(self.holder).unlink(missing_ok=True)
+        if self._lock.is_locked:
+            self._lock.release()
+            self._path(self.holder).unlink(missing_ok=True)
 
     def _path(self, holder: str) -> Path:
         return self._folder / f"{holder}.lock"

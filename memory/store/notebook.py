@@ -10,14 +10,17 @@ class Note(NamedTuple):
 
     number: int
     task: str
-    """The span whose members work from it."""
+    """The span whose members work from it, or the task that its author has named."""
     kind: str
+    """finding, question, decision or todo."""
     author: str
     text: str
     private: bool
     """Whether only models that are marked private may see it."""
     at: float
     """Seconds since the epoch."""
+    closes: int = 0
+    """The number of the question or todo that it settles; 0 for none."""
 
 
 _COLUMNS = ", ".join(Note._fields)
@@ -37,5 +40,6 @@ class Notes:
 
     def add(self, run: str, note: Note) -> bool:
         """Have the note written before whatever is recorded next; False if the disk takes nothing."""
-        sql = f"INSERT OR IGNORE INTO notebook (run, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        marks = ", ".join("?" * len(note))
+        sql = f"INSERT OR IGNORE INTO notebook (run, {_COLUMNS}) VALUES (?, {marks})"
         return self._db.write_later(lambda db: db.execute(sql, (run, *note)))

@@ -168,6 +168,7 @@ MIGRATIONS: tuple[tuple[Statement, ...], ...] = (
         "UPDATE records SET words = length(text) / 6, closed_at = valid_to",
         "UPDATE records SET readers = 'agent:' || agent WHERE visibility = 'private'",
         "CREATE INDEX records_session ON records (scope, session, turn) WHERE session <> ''",
+        "CREATE INDEX records_readers ON records (readers, scope) WHERE readers <> ''",
         "CREATE INDEX records_source ON records (scope, source) WHERE source <> ''",
         """CREATE TABLE origins (
             record INTEGER NOT NULL REFERENCES records (seq) ON DELETE CASCADE,
@@ -211,6 +212,7 @@ MIGRATIONS: tuple[tuple[Statement, ...], ...] = (
             problem TEXT NOT NULL,
             PRIMARY KEY (scope, path)
         ) WITHOUT ROWID""",
+        "ALTER TABLE notebook ADD COLUMN closes INTEGER NOT NULL DEFAULT 0",
         _index_anew,
     ),
 )

@@ -1,0 +1,231 @@
+"""What a run recalls and remembers: once in all its sittings, and nothing that memory had told it."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from guildhall.errors import GuildhallError, StoreError, UserError
+from guildhall.memory.records import TRUST, Author, Hit, Kind, Record, Remembered
+from guildhall.memory.settling import Settlement
+from guildhall.redact import redact
+
+from . import event as ev
+from .echo import echoed
+from .message import Message, cited, memory_quote
+
+if TYPE_CHECKING:
+    from .run import Run
+
+LESSON = "lesson"
+"""The tag of what somebody is to do better."""
+OWN = 3
+"""Of what an agent remembers for itself: so many that bear on its work, and so many of the newest."""
+_MEMORY = "memory:"
+
+
+async def recalled(
+    run: "Run",
+    query: str,
+    *,
+    limit: int,
+    private: bool = False,
+    name: str = "recall",
+    recent: int = 0,
+    **filters: Any,
+) -> list[Hit]:
+    """What memory knows of the query, but for what this run remembered; nothing if it cannot be read.
+
+    With it, so many of the newest that `recent` says. Filters are those of Memory.recall.
+    """
+    state = run.state
+    if state.memory is None:
+        return []
+    query, here = redact(query), run.span(name)
+    said = {"recent": recent, **filters} if recent or filters else {}
+    digest = run.digest(query, str(limit), *([json.dumps(said, sort_keys=True)] if said else []))
+    if (known := here.recorded(digest)) is not None:
+        return _noted(run, [Hit.model_validate(hit) for hit in known])
+    filters = {"viewer": run.who if run.path else "", "team": run.team, **filters}
+    filters |= {"scope": state.scope, "private": private or run.private}
+    try:
+        found = await state.memory.search(query, limit=limit + 5, **filters)
+        hits = _wanted(run, found.hits)[:limit]
+        if recent:
+            found = await state.memory.search("", limit=recent + 5, sort="recent", **filters)
+            hits = _once([*hits, *_wanted(run, found.hits)[:recent]])
+    except GuildhallError as error:
+        state.notice(f"memory could not be read: {error}")
+        hits = []
+    here.emit(
+        ev.Recalled,
+        query=query,
+        records=tuple(hit.record.label for hit in hits),
+        texts=tuple(hit.record.text for hit in hits),
+    )
+    await here.record(digest, [hit.model_dump(exclude_defaults=True) for hit in hits], wait=False)
+    return _noted(run, hits)
+
+
+def _wanted(run: "Run", hits: Sequence[Hit]) -> list[Hit]:
+    """Those that may be shown here, and were not remembered by this run."""
+    hits = [hit for hit in hits if hit.record.author.run != run.id]
+    if not run.state.lessons:
+        hits = [hit for hit in hits if LESSON not in hit.record.tags]
+    if not run.trusted:
+        run.state.withheld(hit.record.label for hit in hits if hit.record.private)
+        hits = [hit for hit in hits if not hit.record.private]
+    return hits
+
+
+def _once(hits: Iterable[Hit]) -> list[Hit]:
+    return list({hit.record.id: hit for hit in hits}.values())
+
+
+def _noted(run: "Run", hits: list[Hit]) -> list[Hit]:
+    run.state.recalled |= {hit.record.label: hit.record for hit in hits}
+    if run.path:  # the run itself passes them on as quotes, which are marked
+        run.private |= any(hit.record.private for hit in hits)
+    return hits
+
+
+# -- what somebody remembers for itself
+
+
+async def find_owners(run: "Run") -> frozenset[str]:
+    """The agents that remember something for themselves alone, the same ones in a resumed run."""
+    if run.state.memory is None:
+        return frozenset()
+    here, digest = run.span("owners"), run.digest("owners")
+    if (known := here.recorded(digest)) is not None:
+        return frozenset(known)
+    try:
+        owners = await run.state.memory.owners(scope=run.state.scope)
+    except GuildhallError:  # what is recalled next says so
+        return frozenset()
+    await here.record(digest, sorted(owners), wait=False)
+    return owners
+
+
+async def with_own(message: Message, run: "Run") -> Message:
+    """The message with what its receiver remembers for itself: notes of its own, and lessons."""
+    if run.who not in run.state.owners:
+        return message
+    hits = await recalled(run, message.text, limit=OWN, name="own", recent=OWN, own=True)
+    there = {quote.label for quote in message.quotes}
+    return message.with_quotes(*(memory_quote(hit) for hit in hits if hit.record.label not in there))
+
+
+# -- what is remembered
+
+
+async def remembered(
+    run: "Run", text: str, *, kind: Kind = "fact", subject: str | None = None, model: str = "", **more: Any
+) -> Remembered:
+    """What became of the text; on a resumed run it is not remembered twice.
+
+    What memory has told this run is not stored again: it is merged with what says it. What is stored is
+    trusted no more than anything that the run was told.
+    """
+    if run.state.memory is None:
+        raise StoreError("no_memory", "this run was started without a memory")
+    text, here = redact(text), run.span("remember")
+    known = await told(run)
+    for label, record in known.items():
+        if echoed(text, [record.text]):
+            here.decided("memory", "known already", f"{label} says it")
+            return Remembered(id=record.id, merged=True)
+    if echoed(text, [record.text for record in known.values()]):
+        here.decided("memory", "known already", "what was recalled says it")
+        return Remembered(id=next(iter(known.values())).id, merged=True)
+    sources = [known[label].id for label in cited(text) if label in known]
+    more["derived_from"] = tuple(dict.fromkeys([*more.get("derived_from", ()), *sources]))
+    more["trust"] = min([more.get("trust") or TRUST["agent"], *(one.trust for one in known.values())])
+    return await stored(here, text, kind=kind, subject=subject, model=model, **more)
+
+
+async def stored(
+    here: "Run", text: str, *, kind: Kind = "fact", subject: str | None = None, model: str = "", **more: Any
+) -> Remembered:
+    """What became of the text, whatever was recalled; once for the span."""
+    state = here.state
+    assert state.memory is not None, "who asks has looked"
+    author = Author(
+        agent=more.pop("agent", here.who), model=model, run=here.id, host=state.host, team=here.team
+    )
+    kept = await state.memory.remember(
+        text,
+        kind=kind,
+        subject=subject,
+        author=author,
+        id=here.digest(here.id, here.path, text),
+        **{
+            "scope": state.scope,
+            "source": f"run:{here.id}",
+            "session": f"run:{here.id}",
+            **more,
+            "private": here.private or more.get("private", False),
+        },
+    )
+    here.emit(ev.Remembered, record=f"{_MEMORY}{kept.id[:8]}", text=text)
+    return kept
+
+
+async def told(run: "Run") -> dict[str, Record]:
+    """What this run was told from memory, by label; a tool's recalls of an earlier sitting are looked up."""
+    state = run.state
+    assert state.memory is not None, "who asks has looked"
+    shown = {label: quotes for label, quotes in state.shown.items() if label not in state.recalled}
+    for label, quotes in shown.items():
+        if label.startswith(_MEMORY) and any(quote.kind == "memory" for quote in quotes):
+            record = await state.memory.get(label.removeprefix(_MEMORY))
+            if record is not None:
+                state.recalled[label] = record
+    known = state.recalled
+    return {label: one for label, one in known.items() if run.trusted or not one.private}
+
+
+# -- conflicts
+
+
+async def settled(run: "Run", own: str, other: str, how: Settlement) -> str:
+    """What became of a conflict between a record that this run has written and another, in a sentence.
+
+    What is trusted more is not taken away. Raises UserError.
+    """
+    if run.state.memory is None:
+        raise StoreError("no_memory", "this run was started without a memory")
+    mine, its = await _named(run, own), await _named(run, other)
+    if mine.author.run != run.id:
+        raise UserError(f"{mine.label} was not written in this run; name what `remember` has given you first")
+    if how in ("supersede", "retract") and its.trust > mine.trust:
+        raise UserError(
+            f"{its.label} is trusted more ({its.trust:g}) than {mine.label} ({mine.trust:g}) and stays: let "
+            "them coexist, or say in your answer that the user has to decide"
+        )
+    await run.state.memory.settle(mine.id, its.id, how)
+    run.decided("memory", how, f"{mine.label} and {its.label}")
+    return _SETTLED[how].format(mine=mine.label, its=its.label)
+
+
+async def _named(run: "Run", label: str) -> Record:
+    """The record of the label, if it may be seen here."""
+    assert run.state.memory is not None, "who asks has looked"
+    record = await run.state.memory.get(label.strip().strip("[]").removeprefix(_MEMORY))
+    seen = record is not None and record.scope == run.state.scope and (run.trusted or not record.private)
+    if record is None or not seen or not _reads(run, record):
+        raise UserError(f"there is no {label!r:.60}; name a memory by its label, such as memory:1f3a9c02")
+    return record
+
+
+def _reads(run: "Run", record: Record) -> bool:
+    if record.visibility == "private":
+        return record.author.agent == run.who
+    return record.visibility != "team" or record.author.team == run.team
+
+
+_SETTLED: dict[Literal["supersede", "coexist", "duplicate", "retract"], str] = {
+    "supersede": "{mine} holds from now on in place of {its}.",
+    "coexist": "{mine} and {its} hold beside each other.",
+    "duplicate": "{mine} is a duplicate of {its}, which holds.",
+    "retract": "{its} is retracted; {mine} holds.",
+}
