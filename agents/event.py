@@ -9,7 +9,7 @@ from .budget import Amount, Budget
 from .message import Frozen, MessageType, QuoteKind, Usage, plain
 
 Outcome = Literal["answered", "failed", "cancelled", "skipped", "waiting"]
-"""`waiting` is a pause until a human has answered."""
+"""`waiting` is a pause until a human has answered; `cancelled` follows where nobody wants that any more."""
 Choice = Literal[
     "pattern", "plan", "route", "speaker", "handoff", "model", "journal", "cache", "budget", "limit",
     "vote", "verdict", "gate", "challenge", "conflict", "check", "score", "step", "handover", "memory",

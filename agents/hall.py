@@ -136,7 +136,7 @@ class Hall:
     async def estimate(
         self, name: str, task: str, *, kind: Literal["team", "ask"] = "team", **options: Unpack[RunOptions]
     ) -> Estimate:
-        """What such a run would do and could cost at most, without a call of any model."""
+        """What such a run would do, usually takes and could cost at most, without a call of any model."""
         spec = await continued(self, self._asked(kind, name, task, options), options.get("continue_from"))
         read = await asyncio.to_thread(read_files, _listed(options))
         built = await self._built(spec, None)

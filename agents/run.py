@@ -172,9 +172,11 @@ class Run:
                 raise Failure(f"{member.name} answered with {answer!r:.80}, which is no Message")
             answer = self._checked(answer, from_model=hasattr(member, "models"))
         except BaseException as error:
-            outcome = _outcome(error)
+            outcome, finished = _outcome(error), partial(self.emit, ev.Finished)
             self.state.failures += outcome == "failed"
-            self.emit(ev.Finished, outcome=outcome, text=describe(error))
+            finished(outcome=outcome, text=describe(error))
+            if outcome == "waiting":
+                self.state.waiting[self.path] = partial(finished, outcome="cancelled", text="cancelled")
             vars(error)["private"] = self.private  # it may quote what was seen here
             raise
         self.emit(ev.Finished, outcome="answered", text=answer.text, sources=answer.sources)

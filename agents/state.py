@@ -72,6 +72,8 @@ class RunState:
     """None: what members note for each other is not on disk."""
     unanswered: Collection[Question] = ()
     """Of a resumed run: the questions that it had not gone on from."""
+    waiting: dict[str, Callable[[], object]] = field(default_factory=dict)
+    """What ends the waiting for the user, by the path of each span that has paused for that."""
     slots: Slots | None = None
     """None: calls of models are not limited."""
     replies: Replies | None = None
@@ -150,6 +152,11 @@ class RunState:
     def ignore(self, observer: Observer) -> None:
         """Have it see no more."""
         self._observers.remove(observer)
+
+    def call_off(self, path: str) -> None:
+        """Have nobody wait for the user any more at that path or below."""
+        for one in [one for one in self.waiting if f"{one}/".startswith(f"{path}/")]:
+            self.waiting.pop(one)()
 
     def count(self, model: str, seconds: float, spent: Amount, *, lost: int = 0) -> None:
         """Note how long a call took, and how it ended."""

@@ -55,11 +55,26 @@ async def test_the_second_attempt_knows_what_was_noticed_and_has_paths_of_its_ow
     )
 
 
+@pytest.mark.parametrize(
+    ("pages", "told"),
+    [
+        ((1, 1, 1, 1, 1), r'each time ann called look with {"page": 1} 2 times'),
+        ((1, 1, 2, 2, 2), r'first ann called look with {"page": 1} 2 times, then ann .* {"page": 2} 2 times'),
+    ],
+)
+async def test_that_it_was_tried_twice_is_said_with_what_was_noticed(
+    pages: tuple[int, ...], told: str
+) -> None:
+    team = watched(Parallel("team", [looks(*pages)]), Watchdog(repeats=2, then="retry"))
+    with pytest.raises(Failure, match=f"^team was stopped by its watchdog: it was tried twice, {told}$"):
+        await given(team, "Go.")
+
+
 async def test_who_fails_in_the_same_way_twice_is_stopped() -> None:
     ann = Hangs("ann")
     ann.times = 5
     books = Books()
-    with pytest.raises(Failure, match="was stopped by its watchdog: nothing has come of it"):
+    with pytest.raises(Failure, match="tried twice, each time nothing has come of it"):
         await given(
             watched(Parallel("team", [ann]), Watchdog(idle_seconds=SOON, then="retry")),
             "Go.",

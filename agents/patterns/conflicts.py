@@ -52,7 +52,7 @@ class Settlement:
     @property
     def parts(self) -> Sequence[Part]:
         checker = [Part(self.checker, "checker")] if self.checker else []
-        judge = [Part(self.judge, "judge", MOST)] if self.judge and self.rule == "judge" else []
+        judge = [Part(self.judge, "judge", MOST, usual=0)] if self.judge and self.rule == "judge" else []
         return [*checker, *judge]
 
     @property

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Self
 
-from guildhall.errors import Failure, TooFew
+from guildhall.errors import Failure, NeedsInput, TooFew
 
 from ..message import Message
 from ..rules import Rules
@@ -21,6 +21,7 @@ from .together import Part, check_members, check_names, kept, reasons, unless_wa
 class FirstValid:
     """All members start at once; the first answer that passes the check wins, and the others are cancelled.
 
+    What a person among them was asked is withdrawn.
     A resumed run asks nobody but the winner, where it was known.
     """
 
@@ -74,9 +75,14 @@ class FirstValid:
         return answers
 
     async def _won(self, message: Message, winner: str, answers: Mapping[str, Message], run: Run) -> Message:
+        run.state.call_off(run.path)
         answer = answers[winner]
-        failed = {name: one.text for name, one in answers.items() if one.failed}
-        cancelled = [one.name for one in self.members if one.name not in answers]
+        failed = {
+            name: one.text
+            for name, one in answers.items()
+            if one.failed and not isinstance(one.data, NeedsInput)
+        }
+        cancelled = [one.name for one in self.members if one.name not in (winner, *failed)]
         reason = "the first valid answer"
         reason += f"; not valid: {', '.join(failed)}" if failed else ""
         reason += f"; not waited for: {', '.join(cancelled)}" if cancelled else ""

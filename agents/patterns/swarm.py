@@ -67,10 +67,7 @@ class Swarm:
     @cached_property
     def explorers(self) -> dict[str, Member]:
         """Who explores, by the name under which it takes notes."""
-        if self.copies == 1:
-            return {member.name: member for member in self.members}
-        numbers = range(1, self.copies + 1)
-        return {f"{member.name}-{number}": member for member in self.members for number in numbers}
+        return {name: member for member in self.members for name in copied(member.name, self.copies)}
 
     @property
     def most(self) -> int:
@@ -80,7 +77,9 @@ class Swarm:
     def parts(self) -> Sequence[Part]:
         times = self.most - len(self.explorers) + self.copies
         last = [Part(self.synthesizer, "synthesizer")] if self.synthesizer else []
-        return [*(Part(member, "explorer", times, among=self.most) for member in self.members), *last]
+        usual = self.most // len(self.members)
+        explorers = [Part(one, "explorer", times, among=self.most, usual=usual) for one in self.members]
+        return [*explorers, *last]
 
     async def run(self, message: Message, run: Run) -> Message:
         exploring = _Exploring(self, message, run)
@@ -272,6 +271,11 @@ class _Exploring:
         self._run.state.notice(f"exploring ended with {len(self.found)} findings: {why}")
 
 
+def copied(name: str, copies: int) -> list[str]:
+    """What the copies of a member are called."""
+    return [name] if copies == 1 else [f"{name}-{number}" for number in range(1, copies + 1)]
+
+
 def listed(found: Sequence[Message]) -> str:
     """The findings, each with who found it."""
     return "\n".join(f"- {finding.text} ({finding.sender})" for finding in found) or "Nothing was found."
@@ -301,6 +305,10 @@ class SwarmSpec(TeamSpec):
     """How often somebody explores, all together; twice for each, if it does not stand here."""
     copies: Annotated[int, Field(ge=1, le=MOST_COPIES)] = 1
     """How many of each member explore."""
+
+    @property
+    def seats(self) -> dict[str, str]:
+        return {seat: name for name in self.members for seat in copied(name, self.copies)}
 
     def made(self, cast: Cast) -> Member:
         return Swarm(self.name, cast.members("fast"), cast.role("synthesizer"), self.turns, self.copies)

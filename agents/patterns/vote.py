@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from guildhall.errors import UserError
+from guildhall.errors import TooFew, UserError
 
 from ..kinds import Ballot, Wanted
 from ..message import Message
@@ -41,10 +41,10 @@ class Vote:
     """Who or what breaks a tie; None is the judge where there is one, and else the first in order."""
     judge: Member | None = None
     status_quo: str = ""
-    """The option that stands in a tie, and where nobody votes."""
+    """The option that stands in a tie."""
     samples: int = 1
     need: int = 1
-    """Fewer valid votes than this, abstentions included, fail the team."""
+    """Fewer votes than this fail the team; who abstains has not voted."""
 
     def __post_init__(self) -> None:
         check_members(self.name, self.members)
@@ -72,7 +72,7 @@ class Vote:
     def parts(self) -> Sequence[Part]:
         times = self.samples if self.options or self.samples > 1 else 2
         last = [Part(self.judge, "judge")] if self.judge is not None else []
-        return [*(Part(member, times=times) for member in self.members), *last]
+        return [*(Part(member, times=times, usual=self.samples) for member in self.members), *last]
 
     @property
     def voters(self) -> dict[str, Member]:
@@ -134,13 +134,16 @@ class Vote:
         ballots = await all_answers(work, voters)
         enough(ballots, run, 0 if matter.answers else self.need)
         good = {voter: one for voter, one in zip(voters, ballots, strict=True) if not one.failed}
-        ranked = sum(bool(ballot.data.ranking) for ballot in good.values())
-        if matter.answers and (len(good) < self.need or not ranked):
-            few = f"{len(good)} of {len(ballots)} ballots are valid and {self.need} are needed"
-            why = few if ranked else "nobody has ranked the answers"
-            run.state.notice(f"{self.name}: {why}, so they are counted as they are")
-            return matter
-        return matter._replace(votes=good, by_ballot=True)
+        abstained = [voter for voter, ballot in good.items() if not ballot.data.ranking]
+        votes = len(good) - len(abstained)
+        if votes >= self.need:
+            return matter._replace(votes=good, by_ballot=True)
+        few = f"{votes} of {len(ballots)} have voted, and at least {self.need} must"
+        few += f"; {len(abstained)} abstained: {', '.join(abstained)}" if abstained else ""
+        if not matter.answers:
+            raise TooFew(few)
+        run.state.notice(f"{self.name}: {few}; so the answers are counted as they are")
+        return matter
 
     async def _elected(
         self, message: Message, matter: Matter, records: dict[str, float], run: Run
@@ -219,7 +222,7 @@ class VoteSpec(TeamSpec):
     samples: Annotated[int, Field(ge=1, le=MOST_VOTES)] | None = None
     """How often each member answers on its own: 5 times if there is one, else once."""
     need: Annotated[int, Field(ge=1)] = 1
-    """Fewer valid votes than this fail the team."""
+    """Fewer votes than this fail the team; who abstains has not voted."""
 
     @property
     def roles(self) -> dict[str, str]:
