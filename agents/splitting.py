@@ -47,11 +47,19 @@ def split(text: str, most: int, *, weigh: Weigh = weight, first_line: int = 1) -
     if weigh(text) <= room:
         return [Piece(text, first_line)]
     units = [unit for block in _blocks(text, first_line) for unit in _fitting(block, room, weigh)]
-    places = _packed([weigh(unit.text) for unit in units], [unit.rank for unit in units], room)
+    places = _packed([unit.weighs for unit in units], [unit.rank for unit in units], room)
     return [
         Piece("".join(unit.text for unit in units[start:end]), units[start].line, units[start].above)
         for start, end in places
     ]
+
+
+def beginning(text: str, most: int) -> str:
+    """The first piece of the text, for which what is far behind it is not looked at."""
+    end, room = most, (most - ALLOWANCE) / SAFETY
+    while end < len(text) and weight(text[:end]) <= 2 * room:
+        end *= 2
+    return split(text[:end], most)[0].text
 
 
 def paragraphs(text: str) -> list[str]:
@@ -68,6 +76,7 @@ class _Unit(NamedTuple):
     above: tuple[Above, ...] = ()
     columns: Above | None = None
     """Of a table: the row above its other rows."""
+    weighs: float = 0
 
 
 _PARAGRAPH, _LINE, _SENTENCE, _WORD, _NEVER = 7, 8, 9, 10, 99
@@ -93,7 +102,7 @@ to be cut finer; where several are taken at once, that is so little that it does
 def _blocks(text: str, first_line: int) -> Iterator[_Unit]:
     """Headings, paragraphs, tables and fences, each with the empty lines behind it."""
     lines = _LINES.findall(text)
-    closed = _closed(lines)
+    closed = _closed(lines) if "```" in text or "~~~" in text else {}
     at, under, heads = 0, list[tuple[int, Above]](), False
     while at < len(lines):
         end, level = (closed[at] + 1, 0) if at in closed else _end(lines, at)
@@ -149,8 +158,8 @@ def _closed(lines: Sequence[str]) -> Mapping[int, int]:
 def _fitting(block: _Unit, room: float, weigh: Weigh) -> Iterator[_Unit]:
     """The block, or what it is cut into where it has no room."""
     line, rank, above = block.line, block.rank, block.above
-    for text in _cut(block.text, room, weigh, _CUTS):
-        yield _Unit(text, line, rank, above)
+    for text, weighs in _cut(block.text, room, weigh, _CUTS):
+        yield _Unit(text, line, rank, above, weighs=weighs)
         line, rank = line + text.count("\n"), _rank_behind(text)
         if block.columns:
             above = (*block.above, block.columns)
@@ -162,10 +171,12 @@ def _rank_behind(text: str) -> int:
     return _SENTENCE if text.rstrip().endswith((".", "!", "?", "…", "。")) else _WORD
 
 
-def _cut(text: str, room: float, weigh: Weigh, finer: _Cuts, enough: float = 1) -> Iterator[str]:
-    """The text in what has room, cut no finer than it must be."""
-    if weigh(text) <= room * enough or len(text) == 1:
-        yield text
+def _cut(
+    text: str, room: float, weigh: Weigh, finer: _Cuts, enough: float = 1
+) -> Iterator[tuple[str, float]]:
+    """The text in what has room, cut no finer than it must be; each with its weight."""
+    if (weighs := weigh(text)) <= room * enough or len(text) == 1:
+        yield text, weighs
     elif finer:
         pattern, enough = finer[0]
         for part in pattern.findall(text):
