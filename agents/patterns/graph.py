@@ -132,6 +132,8 @@ class Graph:
                 return _left_out(step, run)
             shown = [done[need] for need in step.needs if done[need].type != "info"]
             shown += before.pop(id_, [])
+            for one in shown:
+                run.said(one, members[step.member])
             work = run.give(
                 members[step.member],
                 _given(step, message, run, shown),
