@@ -14,7 +14,7 @@ from ..run import Member, Run
 from ..spec_types import SYNTHESIZER, Cast, Name, TeamSpec, allowed
 from ..ways import WAYS, Way, WayChosen, way_of
 from .briefing import also, give_for
-from .debate import Debate
+from .debate import MOST_MEMBERS, Debate
 from .hierarchy import Hierarchy
 from .parallel import Parallel
 from .router import Router
@@ -151,7 +151,7 @@ class AutoSpec(TeamSpec):
         if workers := [member for member in members if member.name != manager.name]:
             make["hierarchy"] = Hierarchy("hierarchy", workers, manager)
         if len(sides := [member for member in members if member.name != judge.name]) > 1:
-            make["debate"] = Debate("debate", sides, judge)
+            make["debate"] = Debate("debate", sides[:MOST_MEMBERS], judge)  # the fittest of them do
         return Auto(self.name, members, make, cast.role("chooser", "fast"))
 
 
