@@ -116,7 +116,8 @@ def test_a_long_answer_that_says_one_thing_more_is_another_answer_and_yet_like_i
 
 def test_an_answer_with_many_empty_lines_says_what_it_says_without_them() -> None:
     gaps = "\n" * 60_000  # what grows with the square of them would not end here
-    assert tokens(f"It was in 1887.{gaps}- The pier is older.") == tokens("It was in 1887.\n- The pier is older.")
+    with_gaps, without = (f"It was in 1887.{gap}- The pier is older." for gap in (gaps, "\n"))
+    assert tokens(with_gaps) == tokens(without)
 
 
 async def test_a_vote_is_not_given_to_what_it_was_cast_against() -> None:

@@ -175,7 +175,7 @@ async def test_any_team_can_be_told_to_choose_its_way_with_the_built_in_roles(ho
 
 
 def test_a_team_of_many_has_every_way() -> None:
-    names = [f"clerk-{number}" for number in range(30)]
+    names = tuple(f"clerk-{number}" for number in range(30))
     spec = AutoSpec(name="team", description="d", members=names)
     everybody = (*names, "judge", "manager", "moderator", "synthesizer")
     team = spec.made(Given(spec, {name: agent(name, ScriptedModel()) for name in everybody}))
