@@ -179,6 +179,17 @@ async def test_a_task_that_is_handed_back_goes_to_the_next_best_once_and_never_t
     assert (one.calls, other.calls, third.calls) == (1, 1, 0)
 
 
+@pytest.mark.parametrize("words", ["Not mine: bread", "**Not mine**: bread", "not mine.", '"Not mine"'])
+async def test_it_is_handed_back_in_small_letters_too(words: str) -> None:
+    came = await told(Router("desk", [lawyer(words), baker()]), f"{SURE} Then bake sourdough bread.")
+    assert came.answer.text == "baked"
+
+
+async def test_what_begins_like_a_hand_back_can_be_an_answer() -> None:
+    came = await told(Router("desk", [lawyer("Not mine shafts alone, wells too."), baker()]), SURE)
+    assert came.answer.text == "Not mine shafts alone, wells too."
+
+
 async def test_what_the_next_best_says_is_the_answer_whatever_it_is() -> None:
     members = [lawyer("NOT MINE: no"), baker("NOT MINE: neither")]
     came = await told(Router("desk", members))

@@ -28,7 +28,7 @@ class FirstValid:
     name: str
     members: Sequence[Member]
     check: Check | None = None
-    """What has to hold of an answer; without one, it must not be empty."""
+    """What has to hold of an answer; without one, the first there is wins."""
 
     def __post_init__(self) -> None:
         check_members(self.name, self.members)
@@ -113,10 +113,7 @@ class _Candidate:
     async def run(self, message: Message, run: Run) -> Message:
         run.rules = self.rules
         answer = await answered(run, self.member, message)
-        if self.check is None:
-            if not answer.text.strip() and answer.data is None:
-                raise Failure("its answer is empty", kind="check")
-        else:
+        if self.check is not None:
             wrong = await found_wrong(self.check, message, answer, run, must=True)
             await judged(run, {self.name: not wrong})
             if wrong:
@@ -131,7 +128,7 @@ class FirstValidSpec(TeamSpec):
 
     pattern: Literal["first_valid"] = "first_valid"
     accept: Line | None = None
-    """What has to hold of an answer; without it, any that is not empty wins."""
+    """What has to hold of an answer; without it, the first there is wins."""
     checker: Name = "critic"
     """Who sees whether it holds."""
 

@@ -29,7 +29,10 @@ from .together import (
 
 Escalation = Literal["both", "best", "human", "fail"]
 ESCALATIONS: tuple[Escalation, ...] = ("both", "best", "human", "fail")
-_NOT_MINE = re.compile(r"\s*[*_`\"]{0,3}NOT MINE\b[*_`\"]{0,3}\s*:?\s*(.*)", re.DOTALL)
+_NOT_MINE = re.compile(
+    r"\s*[*_`\"]{0,3}(?:NOT MINE\b|(?i:not mine)(?=[*_`\"]{0,3}\s*(?::|\.?\s*\Z)))[*_`\"]{0,3}\s*:?\s*(.*)",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True)

@@ -112,6 +112,10 @@ class _Exploring:
         self._left = team.most
         self.found: list[Message] = []
         """One for each finding, in the order in which they came; the sender is who found it."""
+        self._quotes: list[Quote] = []
+        """The same as they are shown."""
+        self._known: dict[str, bool] = {}
+        """All that was found, in plain words, and whether it was found out from private data alone."""
         self._working: dict[str, asyncio.Task[Message]] = {}
         self._turns = Counter[str]()
         self._seen: dict[str, int] = {}
@@ -145,10 +149,7 @@ class _Exploring:
 
         Without an explorer `to` whom they are shown, they are for whoever sums up.
         """
-        quotes = [
-            finding.as_quote().model_copy(update={"label": f"finding {number} of {finding.sender}"})
-            for number, finding in enumerate(self.found, 1)
-        ]
+        quotes = self._quotes
         if to in self._untrusted:
             self._run.state.withheld(quote.label for quote in quotes if quote.private)
             quotes = [quote for quote in quotes if not quote.private]
@@ -234,11 +235,11 @@ class _Exploring:
             self._failed[name] = answer
             return
         findings, done = _findings(answer)
-        # What was found out from private data is new where it is found out without.
-        known = {_plain(one.text) for one in self.found if answer.private or not one.private}
         for text in findings:
-            if _plain(text) not in known:
-                known.add(_plain(text))
+            # What was found out from private data is new where it is found out without.
+            secret = self._known.get(plain := _plain(text))
+            if secret is None or (secret and not answer.private):
+                self._known[plain] = answer.private
                 await self._note(name, answer, text)
         if done or not findings:
             self._resting.add(name)
@@ -250,6 +251,8 @@ class _Exploring:
             sender=name, type="response", text=text, sources=answer.sources, private=answer.private
         )
         self.found.append(finding)
+        label = f"finding {len(self.found)} of {name}"
+        self._quotes.append(finding.as_quote().model_copy(update={"label": label}))
         told = f"{name}: {text}"
         self._run.emit(ev.Said, to="notebook", type="info", text=told, sources=answer.sources[-1:])
         await noted(self._run, text, kind="finding", task=self._run.path, author=name, private=answer.private)
