@@ -45,8 +45,8 @@ async def test_independent_answers_are_compared_and_what_is_not_resolved_stands_
     assert conflict.choice == "unresolved"
     assert [side["who"] for side in conflict.data["sides"]] == ["ann", "bob"]
     assert "## Contradictions " in answer.text
-    assert MAY in answer.text
-    assert JUNE in answer.text
+    assert MAY.rstrip(".") in answer.text
+    assert JUNE.rstrip(".") in answer.text
 
 
 async def test_a_resumed_run_finds_again_what_contradicts_though_its_answers_come_at_once(
