@@ -61,7 +61,7 @@ async def conduct(
     outcome: ev.Outcome = "failed"
     try:
         async with state.meter.in_time(GRACE):  # calls of models have ended a moment before
-            answer = await _worked_on(run, member, message, most_failures=earlier and earlier.failures)
+            answer = await _worked_on(run, member, message, earlier=earlier)
         text, outcome = answer.text, "answered"
     except asyncio.CancelledError:
         text = "a member ended with a cancellation of its own"
@@ -104,20 +104,20 @@ class _Earlier(NamedTuple):
     """An answer that the run had come to before it was gone on with."""
 
     end: ev.RunFinished
-    failures: int
-    """Members that had failed meanwhile."""
+    answered: frozenset[str]
+    """The paths of those who had answered."""
 
 
 def _answered_before(events: Sequence[ev.Event]) -> _Earlier | None:
-    earlier, failures = None, 0
+    earlier, answered = None, set[str]()
     for event in events:
         match event:
             case ev.RunStarted():
-                failures = 0
-            case ev.Finished(outcome="failed"):
-                failures += 1
+                answered = set()
+            case ev.Finished(outcome="answered"):
+                answered.add(event.path)
             case ev.RunFinished() if event.outcome != "waiting":
-                earlier = _Earlier(event, failures) if event.outcome == "answered" else None
+                earlier = _Earlier(event, frozenset(answered)) if event.outcome == "answered" else None
     return earlier
 
 
@@ -128,15 +128,16 @@ async def wait_out(task: "asyncio.Future[Any]") -> None:
             await asyncio.wait({task})
 
 
-async def _worked_on(run: Run, member: Member, message: Message, *, most_failures: int | None) -> Message:
-    """The answer, which is remembered. Raises Failure if more members failed than had for an earlier one."""
+async def _worked_on(run: Run, member: Member, message: Message, *, earlier: _Earlier | None) -> Message:
+    """The answer, which is remembered. Raises Failure for one that lacks what an earlier one had."""
     hits = await run.recall(message.text)
     # What came of the same task before would make each of its requests another one.
     echo = outcome_subject(member.name, message.text)
     memories = (memory_quote(hit) for hit in hits if hit.record.subject != echo)
     answer = await run.give(member, message.with_quotes(*memories))
-    if most_failures is not None and run.state.failures > most_failures:
-        raise Failure(f"{run.state.failures} members failed, and {most_failures} the time before")
+    if earlier and (lost := earlier.answered.intersection(run.state.failed)):
+        names = ", ".join(sorted({run.state.failed[path] for path in lost}))
+        raise Failure(f"{names} had answered before")
     await remember_outcome(run, member.name, message.text, answer)
     return answer
 

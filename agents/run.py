@@ -174,7 +174,8 @@ class Run:
 
     def _failed(self, outcome: ev.Outcome, text: str) -> None:
         finished = partial(self.emit, ev.Finished)
-        self.state.failures += outcome == "failed"
+        if outcome == "failed":
+            self.state.failed[self.path] = self.who
         finished(outcome=outcome, text=text)
         if outcome == "waiting":  # until it is called off
             self.state.waiting[self.path] = partial(finished, outcome="cancelled", text="cancelled")

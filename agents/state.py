@@ -101,8 +101,8 @@ class RunState:
     """Models that have replied."""
     reused: int = 0
     """Replies that came from the cache."""
-    failures: int = 0
-    """Members that have failed."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """Who has failed, by path."""
     notices: list[str] = field(default_factory=list)
     _samples: dict[str, set[int]] = field(default_factory=dict)
     _observers: list[Observer] = field(default_factory=list)
