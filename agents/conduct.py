@@ -100,24 +100,39 @@ async def conduct(
     return answer
 
 
+@dataclass
+class _LastWord:
+    """Sees who of a team was given something last, and how that ended."""
+
+    who: str = ""
+    outcome: str = ""
+    _path: str = ""
+
+    def __call__(self, event: ev.Event) -> None:
+        match event:
+            case ev.RunStarted():
+                self.who = self.outcome = self._path = ""
+            case ev.Started() if event.path.count("/") == 1:
+                self.who, self.outcome, self._path = event.who, "", event.path
+            case ev.Finished(path=self._path):
+                self.outcome = event.outcome
+
+
 class _Earlier(NamedTuple):
     """An answer that the run had come to before it was gone on with."""
 
     end: ev.RunFinished
-    answered: frozenset[str]
-    """The paths of those who had answered."""
+    had_last_word: bool
+    """Whether whoever was asked last had answered."""
 
 
 def _answered_before(events: Sequence[ev.Event]) -> _Earlier | None:
-    earlier, answered = None, set[str]()
+    earlier, last = None, _LastWord()
     for event in events:
-        match event:
-            case ev.RunStarted():
-                answered = set()
-            case ev.Finished(outcome="answered"):
-                answered.add(event.path)
-            case ev.RunFinished() if event.outcome != "waiting":
-                earlier = _Earlier(event, frozenset(answered)) if event.outcome == "answered" else None
+        last(event)
+        if isinstance(event, ev.RunFinished) and event.outcome != "waiting":
+            answered = event.outcome == "answered"
+            earlier = _Earlier(event, last.outcome == "answered") if answered else None
     return earlier
 
 
@@ -129,15 +144,16 @@ async def wait_out(task: "asyncio.Future[Any]") -> None:
 
 
 async def _worked_on(run: Run, member: Member, message: Message, *, earlier: _Earlier | None) -> Message:
-    """The answer, which is remembered. Raises Failure for one that lacks what an earlier one had."""
+    """The answer, which is remembered. Raises Failure without a last word where there was one before."""
+    last = _LastWord()
+    run.state.sinks = [*run.state.sinks, last]
     hits = await run.recall(message.text)
     # What came of the same task before would make each of its requests another one.
     echo = outcome_subject(member.name, message.text)
     memories = (memory_quote(hit) for hit in hits if hit.record.subject != echo)
     answer = await run.give(member, message.with_quotes(*memories))
-    if earlier and (lost := earlier.answered.intersection(run.state.failed)):
-        names = ", ".join(sorted({run.state.failed[path] for path in lost}))
-        raise Failure(f"{names} had answered before")
+    if earlier and earlier.had_last_word and last.outcome == "failed":
+        raise Failure(f"{last.who} had the last word before")
     await remember_outcome(run, member.name, message.text, answer)
     return answer
 

@@ -184,7 +184,7 @@ async def test_a_run_that_is_done_tries_again_who_had_failed(home: Path) -> None
         model.done()
 
 
-async def test_a_fuller_answer_counts_though_somebody_new_has_failed_on_the_way(home: Path) -> None:
+async def test_a_fuller_answer_counts_though_somebody_has_failed_on_the_way(home: Path) -> None:
     found = [
         Findings(findings=(Finding(about="it", text=f"Number {n} is {n * 7}.", sources=()),), done=n > 2)
         for n in range(4)
