@@ -35,7 +35,9 @@ class Usual(Frozen):
     calls: int
     tokens: int
     usd: float | None
-    """None where a price is not known."""
+    """Of the calls whose price is known; None if there are none."""
+    unpriced: int = 0
+    """Calls of models whose price is not known; what they cost comes on top."""
 
 
 class MemberEstimate(Frozen):
@@ -55,7 +57,9 @@ class MemberEstimate(Frozen):
     tokens: int
     """At most, of all these calls."""
     usd: float | None
-    """At most, of all these calls; None where the price of the model is not known."""
+    """At most, of all these calls; None where a price is not known."""
+    unpriced: tuple[str, ...] = ()
+    """The models that these calls can go to whose price is not known."""
     scores: Any = None
     """Of all candidates, as the router has them."""
 
@@ -128,7 +132,8 @@ def _usual(members: Sequence[MemberEstimate]) -> Usual:
     return Usual(
         calls=sum(usual.calls for usual in asked),
         tokens=sum(usual.tokens for usual in asked),
-        usd=round(sum(costs), 6) if len(costs) == len(asked) else None,
+        usd=round(sum(costs), 6) if costs or not asked else None,
+        unpriced=sum(usual.unpriced for usual in asked),
     )
 
 
@@ -202,6 +207,7 @@ class _Worker:
     once: Amount
     dearest: Amount
     """Its last call."""
+    unpriced: tuple[str, ...]
 
     def estimate(self, times: int, usual: int, colleagues: int, prices: Prices) -> MemberEstimate:
         (models, ranking), most = self.choice, self.once.times(times)
@@ -214,10 +220,13 @@ class _Worker:
             model=models[0].name,
             why=ranking.reason if ranking else "",
             fallback=tuple(model.name for model in models[1:]),
-            usual=Usual(calls=usual, tokens=usually.tokens, usd=_dollars(usually)),
+            usual=Usual(
+                calls=usual, tokens=usually.tokens, usd=_dollars(usually), unpriced=usually.unpriced
+            ),
             calls=self.calls * times,
             tokens=most.tokens,
             usd=_dollars(most),
+            unpriced=self.unpriced,
             scores=ranking.data if ranking else None,
         )
 
@@ -241,4 +250,5 @@ def _worker(
         taken = int(min(taken, max(window, request.input_bound())))  # no call takes more than its model can
         dearest = _dearest([prices.amount(model, taken, agent.max_output) for model in models])
         once += dearest
-    return _Worker(agent, choice, message, calls, once, dearest)
+    unpriced = tuple(dict.fromkeys(model.name for model in models if not prices.knows(model)))
+    return _Worker(agent, choice, message, calls, once, dearest, unpriced)

@@ -39,7 +39,15 @@ def test_a_bound_that_the_budget_sets_is_said_to_be_that() -> None:
 def test_the_usual_case_is_said_as_roughly_as_it_is_known() -> None:
     assert usually(Usual(calls=1, tokens=9_049, usd=0.01)) == "1 call · about 9,000 tokens · $0.0100"
     assert usually(Usual(calls=2, tokens=40, usd=None)) == "2 calls · about 40 tokens · cost unknown"
+    assert usually(Usual(calls=2, tokens=40, usd=0.01, unpriced=1)).endswith("over $0.0100")
     assert usually(Usual(calls=0, tokens=0, usd=0.0)) == "not asked"
+
+
+def test_only_the_models_whose_price_is_not_known_are_named() -> None:
+    [priced] = of(Budget(), None, 40, 90).members
+    other = priced.model_copy(update={"model": "made:odd", "usd": None, "unpriced": ("own:standin",)})
+    both = of(Budget(), None, 40, 90).model_copy(update={"members": (priced, other)})
+    assert worst_case(both)[1:] == ["unknown: what own:standin costs, which comes on top"]
 
 
 def test_a_notebook_shows_the_usual_case_by_member_and_the_worst_below() -> None:

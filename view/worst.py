@@ -16,7 +16,7 @@ def usually(usual: "Usual") -> str:
     if not usual.calls:
         return "not asked"
     tokens = round(usual.tokens, -2) or usual.tokens
-    return f"{_calls(usual.calls)} · about {tokens:,} tokens · {_cost(usual.usd)}"
+    return f"{_calls(usual.calls)} · about {tokens:,} tokens · {_cost(usual.usd, usual.unpriced)}"
 
 
 def worst_case(estimate: "Estimate") -> list[str]:
@@ -31,7 +31,7 @@ def worst_case(estimate: "Estimate") -> list[str]:
         lines.append(f"the budget of {stopped} stops it")
     if others := _limits(budget, taken.keys() - stops):
         lines.append(f"budget: {others}")
-    if unpriced := sorted({member.model for member in estimate.members if member.usd is None}):
+    if unpriced := sorted({name for member in estimate.members for name in member.unpriced}):
         strict = budget.usd is not None and not budget.by_default
         what = "which a budget in USD cannot hold" if strict else "which comes on top"
         lines.append(f"unknown: what {', '.join(unpriced)} costs, {what}")
@@ -42,8 +42,8 @@ def _calls(calls: int) -> str:
     return f"{calls:,} call{'s' * (calls != 1)}"
 
 
-def _cost(usd: float | None) -> str:
-    return "cost unknown" if usd is None else money(usd)
+def _cost(usd: float | None, unpriced: int = 0) -> str:
+    return "cost unknown" if usd is None else money(usd, unpriced)
 
 
 def _limits(budget: "Budget", units: "Collection[str]") -> str:
