@@ -303,7 +303,8 @@ class Hall:
 
     async def _start(self, spec: RunSpec, member: Member | None, options: RunOptions) -> Result:
         spec = await continued(self, spec, options.get("continue_from"))
-        read = await asyncio.to_thread(read_files, _listed(options))
+        files = _listed(options)
+        read = await asyncio.to_thread(read_files, files) if files else []
         built = await self._built(spec, member)
         budget, message = self._limits(spec, built), opening(spec, read)
         refuse_unusable(message, built.agents, budget, self._shared.prices)

@@ -48,11 +48,12 @@ def test_the_beginning_ends_where_the_first_piece_does() -> None:
 
 def test_the_beginning_of_a_long_text_is_found_with_no_more_work_than_that_of_a_short_one() -> None:
     def work(text: str) -> int:
+        calls = 0
+
         def count(frame: FrameType, event: str, arg: object) -> None:
             nonlocal calls
             calls += 1
 
-        calls = 0
         sys.setprofile(count)
         beginning(text, 60)
         sys.setprofile(None)

@@ -230,4 +230,4 @@ def about(member: Any) -> str:
 
 def relabelled(answers: Mapping[str, Message]) -> tuple[Quote, ...]:
     """The answers under these labels in place of their authors' names."""
-    return tuple(answer.as_quote().model_copy(update={"label": label}) for label, answer in answers.items())
+    return tuple(answer.as_quote(label) for label, answer in answers.items())
