@@ -73,6 +73,8 @@ async def conduct(
         if not isinstance(error, GuildhallError):
             log.debug("a member raised", exc_info=True)
         text = describe(error)
+    if outcome != "waiting":
+        state.call_off("")
     sources = sources_of(text, state) if answer else ()
     if earlier and answer is None and outcome != "waiting":
         state.notice(f"the run was gone on with, and {outcome} ({text}): the earlier answer stands")

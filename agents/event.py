@@ -134,13 +134,20 @@ class Returned(_Event):
 
 
 class Said(_Event):
-    """One member told another something."""
+    """What one member had said was passed on."""
 
     kind: Literal["said"] = "said"
     to: str
+    also: tuple[str, ...] = ()
+    """Whoever else was told the same."""
     type: MessageType = "info"
     text: str
     sources: tuple[int, ...] = ()
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The names of all who were told."""
+        return (self.to, *self.also)
 
 
 class Recalled(_Event):

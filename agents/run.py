@@ -174,8 +174,6 @@ class Run:
 
     def _failed(self, outcome: ev.Outcome, text: str) -> None:
         finished = partial(self.emit, ev.Finished)
-        if outcome == "failed":
-            self.state.failed[self.path] = self.who
         finished(outcome=outcome, text=text)
         if outcome == "waiting":  # until it is called off
             self.state.waiting[self.path] = partial(finished, outcome="cancelled", text="cancelled")
@@ -214,10 +212,10 @@ class Run:
             private=self.private,
         )
 
-    def said(self, answer: Message, to: Member) -> None:
-        """Note that what one member said goes to another."""
-        told = f"{answer.sender}: {answer.text}"
-        self.emit(ev.Said, to=to.name, type=answer.type, text=told, sources=answer.sources)
+    def said(self, answer: Message, to: Member, *others: Member) -> None:
+        """Note that what one member said goes to another, or to several."""
+        told, also = f"{answer.sender}: {answer.text}", tuple(one.name for one in others)
+        self.emit(ev.Said, to=to.name, also=also, type=answer.type, text=told, sources=answer.sources)
 
     async def first(self, running: "Mapping[str, asyncio.Task[Any]]") -> str:
         """The name of the task that ends first; on a resumed run, the same name again.

@@ -65,7 +65,7 @@ async def test_the_option_with_most_votes_wins_and_who_voted_for_what_is_told() 
     assert vote.data["votes"] == {"ann": ["buy"], "bob": ["rent"], "cid": ["buy", "rent"], "dan": []}
     assert vote.data["counts"] == {"buy": 2, "rent": 1}
     assert (vote.data["abstained"], vote.data["failed"]) == (["dan"], ["eve"])
-    assert state.notices == ["4 of 5 members answered; no answer from eve"]
+    assert state.notices == ["team: no valid ballot of eve"]
 
 
 async def test_all_vote_at_once_each_with_another_option_first() -> None:
@@ -155,7 +155,8 @@ async def test_who_abstains_is_none_of_those_who_are_needed() -> None:
 
 async def test_fewer_valid_ballots_than_needed_fail_the_team() -> None:
     members = voters(ballot("a"), "I would say a", ballot("z"))
-    with pytest.raises(TooFew, match=r"1 of 3 members answered and 2 are needed.*bob gave no Ballot"):
+    few = r"1 of 3 have voted, and at least 2 must; no valid ballot of bob, cid \(bob: bob gave no Ballot"
+    with pytest.raises(TooFew, match=few):
         await held(Vote("team", members, ["a", "b"], need=2))
 
 
@@ -168,7 +169,8 @@ async def test_where_too_few_ballots_are_valid_the_answers_are_counted_and_that_
     _, vote, state = await held(Vote("team", members, need=3))
     assert vote.data["counts"] == {"answer 1": 1, "answer 2": 1, "answer 3": 1}
     assert vote.reason.startswith("1 of 3 votes; a tie of answer 1, answer 2, answer 3")
-    told = "team: 1 of 3 have voted, and at least 3 must; so the answers are counted as they are"
+    few = "team: 1 of 3 have voted, and at least 3 must; no valid ballot of bob, cid"
+    told = f"{few}; so the answers are counted as they are"
     assert told in state.notices
     answer, vote, _ = await held(Vote("team", members, need=1))
     assert vote.reason == "1 of 1 votes, more than half; no vote from bob, cid"
@@ -232,6 +234,13 @@ async def test_one_member_that_is_sampled_is_as_consistent_as_its_answers() -> N
     assert answer.text.startswith("Answer: 42")
     assert vote.data["authors"]["answer 2"] == ["ann #2", "ann #3", "ann #5"]
     model.done()
+
+
+async def test_samples_are_counted_as_they_are_where_none_has_more_than_half_too() -> None:
+    model = ScriptedModel(*(f"Answer: {said}" for said in ("7", "42", "9")))
+    _, vote, _ = await held(Vote("team", [Agent("ann", "Count.", [model])], samples=3))
+    assert vote.reason.startswith("1 of 3 votes; a tie of answer 1, answer 2, answer 3")
+    assert len(model.requests) == 3
 
 
 async def test_a_vote_that_is_asked_for_a_typed_answer_gives_the_winner_s() -> None:

@@ -22,7 +22,8 @@ from guildhall.agents import (
 )
 from guildhall.agents.budget import Meter
 from guildhall.agents.event import Finished, Started
-from guildhall.agents.patterns import Hierarchy, Watchdog
+from guildhall.agents.patterns import Hierarchy, Human, Watchdog
+from guildhall.agents.patterns.watchdog import Then
 from guildhall.agents.result import collect
 from guildhall.agents.state import RunState
 from guildhall.agents.testing import ScriptedModel, StubMember
@@ -53,6 +54,20 @@ async def test_the_second_attempt_knows_what_was_noticed_and_has_paths_of_its_ow
     assert {name: item["status"] for name, item in lanes.items()} == dict.fromkeys(
         ("team", "ann", "bob", "chair"), "done"
     )
+
+
+@pytest.mark.parametrize("then", ["retry", "stop"])
+async def test_who_had_paused_for_the_user_waits_no_more_where_the_watchdog_ends_the_team(
+    home: Path, then: Then
+) -> None:
+    team = watched(Parallel("team", [Human("human"), looks(*[1] * 8)]), Watchdog(repeats=2, then=then))
+    async with Hall.open() as hall:
+        result = await hall.run_team(team, "When?")
+        stored = await hall.result(result.run_id)
+    assert result.status == "failed"
+    for one in (result, stored):
+        assert {part.status for part in one.contributions if part.member == "human"} == {"cancelled"}
+        assert one.questions == ()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from guildhall.agents import event as ev
+from guildhall.agents.paths import down_to
 
 _CALLS = (ev.Asked, ev.Replied, ev.Lost)
 
@@ -26,7 +27,7 @@ def _what(event: ev.Event) -> tuple[object, ...] | None:
     """What a replay says once more in the same words."""
     if isinstance(event, ev.Decided):
         return event.path, event.who, event.what, event.choice, event.reason
-    return (event.path, event.who, event.to, event.text) if isinstance(event, ev.Said) else None
+    return (event.path, event.who, event.told, event.text) if isinstance(event, ev.Said) else None
 
 
 def _idle_choices(events: Sequence[ev.Event]) -> Iterator[ev.Decided]:
@@ -36,9 +37,7 @@ def _idle_choices(events: Sequence[ev.Event]) -> Iterator[ev.Decided]:
         if isinstance(event, ev.Decided) and event.what == "model":
             chosen[event.path] = event
         elif isinstance(event, _CALLS):
-            path = event.path
-            while path:
+            for path in down_to(event.path):
                 chosen.pop(path, None)
-                path = path.rpartition("/")[0]
         elif isinstance(event, ev.Finished) and event.path in chosen and event.outcome == "answered":
             yield chosen.pop(event.path)

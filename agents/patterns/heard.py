@@ -32,7 +32,7 @@ class Heard:
 
     def __call__(self, event: ev.Event) -> None:
         if isinstance(event, ev.Said):
-            self._told.add((event.path, event.to))
+            self._told |= {(event.path, name) for name in event.told}
         above = event.path.rpartition("/")[0]
         if (found := self._found.get(above)) is None:
             return

@@ -82,6 +82,7 @@ async def _attempt(
     finally:
         run.private |= span.private
     if isinstance(ended, Notice):
+        run.state.call_off(span.path)  # who had paused there for the user waits no more
         return ended
     if ended is not None:
         raise ended
@@ -106,8 +107,7 @@ async def _looked_after(
 ) -> Notice | GuildhallError | None:
     """What is to end the work; None where it has ended by itself."""
     watch = Watch(watching[0].dog, span.path)
-    run.state.observe(watch)
-    try:
+    with run.state.observed(span.path, watch):
         for dog, here in watching:
             if not await watch.noticed(work):
                 break
@@ -119,8 +119,6 @@ async def _looked_after(
             if notice.then != GO_ON:
                 return notice
             watch.begin_anew()
-    finally:
-        run.state.ignore(watch)
     return None
 
 

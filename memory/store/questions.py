@@ -144,8 +144,9 @@ _COLUMNS = ", ".join(column.name for column in fields(Question))
 def _put(db: sqlite3.Connection, question: Question) -> Question:
     """One that is there already stays as it is; others that were open at its path are withdrawn."""
     db.execute(
-        "UPDATE questions SET answered = ? WHERE run = ? AND path = ? AND text != ? AND answered IS NULL",
-        (question.asked, question.run, question.path, question.text),
+        "UPDATE questions SET answered = ? WHERE run = ? AND path = ? AND (text, options) != (?, ?) "
+        "AND answered IS NULL",
+        (question.asked, question.run, question.path, question.text, json.dumps(question.options)),
     )
     for length in _LENGTHS:
         one = replace(question, id=question.id[:length])
