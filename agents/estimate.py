@@ -220,9 +220,7 @@ class _Worker:
             model=models[0].name,
             why=ranking.reason if ranking else "",
             fallback=tuple(model.name for model in models[1:]),
-            usual=Usual(
-                calls=usual, tokens=usually.tokens, usd=_dollars(usually), unpriced=usually.unpriced
-            ),
+            usual=Usual(calls=usual, tokens=usually.tokens, usd=_dollars(usually), unpriced=usually.unpriced),
             calls=self.calls * times,
             tokens=most.tokens,
             usd=_dollars(most),

@@ -3,10 +3,13 @@
 import asyncio
 import json
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +113,18 @@ async def test_closing_writes_what_a_lock_had_held_back(db: Database, lock: sqli
     await asyncio.to_thread(db.close)
     again = Database(db.path)
     assert await ids(again) == [1]
+    again.close()
+
+
+async def test_who_opens_it_twice_keeps_what_another_process_would_take_away(db: Database) -> None:
+    memory, again = Memory(db), Database(db.path)  # a notebook and its magics
+    await memory.remember("The first.", scope="shop")
+    program = f"import pathlib\nfrom {Database.__module__} import Database\n"
+    program += f"Database(pathlib.Path({str(db.path)!r})).close()"
+    subprocess.run([sys.executable, "-c", program], check=True)
+    await memory.remember("The second.", scope="shop")
+    with closing(sqlite3.connect(db.path)) as other:
+        assert other.execute("SELECT text FROM records").fetchall() == [("The first.",), ("The second.",)]
     again.close()
 
 

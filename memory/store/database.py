@@ -22,6 +22,7 @@ PATIENCE = 30.0
 """Seconds to wait for another process that writes."""
 AFTER = "\U0010ffff"
 """What begins with a text lies from that text up to the text and this."""
+_MAKING = threading.Lock()
 READERS = 4
 """Threads that read; they are the store's own, so that no slow tool keeps it from reading."""
 
@@ -36,7 +37,7 @@ class Database:
         self._guard = threading.Lock()
         with reported(path):
             private_folder(path.parent)
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            _make(path)
             with contextlib.closing(self._connect()) as db:
                 _migrate(db, path)
             self._writer = Writer(self._connect)
@@ -98,6 +99,18 @@ class Database:
             db.close()
             raise
         return db
+
+
+def _make(path: Path) -> None:
+    """Have the file there, readable by its owner alone.
+
+    One that is there is left to SQLite: a process that closes a file loses all its locks on it, and the next
+    one to leave then takes away a log that is in use, with what was acknowledged.
+    """
+    with _MAKING, contextlib.suppress(FileExistsError):  # nobody has a lock on it yet
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    if not os.access(path, os.W_OK):
+        raise PermissionError(path)
 
 
 def _use_wal(db: sqlite3.Connection) -> None:
