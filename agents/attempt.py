@@ -172,7 +172,8 @@ async def _replied(run: "Run", request: ModelRequest, model: Model, tries: Tries
     shown = Redactor() if run.state.on_delta is not None else None
 
     def on_text(text: str) -> None:
-        limit.reschedule(min(end, now() + tries.patience))
+        if (until := min(end, now() + tries.patience)) != limit.when():
+            limit.reschedule(until)
         tries.streamed += len(text.encode(errors="surrogatepass"))
         if text and shown is not None and (text := shown.feed(text)):
             run.stream(tries.number, text)

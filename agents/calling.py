@@ -7,6 +7,7 @@ from guildhall.redact import redact
 
 from . import event as ev
 from .message import ModelReply, Quote, ToolCall, plain
+from .paths import is_below
 from .tool import Tool, ToolContext
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def _was_cut_short(run: "Run") -> bool:
 
     One that waited for a human is called again: it asks before it acts.
     """
-    if any(question.path.startswith(f"{run.path}/") for question in run.state.unanswered):
+    if any(is_below(question.path, run.path) for question in run.state.unanswered):
         return False
     entry = run.state.log.known(run.path) if run.state.log is not None else None
     return entry is not None and entry.value == {"ended": False}

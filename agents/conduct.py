@@ -66,7 +66,7 @@ async def conduct(
     outcome: ev.Outcome = "failed"
     try:
         async with state.meter.in_time(GRACE):  # calls of models have ended a moment before
-            answer = await _worked_on(run, member, message, most_failures=earlier and earlier.failures)
+            answer = await _worked_on(run, member, message, earlier=earlier)
         text, outcome = answer.text, "answered"
     except asyncio.CancelledError:
         text = "a member ended with a cancellation of its own"
@@ -78,6 +78,8 @@ async def conduct(
         if not isinstance(error, GuildhallError):
             log.debug("a member raised", exc_info=True)
         text = describe(error)
+    if outcome != "waiting":
+        state.call_off("")
     if answer is not None:
         await _remembered(run, member, message, answer, course)
     sources = sources_of(text, state) if answer else ()
@@ -107,24 +109,39 @@ async def conduct(
     return answer
 
 
+@dataclass
+class _LastWord:
+    """Sees who of a team was given something last, and how that ended."""
+
+    who: str = ""
+    outcome: str = ""
+    _path: str = ""
+
+    def __call__(self, event: ev.Event) -> None:
+        match event:
+            case ev.RunStarted():
+                self.who = self.outcome = self._path = ""
+            case ev.Started() if event.path.count("/") == 1:
+                self.who, self.outcome, self._path = event.who, "", event.path
+            case ev.Finished(path=self._path):
+                self.outcome = event.outcome
+
+
 class _Earlier(NamedTuple):
     """An answer that the run had come to before it was gone on with."""
 
     end: ev.RunFinished
-    failures: int
-    """Members that had failed meanwhile."""
+    had_last_word: bool
+    """Whether whoever was asked last had answered."""
 
 
 def _answered_before(events: Sequence[ev.Event]) -> _Earlier | None:
-    earlier, failures = None, 0
+    earlier, last = None, _LastWord()
     for event in events:
-        match event:
-            case ev.RunStarted():
-                failures = 0
-            case ev.Finished(outcome="failed"):
-                failures += 1
-            case ev.RunFinished() if event.outcome != "waiting":
-                earlier = _Earlier(event, failures) if event.outcome == "answered" else None
+        last(event)
+        if isinstance(event, ev.RunFinished) and event.outcome != "waiting":
+            answered = event.outcome == "answered"
+            earlier = _Earlier(event, last.outcome == "answered") if answered else None
     return earlier
 
 
@@ -135,9 +152,10 @@ async def wait_out(task: "asyncio.Future[Any]") -> None:
             await asyncio.wait({task})
 
 
-async def _worked_on(run: Run, member: Member, message: Message, *, most_failures: int | None) -> Message:
-    """The answer. Raises Failure if more members failed than had for an earlier one."""
-    state = run.state
+async def _worked_on(run: Run, member: Member, message: Message, *, earlier: _Earlier | None) -> Message:
+    """The answer. Raises Failure without a last word where there was one before."""
+    state, last = run.state, _LastWord()
+    state.sinks = [*state.sinks, last]
     rules = rules_of(member)
     state.lessons = state.lessons and rules.lessons
     state.conversation = [quote for quote in message.quotes if quote.kind == "conversation"]
@@ -151,8 +169,8 @@ async def _worked_on(run: Run, member: Member, message: Message, *, most_failure
         del state.recalled[label]
     memories = (memory_quote(hit) for hit in hits if hit.record.label not in same)
     answer = await run.give(member, message.with_quotes(*memories))
-    if most_failures is not None and state.failures > most_failures:
-        raise Failure(f"{state.failures} members failed, and {most_failures} the time before")
+    if earlier and earlier.had_last_word and last.outcome == "failed":
+        raise Failure(f"{last.who} had the last word before")
     return answer
 
 

@@ -8,13 +8,14 @@ A rule cannot see through a free paraphrase, so it misses some; what it finds is
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from heapq import nlargest
 from itertools import combinations, product
 
 from .kinds import Claim, Conflict, Side
 from .models.ranking import alike
 from .quantities import differing, other_days
-from .statements import Statement, matter_of, share, stated, statements, tokens
+from .statements import Statement, matter_of, share, stated, statements, tokens, uncited
 
 SAME_VALUE, SAME_VIEW = 0.34, 0.5
 """The share of common words from which two statements are of one matter, if only one of them has others:
@@ -32,7 +33,7 @@ def contradictions(answers: Mapping[str, str]) -> list[Conflict]:
     said = _Said(answers)
     found: list[dict[str, Statement]] = []
     for one, first, other, second in said.pairs():
-        if not opposed(first, second) or said.by(one, second) or said.by(other, first):
+        if first is second or not opposed(first, second) or said.by(one, second) or said.by(other, first):
             continue
         for sides in found:
             if sides.get(one) is first or sides.get(other) is second:
@@ -98,6 +99,7 @@ def joined_by(conflict: Conflict, answers: Mapping[str, str]) -> Conflict:
     return joined([conflict], answers)[0]
 
 
+@lru_cache(maxsize=5_000)
 def opposed(one: Statement, other: Statement) -> bool:
     """Whether the two cannot both be true."""
     aligned = _aligned(one, other)
@@ -108,7 +110,7 @@ def opposed(one: Statement, other: Statement) -> bool:
     if values:
         found = _one_matter(aligned, other, SAME_VALUE) and not _other_scope(one, other)
     elif view:
-        found = _one_matter(aligned, other, SAME_VIEW)
+        found = _one_matter(aligned, other, SAME_VIEW) and _denies(aligned, other)
     elif days:
         found = one.once and other.once and _one_matter(one, other, SAME_VALUE)
     else:
@@ -203,9 +205,10 @@ def _conflict(sides: Mapping[str, Statement], said: _Said) -> Conflict:
     everyone = {**said.agreeing([*sides.values()]), **sides}
     common = frozenset.intersection(*(one.all_words for one in sides.values()))
     first = next(iter(sides.values()))
-    about = [word for word, root in tokens(first.text) if root in common]
+    text = uncited(first.text)
+    about = [word for word, root in tokens(text) if root in common]
     return Conflict(
-        about=" ".join(dict.fromkeys(about)) or first.text,
+        about=" ".join(dict.fromkeys(about)) or text,
         sides=tuple(Side(who=who, says=everyone[who].text) for who in said.members if who in everyone),
     )
 
@@ -229,6 +232,14 @@ def _disagree(one: Statement, other: Statement) -> bool:
     turned = one.denied != other.denied
     both = one.poles.keys() & other.poles.keys()
     return any((one.poles[pair] != other.poles[pair]) != turned for pair in both) if both else turned
+
+
+def _denies(one: Statement, other: Statement) -> bool:
+    """Whether one denies just what the other says, where no opposite words tell: of their words, names
+    counted, more than twice as many are in both than in one alone."""
+    ours, theirs = (each.all_words.union(each.poles) for each in (one, other))
+    opposites = one.poles.keys() & other.poles.keys()
+    return bool(opposites) or len(ours & theirs) > 2 * len((ours ^ theirs) - _LIGHT)
 
 
 def _aligned(one: Statement, other: Statement) -> Statement:

@@ -10,7 +10,7 @@ from guildhall.errors import Failure
 from .kinds import Wanted
 from .message import CONTEXT, Attachment, Message, Quote
 from .run import Member
-from .splitting import Piece, split
+from .splitting import Piece, beginning, split
 from .tokens import ALLOWANCE, SAFETY, estimate, raised, weight
 from .windows import needed, room, shown
 
@@ -159,10 +159,10 @@ def _without_its_text(bare: Message, message: Message, window: int) -> tuple[Mes
     """The messages with the beginning and the end of their text, the whole of which is quoted."""
     whole = Quote(label="task", kind="document", text=message.text, private=message.private)
     least = max(LEAST, int(window * _BEGINNING))
-    beginning = split(message.text, least)[0].text.rstrip()
+    first = beginning(message.text, least).rstrip()
     last = message.text.rstrip().rpartition("\n\n")[2]
     end = [last] if estimate(last) <= least else []
-    text = "\n\n".join([beginning, _GOES_ON, *end])
+    text = "\n\n".join([first, _GOES_ON, *end])
     bare = bare.model_copy(update={"text": text})
     return bare, message.model_copy(update={"text": text, "quotes": (whole, *message.quotes)})
 

@@ -9,7 +9,7 @@ from .budget import Amount, Budget
 from .message import Frozen, MessageType, QuoteKind, Usage, plain
 
 Outcome = Literal["answered", "failed", "cancelled", "skipped", "waiting"]
-"""`waiting` is a pause until a human has answered."""
+"""`waiting` is a pause until a human has answered; `cancelled` follows where nobody wants that any more."""
 Choice = Literal[
     "pattern", "plan", "route", "speaker", "handoff", "model", "journal", "cache", "budget", "limit",
     "vote", "verdict", "gate", "challenge", "conflict", "check", "score", "step", "handover", "memory",
@@ -134,13 +134,20 @@ class Returned(_Event):
 
 
 class Said(_Event):
-    """One member told another something."""
+    """What one member had said was passed on."""
 
     kind: Literal["said"] = "said"
     to: str
+    also: tuple[str, ...] = ()
+    """Whoever else was told the same."""
     type: MessageType = "info"
     text: str
     sources: tuple[int, ...] = ()
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The names of all who were told."""
+        return (self.to, *self.also)
 
 
 class Recalled(_Event):

@@ -137,7 +137,7 @@ class Hall:
     async def estimate(
         self, name: str, task: str, *, kind: Literal["team", "ask"] = "team", **options: Unpack[RunOptions]
     ) -> Estimate:
-        """What such a run would do and could cost at most, without a call of any model."""
+        """What such a run would do, usually takes and could cost at most, without a call of any model."""
         spec = await continued(self, self._asked(kind, name, task, options), options.get("continue_from"))
         read = await asyncio.to_thread(read_files, _listed(options))
         built = await self._built(spec, None)
@@ -308,7 +308,8 @@ class Hall:
 
     async def _start(self, spec: RunSpec, member: Member | None, options: RunOptions) -> Result:
         spec = await continued(self, spec, options.get("continue_from"))
-        read = await asyncio.to_thread(read_files, _listed(options))
+        files = _listed(options)
+        read = await asyncio.to_thread(read_files, files) if files else []
         built = await self._built(spec, member)
         budget, message = self._limits(spec, built), opening(spec, read)
         refuse_unusable(message, built.agents, budget, self._shared.prices)

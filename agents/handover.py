@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .kinds import Contribution
 from .message import LEFT_OUT, Message, cited
-from .splitting import paragraphs, split
+from .splitting import beginning, paragraphs
 from .tokens import ALLOWANCE, SAFETY, estimate, raised, weight
 
 if TYPE_CHECKING:
@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 LEAST = 40
 """Tokens that every answer has, so that it can at least be said what it was about."""
 NAMED, BEGINNING = 3, 60
-"""Of so many paragraphs that are left out so many characters are told."""
+"""Of so many paragraphs that are left out so many characters are told, where there is room for them."""
+MOST_NAMED = 100
+"""The same in the event."""
+_BEHIND = 5
+"""What the end of a paragraph weighs, and more."""
 _ITEM = re.compile(r"\n(?=[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t])")
 _FIGURE, _CITES = re.compile(r"\d"), re.compile(r"[\[\]\"]")
 
@@ -38,7 +42,10 @@ def handed_over(answers: Iterable[Message], run: "Run", *, most: int | None = No
             f"only {tokens:,} tokens are handed over, so the least important paragraphs are left out",
             evidence=tuple(source for one in cut for source in one.answer.sources[-1:]),
             data=[
-                {"of": one.answer.sender, "tokens": one.tokens, "left_out": [*map(_beginning, one.left_out)]}
+                {
+                    "of": one.answer.sender, "tokens": one.tokens, "paragraphs": len(one.left_out),
+                    "left_out": [*map(_beginning, one.left_out[:MOST_NAMED])],
+                }
                 for one in cut
             ],
         )  # fmt: skip
@@ -51,11 +58,8 @@ class Shortened:
 
     answer: Message
     left_out: tuple[str, ...] = ()
-
-    @property
-    def tokens(self) -> int:
-        """Of what is left out."""
-        return estimate("\n\n".join(self.left_out))
+    tokens: int = 0
+    """Of what is left out."""
 
 
 def shortened(answers: Sequence[Message], tokens: int) -> list[Shortened]:
@@ -86,41 +90,54 @@ def _shares(sizes: Sequence[int], tokens: int) -> list[int]:
 def _shortened(answer: Message, most: int) -> Shortened:
     """The answer with its most important paragraphs, in their order."""
     given = list(_of_contribution(answer.data) if isinstance(answer.data, Contribution) else _of(answer.text))
-    named = min(NAMED, most // 150)
-    beginnings = sorted(weight(_beginning(one.text)) + weight(', ""') for one in given)
-    room = (
-        (most - ALLOWANCE) / SAFETY
-        - weight(_note(["999"] * 999, 999_999, 0))
-        - sum(beginnings[len(beginnings) - named :])
-    )
+    weights = [weight(f"{one.text}\n\n") for one in given]
+    names = _room_for_names(most)
+    room = (most - ALLOWANCE) / SAFETY - names - weight(_note(len(given), raised(sum(weights))))
     kept, left_out = dict[int, str](), dict[int, str]()
     for at in sorted(range(len(given)), key=lambda at: given[at].rank):
         text, rank = given[at]
-        if (weighs := weight(f"{text}\n\n")) > room:
-            first = split(text, raised(room - 4))[0].text.rstrip() if rank == 0 and room > most / 4 else ""
-            left_out[at] = text[len(first) :].strip()
-            text, weighs = first, room
-        if text:
+        if weights[at] <= room:
             kept[at] = text
-            room -= weighs
+            room -= weights[at]
+            continue
+        if rank == 0 and room > most / 4:
+            kept[at], room = beginning(text, raised(room - _BEHIND)).rstrip(), 0
+            text = text[len(kept[at]) :].strip()
+            weights[at] = weight(text)
+        left_out[at] = text
     if not left_out:
         return Shortened(answer)
-    gone = [left_out[at] for at in sorted(left_out)]
-    parts = [*(kept[at] for at in sorted(kept)), _note(gone, estimate("\n\n".join(gone)), named)]
-    return Shortened(answer.model_copy(update={"text": "\n\n".join(parts)}), tuple(gone))
+    gone, tokens = [left_out[at] for at in sorted(left_out)], raised(sum(weights[at] for at in left_out))
+    parts = [*(kept[at] for at in sorted(kept)), _note(len(gone), tokens, *_named(gone, names))]
+    return Shortened(answer.model_copy(update={"text": "\n\n".join(parts)}), tuple(gone), tokens)
 
 
-def _note(left_out: Sequence[str], tokens: int, named: int) -> str:
+def _room_for_names(most: int) -> float:
+    """What naming paragraphs that are left out may weigh; it grows more slowly than what is kept."""
+    return min(NAMED * BEGINNING / 3, max(0, most - 100) / 4)
+
+
+def _named(left_out: Sequence[str], room: float) -> Iterator[str]:
+    """How the first of them begin, as far as there is room."""
+    for text in left_out[:NAMED]:
+        quote = f'"{_beginning(text)}"'
+        room -= weight(f", beginning {quote}")
+        if room < 0:
+            break
+        yield quote
+
+
+def _note(paragraphs: int, tokens: int, *quotes: str) -> str:
     """What is said in the place of what is left out."""
-    many = f"{len(left_out):,} paragraph{'s' * (len(left_out) != 1)}"
-    quotes = ", ".join(f'"{_beginning(text)}"' for text in left_out[:named])
-    return f"{LEFT_OUT} {many}, about {tokens:,} tokens{', beginning ' * bool(quotes)}{quotes}]"
+    many = f"{paragraphs:,} paragraph{'s' * (paragraphs != 1)}"
+    return f"{LEFT_OUT} {many}, about {tokens:,} tokens{', beginning ' * bool(quotes)}{', '.join(quotes)}]"
 
 
 def _beginning(text: str) -> str:
     """How it begins, without signs that would make it a citation."""
-    words = " ".join(_CITES.sub("", text).split())
-    return words if len(words) <= BEGINNING else f"{words[:BEGINNING].rstrip()}..."
+    some = text[: 4 * BEGINNING]
+    words = " ".join(_CITES.sub("", some).split())
+    return words if len(words) <= BEGINNING and some == text else f"{words[:BEGINNING].rstrip()}..."
 
 
 def _of(text: str) -> Iterator[_Paragraph]:
@@ -129,7 +146,7 @@ def _of(text: str) -> Iterator[_Paragraph]:
     prose = [at for at, part in enumerate(parts) if not part.startswith("#")]
     for at, part in enumerate(parts):
         if not part.startswith("#") and at not in (prose[0], prose[-1]):
-            yield _Paragraph(part, 1 if cited(part) or _FIGURE.search(part) else 2)
+            yield _Paragraph(part, 1 if _FIGURE.search(part) or cited(part) else 2)
         else:
             yield _Paragraph(part, 0)
 

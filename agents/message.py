@@ -77,10 +77,9 @@ class Quote(Frozen):
 
     def body(self) -> str:
         """The text as a model reads it, each part of it that can be cited behind its label."""
-        labelled = self.kind in ("document", "memory")
-        return "\n\n".join(
-            f"[{part.label}] {part.text}" if labelled else part.text for part in self.paragraphs()
-        )
+        if self.kind not in ("document", "memory"):
+            return self.text
+        return "\n\n".join(f"[{part.label}] {part.text}" for part in self.paragraphs())
 
     def paragraphs(self) -> Iterator[Paragraph]:
         """The text in parts that can be cited; a document's are labelled with their first line."""
@@ -157,7 +156,7 @@ class Message(Frozen):
 
     def briefed(self, brief: str, *quotes: Quote, person: str = "") -> "Message":
         """The same message, for somebody who is to do this about it, with more to work from."""
-        return self.with_quotes(*quotes).model_copy(update={"brief": brief, "person": person})
+        return self.model_copy(update=self._with(quotes) | {"brief": brief, "person": person})
 
     def with_quotes(self, *quotes: Quote) -> "Message":
         """The same message with more to work from, and the sources of that.
@@ -165,6 +164,9 @@ class Message(Frozen):
         What was said before under a label that comes again is from then on called earlier: in a team
         within a team, `proposal A` is one of its own.
         """
+        return self.model_copy(update=self._with(quotes))
+
+    def _with(self, quotes: tuple[Quote, ...]) -> dict[str, Any]:
         labels = {quote.label for quote in quotes}
         older = (
             quote.model_copy(update={"label": f"earlier {quote.label}"})
@@ -173,12 +175,7 @@ class Message(Frozen):
             for quote in self.quotes
         )
         more = (source for quote in quotes for source in quote.sources)
-        return self.model_copy(
-            update={
-                "quotes": (*older, *quotes),
-                "sources": tuple(dict.fromkeys((*self.sources, *more))),
-            }
-        )
+        return {"quotes": (*older, *quotes), "sources": tuple(dict.fromkeys((*self.sources, *more)))}
 
     def without(self, quotes: Iterable[Quote]) -> "Message":
         """The same message without some of its quotes."""
@@ -190,11 +187,13 @@ class Message(Frozen):
         """What is said about an answer of another one: to be heeded, but no answer itself."""
         return self.model_copy(update={"type": "info", "text": text or self.text})
 
-    def as_quote(self) -> Quote:
-        """This answer as it is shown to another member; not the words of an error about private data."""
+    def as_quote(self, label: str = "") -> Quote:
+        """This answer as it is shown to another member, under its author's name if no label is given; not
+        the words of an error about private data.
+        """
         untold = self.failed and self.private
         return Quote(
-            label=self.sender,
+            label=label or self.sender,
             kind="remark" if self.type == "info" else "answer",
             text=UNTOLD if untold else self.text,
             sources=self.sources,
@@ -319,13 +318,16 @@ class ModelRequest(Frozen):
 
     def input_bound(self) -> int:
         """More tokens than the input has: no tokenizer needs more than one for a byte."""
-        sent = sum(len(turn.prompt().encode()) + 32 for turn in self.turns)
-        files = sum(file.tokens_bound for turn in self.turns for file in turn.attachments)
-        beside = sum(len(str(part)) for turn in self.turns for part in (turn.calls, turn.native) if part)
-        described = sum(
-            len(tool.name) + len(tool.description) + len(str(tool.parameters)) for tool in self.tools
-        )
-        return sent + files + beside + described + (len(str(self.output)) if self.output else 0)
+        size = len(str(self.output)) if self.output else 0
+        for turn in self.turns:
+            size += len(turn.prompt().encode()) + 32
+            for part in filter(None, (turn.calls, turn.native)):
+                size += len(str(part))
+            for file in turn.attachments:
+                size += file.tokens_bound
+        for tool in self.tools:
+            size += len(tool.name) + len(tool.description) + len(str(tool.parameters))
+        return size
 
 
 class ModelReply(Frozen):

@@ -220,7 +220,7 @@ def measured(text: str) -> Measured:
         rest.append(text[at : found.start()])
         at = found.end()
         if _is_label(found, before):
-            rest.append(f" No{found[0].translate(_NO_DIGITS)} ")
+            rest.append(f" No{found[0].strip().translate(_NO_DIGITS)} ")
             continue
         one, counted = _amount(found, before)
         rest.append(f" {MARK} {counted} ")

@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from guildhall.errors import NameUnknown, NeedsInput, RunRefused, UserError, describe
@@ -91,19 +92,31 @@ async def asked(run: "Run", text: str, options: Sequence[str], seconds: float | 
         id=run.digest(run.id, run.path, digest), run=run.id, path=run.path, who=run.who, text=text,
         options=options, asked=now, deadline=now + check_timeout(seconds),
     )  # fmt: skip
-    question = replace(question, id=question.id[:8]) if store is None else await store.put(question)
-    event = run.emit(ev.Question, name=question.id, text=text, options=options, deadline=question.deadline)
+    event = 0
     try:
+        question = replace(question, id=question.id[:8]) if store is None else await store.put(question)
+        event = run.emit(
+            ev.Question, name=question.id, text=text, options=options, deadline=question.deadline
+        )
         question = await _settled(run, question)
     except asyncio.CancelledError:
-        run.emit(ev.Answered, question=event, text="", by="nobody")
-        if store is not None:
-            store.withdraw(question)
+        _withdraw(run, event)
+        raise
+    except NeedsInput:
+        run.state.waiting[run.path] = partial(_withdraw, run, event)
         raise
     by = "deadline" if question.by_deadline else "user"
     source = run.emit(ev.Answered, question=event, text=question.answer or "", by=by)
     await run.record(digest, {"text": question.answer or None, "event": source})
     return Reply(question.answer or None, source)
+
+
+def _withdraw(run: "Run", event: int) -> None:
+    """Have it known that nobody waits any more for an answer to what was asked in that span."""
+    if event:
+        run.emit(ev.Answered, question=event, text="", by="nobody")
+    if run.state.questions is not None:
+        run.state.questions.withdraw(run.id, run.path)
 
 
 async def _settled(run: "Run", question: Question) -> Question:

@@ -130,14 +130,8 @@ class Run:
         span.team, span.wanted = self.who if self.path else "", wanted
         models = {model.name: model for model in getattr(member, "models", ()) if hasattr(model, "complete")}
         self.state.team_models |= models
-        span.emit(
-            ev.Started,
-            task=message.text,
-            brief=message.brief,
-            role=getattr(member, "role", ""),
-            models=tuple(models),
-            sources=message.sources,
-        )
+        about = {"task": message.text, "brief": message.brief, "sources": message.sources}
+        span.emit(ev.Started, role=getattr(member, "role", ""), models=tuple(models), **about)
         return self._given(span, member, message)
 
     async def _given(self, span: "Run", member: Member, message: Message) -> Message:
@@ -176,23 +170,29 @@ class Run:
             if isinstance(answer.data, Contribution):
                 self.state.contributions[self.path] = answer.data
         except BaseException as error:
-            outcome = _outcome(error)
-            self.state.failures += outcome == "failed"
-            self.emit(ev.Finished, outcome=outcome, text=describe(error))
+            self._failed(_outcome(error), describe(error))
             vars(error)["private"] = self.private  # it may quote what was seen here
             raise
         self.emit(ev.Finished, outcome="answered", text=answer.text, sources=answer.sources)
         return answer
 
+    def _failed(self, outcome: ev.Outcome, text: str) -> None:
+        finished = partial(self.emit, ev.Finished)
+        finished(outcome=outcome, text=text)
+        if outcome == "waiting":  # until it is called off
+            self.state.waiting[self.path] = partial(finished, outcome="cancelled", text="cancelled")
+
     def _checked(self, answer: Message, *, from_model: bool) -> Message:
         """The answer without secrets, which what models say is already, private where it must be, and by
         whoever was asked: what a team has its synthesizer say is the answer of the team.
 
-        Raises Failure for a message that says of itself that it is an error.
+        Raises Failure for a message that says of itself that it is an error, or says nothing.
         """
         text = answer.text if from_model else redact(answer.text)
         if answer.failed:
             raise Failure(text, kind="member")
+        if not text.strip() and answer.data is None:
+            raise Failure("the answer is empty", kind="bad_response")
         whole = {"text": text, "private": answer.private or self.private}
         whole |= {"sender": self.who, "type": "response"}
         if all(getattr(answer, name) == value for name, value in whole.items()):
@@ -216,15 +216,10 @@ class Run:
             private=self.private,
         )
 
-    def said(self, answer: Message, to: Member) -> None:
-        """Note that what one member said goes to another."""
-        self.emit(
-            ev.Said,
-            to=to.name,
-            type=answer.type,
-            text=f"{answer.sender}: {answer.text}",
-            sources=answer.sources,
-        )
+    def said(self, answer: Message, to: Member, *others: Member) -> None:
+        """Note that what one member said goes to another, or to several."""
+        told, also = f"{answer.sender}: {answer.text}", tuple(one.name for one in others)
+        self.emit(ev.Said, to=to.name, also=also, type=answer.type, text=told, sources=answer.sources)
 
     async def first(self, running: "Mapping[str, asyncio.Task[Any]]") -> str:
         """The name of the task that ends first; on a resumed run, the same name again.

@@ -97,11 +97,15 @@ class Spec(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _known_keys(cls, data: Any) -> Any:
-        """Refuses an unknown key in our words, however deep it stands."""
-        if isinstance(data, Mapping):
-            for key in data:
-                if key not in cls.model_fields:
-                    raise ValueError(f"there is no key {key!r:.80}; {allowed(key, cls.model_fields)}")
+        """Refuses an unknown key, and what has no keys, in our words, however deep it stands."""
+        if isinstance(data, cls):
+            return data
+        if not isinstance(data, Mapping):
+            keys = ", ".join(cls.model_fields)
+            raise ValueError(f"write keys with their values; its keys are {keys}")  # noqa: TRY004  pydantic's
+        for key in data:
+            if key not in cls.model_fields:
+                raise ValueError(f"there is no key {key!r:.80}; {allowed(key, cls.model_fields)}")
         return data
 
 
@@ -290,6 +294,11 @@ class TeamSpec(FileSpec):
     def roles(self) -> dict[str, str]:
         """Who has a role, by the key that names it."""
         return {key: name for key in self.ROLES if (name := getattr(self, key))}
+
+    @property
+    def seats(self) -> dict[str, str]:
+        """Whom each place in the team is for; one member can have several, each with a name of its own."""
+        return {name: name for name in self.members}
 
     @property
     def everyone(self) -> tuple[str, ...]:

@@ -82,7 +82,6 @@ _PLAIN = {
     "float_type": "write a number",
     "finite_number": "write a number that is not infinite",
     "dict_type": "write keys with their values, such as {one: two}",
-    "model_type": "write keys with their values, such as {one: two}",
 }
 """What to write where a value is of the wrong kind."""
 

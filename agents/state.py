@@ -1,7 +1,8 @@
 """What all spans of one run share."""
 
 import itertools
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
@@ -26,6 +27,7 @@ from .models.guarded import Policy
 from .models.replies import Replies
 from .models.slots import Slots
 from .notebook import Notebook
+from .paths import down_to, is_below
 from .prices import Prices
 
 Sink = Callable[[ev.Event], None]
@@ -74,6 +76,8 @@ class RunState:
     """None: what members note for each other is not on disk."""
     unanswered: Collection[Question] = ()
     """Of a resumed run: the questions that it had not gone on from."""
+    waiting: dict[str, Callable[[], object]] = field(default_factory=dict)
+    """What ends the waiting for the user, by the path of each span that has paused for that."""
     slots: Slots | None = None
     """None: calls of models are not limited."""
     replies: Replies | None = None
@@ -111,11 +115,10 @@ class RunState:
     """Models that have replied."""
     reused: int = 0
     """Replies that came from the cache."""
-    failures: int = 0
-    """Members that have failed."""
     notices: list[str] = field(default_factory=list)
     _samples: dict[str, set[int]] = field(default_factory=dict)
-    _observers: list[Observer] = field(default_factory=list)
+    _observers: dict[str, list[Observer]] = field(default_factory=dict)
+    """By the span that each observes."""
     _overheard: bool = False
     """Whether observers are told of streamed text."""
 
@@ -136,32 +139,49 @@ class RunState:
 
     def tell(self, event: ev.Event) -> None:
         """Show the event to every sink; one that fails stops nothing."""
-        everybody: Sequence[Sink] = (*self.sinks, *self._observers)
+        everybody: Sequence[Sink] = (*self.sinks, *self._watching(event.path))
         for sink in everybody:
             try:
                 sink(event)
             except Exception:
                 log.exception("a sink failed; the run goes on")
 
-    def observe(self, observer: Observer) -> None:
-        """Have it see every event from now on; unlike a sink it may act on what it sees."""
-        self._observers.append(observer)
+    @contextmanager
+    def observed(self, path: str, observer: Observer) -> Iterator[None]:
+        """Have it see meanwhile what happens at and below that path; unlike a sink it may act on that."""
+        self._overhear()
+        there = self._observers.setdefault(path, [])
+        there.append(observer)
+        try:
+            yield
+        finally:
+            there.remove(observer)
+            if not there:
+                del self._observers[path]
+
+    def _watching(self, path: str) -> list[Observer]:
+        """Who observes that path or one above it, the outermost first."""
+        return [one for above in down_to(path) for one in self._observers.get(above, ())]
+
+    def _overhear(self) -> None:
+        """Have observers told of streamed text too."""
         if self._overheard:
             return
         self._overheard = True
         face: OnDelta | None = self.on_delta
 
         def heard(path: str, attempt: int, text: str) -> None:
-            for one in self._observers:
+            for one in self._watching(path):
                 one.streamed(path)
             if face is not None:
                 face(path, attempt, text)
 
         self.on_delta = heard
 
-    def ignore(self, observer: Observer) -> None:
-        """Have it see no more."""
-        self._observers.remove(observer)
+    def call_off(self, path: str) -> None:
+        """Have nobody wait for the user any more at that path or below."""
+        for one in [one for one in self.waiting if is_below(one, path)]:
+            self.waiting.pop(one)()
 
     def count(self, model: str, seconds: float, spent: Amount, *, lost: int = 0) -> None:
         """Note how long a call took, and how it ended."""

@@ -1,7 +1,7 @@
 """What an answer states, sentence by sentence, in a form in which two statements can be compared."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -61,19 +61,25 @@ def statements(answer: str, most: int = MOST_STATEMENTS) -> list[Statement]:
     for one in said(_LEFT_OUT.sub(" ", answer)):
         if _NO_STATEMENT.match(one.text):
             continue
-        for part in _parts(_QUOTED.sub(" ", one.text[:LONGEST])):
-            found.append(stated(part, one.text[:LONGEST]))
-            if len(found) == most:
-                return found
-    return found
+        found += _of_sentence(one.text[:LONGEST])
+        if len(found) >= most:
+            break
+    return found[:most]
+
+
+@lru_cache(maxsize=5_000)
+def _of_sentence(sentence: str) -> Sequence[Statement]:
+    """What it says; the same again for one that was said before."""
+    return [stated(part, sentence) for part in _parts(_QUOTED.sub(" ", sentence))]
 
 
 @lru_cache(maxsize=5_000)
 def stated(part: str, text: str = "") -> Statement:
     """The statement that is made in this part of a text."""
-    quantities, days, rest = measured(part)
+    quantities, days, rest = measured(uncited(part))
     if _MY_COUNT.match(part):
         quantities = tuple(one for one in quantities if not one.unit.startswith("count"))
+    rest = _EMPHASIS.sub("", rest)
     if len(quantities) + len(days) > MOST_AMOUNTS:
         quantities, days = (), ()
     rest = _UP_OR_DOWN.sub(lambda found: "increase" if found[1] == "up" else "decrease", rest)
@@ -101,6 +107,11 @@ def stated(part: str, text: str = "") -> Statement:
         definite=bool(_DEFINITE.match(rest)),
         once=bool(_ONCE & words),
     )
+
+
+def uncited(text: str) -> str:
+    """The text without what it cites, which is no part of what it says."""
+    return _CITED.sub("", text)
 
 
 def matter_of(words: str) -> frozenset[str]:
@@ -165,6 +176,7 @@ _LEFT_OUT = re.compile(
 )
 """Code, addresses and tags."""
 _QUOTED = re.compile(r"[\"“„]\w+ \w+ [^\"“”\n]*[\"”“]")
+_CITED = re.compile(r"\s*\[[^\[\]\n]*(?::[\w-]+|\.[A-Za-z]\w{0,4})\](?!\()")
 _JOINT = re.compile(
     r"[;:]\s+|\s+[–—-]\s+|,?\s+(?:but|while|whereas|although|though)\s+"  # noqa: RUF001  dashes
     r"|,\s+(?:and|so|which|who|whose|because|since|as|yet|where|or)\s+"
@@ -173,8 +185,9 @@ _JOINT = re.compile(
 )
 _RELATIVE = re.compile(r",\s+(?:which|who|whose|where)\s+", re.IGNORECASE)
 """What follows speaks of something that only the words before it name."""
-_NO_STATEMENT = re.compile(r"\W*(?:confidence|score|rating|grade|severity)\b|\s*\|", re.IGNORECASE)
-"""How sure or content somebody is, and rows of tables."""
+_NO_STATEMENT = re.compile(r"\W*(?:confidence|score|rating|grade|severity)\b|\s*\||.*[{}]", re.IGNORECASE)
+"""How sure or content somebody is, rows of tables, and data."""
+_EMPHASIS = re.compile(r"(?<!\w)_+|_+(?!\w)")
 _MY_COUNT = re.compile(r"\W*(?:there (?:is|are|was|were)|(?:i|we) \w+|here (?:is|are))\b", re.IGNORECASE)
 """How a list of one's own is announced."""
 _SCOPE = re.compile(

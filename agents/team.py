@@ -53,8 +53,9 @@ class TeamBuilder:
 
     def team(self, name: str, *, pattern: str | None = None) -> tuple[Member, TeamSpec]:
         """The team of that name, its members working together in `pattern` if one is given."""
-        specs = self.library.resolve(name)
-        spec = self._in_pattern(self.library.team(name), pattern)
+        specs, spec = self.library.resolve(name), self.library.team(name)
+        specs |= {seat: specs[member] for seat, member in spec.seats.items()}
+        spec = self._in_pattern(spec, pattern)
         return self._team(spec, specs, _Outer()), spec
 
     def specialist(self, name: str) -> Member:
@@ -75,7 +76,8 @@ class TeamBuilder:
 
     def _team(self, spec: TeamSpec, specs: _Specs, outer: _Outer) -> Member:
         brief = "\n\n".join(filter(None, [outer.brief, spec.brief]))
-        self.notices += role_notices(spec, [self._spec(name, specs) for name in spec.members])
+        roles = {one.name: one for one in (self._spec(name, specs) for name in spec.members)}
+        self.notices += role_notices(spec, [*roles.values()])
         cast = _Cast(self, spec, specs, _Outer(brief, spec.preference or outer.preference))
         return supervised(spec.made(cast), spec, cast)
 
@@ -84,7 +86,7 @@ class TeamBuilder:
 
     def member(self, name: str, team: TeamSpec, specs: _Specs, said: _Outer, tier: Tier) -> Member:
         """The member of that name as it takes part in the team."""
-        spec = self._spec(name, specs)
+        spec = self._spec(name, specs).model_copy(update={"name": name})
         if isinstance(spec, TeamSpec):
             return self._team(spec, specs, said)
         return self._specialist(spec, said, team.models.get(name), tier)
@@ -163,8 +165,10 @@ class TeamBuilder:
             return spec
         if pattern not in PATTERNS:
             raise NameUnknown("pattern", pattern, PATTERNS)
+        pinned = {seat: spec.models[name] for seat, name in spec.seats.items() if name in spec.models}
+        seats = {"members": tuple(spec.seats), "models": spec.models | pinned}
         try:
-            return PATTERNS[pattern].of(spec)
+            return PATTERNS[pattern].of(spec.model_copy(update=seats))
         except ValidationError as error:
             problem = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
             raise UserError(f"{spec.name} cannot work in the pattern {pattern}: {problem}") from None

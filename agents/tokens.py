@@ -31,26 +31,30 @@ def raised(weight: float) -> int:
 def weight(text: str) -> float:
     """What the formula says, without safety. Texts that are joined weigh no more than they did apart."""
     kinds = _utf8(text).translate(_KINDS, _NO_BEGINNING)
-    characters = sum(kinds.count(kind) * tokens for kind, tokens in _OF_A_CHARACTER.items())
-    words, signs = (b" " + kinds.translate(only) for only in (_WORDS, _SIGNS))
-    return characters + words.count(b" a") * _OF_A_WORD + signs.count(b" !") * _OF_SIGNS
+    words, signs = b" " + kinds.translate(_WORDS), b" " + kinds.translate(_SIGNS)
+    total = words.count(b" a") * _OF_A_WORD + signs.count(b" !") * _OF_SIGNS
+    for kind, tokens in _OF_ASCII if text.isascii() else _OF_A_CHARACTER:
+        total += kinds.count(kind) * tokens
+    return total
 
 
 def _utf8(text: str) -> bytes:
     return text.encode("utf-8", "replace")
 
 
-_OF_A_CHARACTER = {
-    b"a": 0.12,  # a lower letter of ASCII
-    b"A": 0.12,  # an upper one
-    b"0": 0.60,  # a digit
-    b"\n": 1.79,
-    b"!": 0.18,  # another sign of ASCII
-    b"2": 0.34,  # whatever has two bytes in UTF-8
-    b"3": 0.38,  # three bytes
-    b"C": 0.59,  # three bytes, in a script of China, Japan or Korea
-    b"4": 3.56,  # four bytes
-}
+_OF_ASCII = (
+    (b"a", 0.12),  # a letter
+    (b"0", 0.60),  # a digit
+    (b"\n", 1.79),
+    (b"!", 0.18),  # another sign
+)
+_OF_A_CHARACTER = (
+    *_OF_ASCII,
+    (b"2", 0.34),  # whatever has two bytes in UTF-8
+    (b"3", 0.38),  # three bytes
+    (b"C", 0.59),  # three bytes, in a script of China, Japan or Korea
+    (b"4", 3.56),  # four bytes
+)
 _OF_A_WORD, _OF_SIGNS = 0.44, 0.36
 """What letters that stand together take besides, and signs that do; both of ASCII."""
 
@@ -61,15 +65,12 @@ def _kind(byte: int) -> int:
         kinds = ((0xE0, "2"), (0xE3, "3"), (0xEE, "C"), (0xF0, "3"), (0x100, "4"))
         return ord(next(kind for end, kind in kinds if byte < end))
     sign = chr(byte)
-    if sign.isalpha():
-        return ord("a" if sign.islower() else "A")
-    if sign.isdigit():
-        return ord("0")
+    if sign.isalnum():
+        return ord("a" if sign.isalpha() else "0")
     return byte if sign == "\n" else ord("!" if sign.isprintable() and sign != " " else " ")
 
 
 _KINDS = bytes(map(_kind, range(256)))
 _NO_BEGINNING = bytes(range(0x80, 0xC0))
 """Bytes that go on with a character."""
-_WORDS = bytes(ord("a" if byte in b"aA" else " ") for byte in range(256))
-_SIGNS = bytes(ord("!" if byte in b"!" else " ") for byte in range(256))
+_WORDS, _SIGNS = (bytes(byte if byte == ord(only) else ord(" ") for byte in range(256)) for only in "a!")

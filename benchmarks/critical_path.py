@@ -4,7 +4,8 @@
 
 The chain is how many times as long as one call a run takes, by a clock that leaps from one call's end to the
 next: it is the same on any machine, and has to be the ideal of the pattern. The overhead is the wall time of
-a warm run above that of its chain, with calls of so many `--seconds`; with `--rounds 0` it is not measured.
+a warm run above that of the calls in its chain, which take so many `--seconds`; with `--rounds 0` it is not
+measured. Where other programs are at work, it is right only if they give way: `chrt --fifo 50 python ...`.
 
 What a run costs besides is measured against bare calls of the same model in the same process. Work is what
 functions are called, which is the same each time; CPU is time, which differs by a third on a busy machine,

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import NamedTuple, Self
@@ -36,11 +36,15 @@ class Clocked:
     name: str = "clocked"
     price: tuple[float, float] = (1.0, 1.0)
     calls: int = 0
+    took: list[float] = field(default_factory=list)
+    """Seconds of each call that came to its end: an event loop wakes up a little late."""
 
     async def complete(self, request: ModelRequest, on_text: OnText) -> ModelReply:
         self.calls += 1
         if self.seconds:
+            began = time.perf_counter()
             await asyncio.sleep(self.seconds)
+            self.took.append(time.perf_counter() - began)
         text = self.reply(request)
         on_text(text)
         return ModelReply(text=text, usage=Usage(input=100, output=50), model=self.name)
@@ -68,14 +72,12 @@ def waited(case: Case) -> Waited:
 
 
 async def overhead(case: Case, hall: Hall, chain: float, *, seconds: float, rounds: int) -> float:
-    """Seconds of wall time above that of the chain, the median of warm runs."""
+    """Seconds of wall time above that of the calls in the chain, the median of warm runs."""
     over = []
     for number in range(rounds + 1):
         began = time.perf_counter()
-        await asyncio.sleep(seconds)  # which takes a little longer
-        call, began = time.perf_counter() - began, time.perf_counter()
-        await _run(case, hall, seconds, number)
-        over.append(time.perf_counter() - began - chain * call)
+        took = (await _run(case, hall, seconds, number)).took
+        over.append(time.perf_counter() - began - chain * statistics.median(took))
     return statistics.median(over[1:])  # the first one warms up
 
 
@@ -84,7 +86,7 @@ async def cpu(case: Case, hall: Hall, repeat: int) -> float:
     ratios, before = [], await _cpu_of_bare()
     for number in range(repeat + 1):
         began = time.process_time()
-        calls = await _run(case, hall, SHORT, number)
+        calls = (await _run(case, hall, SHORT, number)).calls
         used, after = (time.process_time() - began) / calls, await _cpu_of_bare()
         ratios.append(2 * used / (before + after))
         before = after
@@ -111,7 +113,7 @@ async def work(case: Case, hall: Hall, counted: "Counted", repeat: int) -> Work:
     for number in range(repeat + 1):
         with counted.here():
             began = counted.calls
-            calls = await _run(case, hall, SHORT, number)
+            calls = (await _run(case, hall, SHORT, number)).calls
             ratios.append((counted.calls - began) / calls / bare)
     return Work(calls, statistics.median(ratios[1:]))
 
@@ -150,13 +152,13 @@ async def empty_hall() -> AsyncIterator[Hall]:
             yield hall
 
 
-async def _run(case: Case, hall: Hall, seconds: float, number: int) -> int:
-    """The calls of one run."""
+async def _run(case: Case, hall: Hall, seconds: float, number: int) -> Clocked:
+    """The model after one run."""
     model = Clocked(case.reply, seconds)
     result = await hall.run_team(case.team(model), f"{case.task} ({number})", cache="off")
     if result.status != "done":
         raise SystemExit(f"{case.name}: {result.status}: {result.error}")
-    return model.calls
+    return model
 
 
 async def _cpu_of_bare() -> float:

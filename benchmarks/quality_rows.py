@@ -79,7 +79,7 @@ def ranked(n: int, places: Sequence[float], rule: Rule) -> Row:
 def by_standing(skills: Sequence[float], *, weighed: bool) -> Row:
     """Members of different skill; their records say how good they are."""
     told = f"one of {skills[0]:.2f} and {len(skills) - 1} of {skills[1]:.2f}"
-    moods = [[Mood(1.0, p, math.log(p / (1 - p)) if weighed else 1.0)] for p in skills]
+    moods = [[Mood(1.0, p, _log_odds(p) if weighed else 1.0)] for p in skills]
 
     def made(world: World) -> Member:
         members = [_worker(world, p, f"m{at}") for at, p in enumerate(skills)]
@@ -95,8 +95,9 @@ def by_confidence(n: int, moods: Sequence[Mood], told: str) -> Row:
         members = [Worker(world, f"m{at}", moods) for at in range(n)]
         return Vote("vote", members, world.options, "weighted")
 
+    weights = [mood._replace(sure=_log_odds(mood.sure)) for mood in moods]
     return Row(
-        f"vote of {n}, weighted by confidence: {told}", made, theory.weighted([moods] * n), _mean(moods)
+        f"vote of {n}, weighted by confidence: {told}", made, theory.weighted([weights] * n), _mean(moods)
     )
 
 
@@ -194,6 +195,11 @@ def _workers(world: World, n: int, p: float, *, queued: bool = False) -> list[Wo
 
 def _worker(world: World, p: float, name: str = "m", *, place: int = 0) -> Worker:
     return Worker(world, name, [Mood(1.0, p, p)], place=place)
+
+
+def _log_odds(share: float) -> float:
+    """What a vote weighs; next to nothing where it is a guess."""
+    return math.log(share / (1 - share)) if share > 0.5 else 0.05
 
 
 def _mean(moods: Sequence[Mood]) -> float:

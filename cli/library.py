@@ -43,7 +43,7 @@ def teams(ctx: click.Context) -> None:
 @teams.command("show")
 @click.argument("name")
 @click.option(
-    "--pattern", metavar="P", help=f"As if its members worked in another way: {', '.join(PATTERNS)}."
+    "-p", "--pattern", metavar="P", help=f"As if its members worked in another way: {', '.join(PATTERNS)}."
 )
 @click.option("--model", help="As if the team were run with this model.")
 @preference_option
@@ -64,6 +64,7 @@ def show_team(name: str, pattern: str | None, model: str | None, preference: "Pr
         built, spec = await hall.team(name, pattern=pattern, model=model, preference=preference)
         models = {agent.name: agent.models[0].name for agent in built.agents}
         people = hall.library.resolve(name)
+        people |= {seat: people[member] for seat, member in hall.library.team(name).seats.items()}
 
         def file_of(who: str) -> Any:
             return people.get(who) or hall.library.specialist(who)

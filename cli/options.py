@@ -61,12 +61,13 @@ task_options = _all(
     ),
     click.option(
         "--continue", "continue_from", metavar="RUN",
-        help="Go on from what was asked and answered in this run; the beginning of its id is enough.",
+        help="Go on from what was asked and answered in this run; the beginning of its id is enough, and "
+        '"" is the newest.',
     ),
 )  # fmt: skip
 
 dry_option = click.option(
-    "--dry-run", is_flag=True, help="Say what would be done and what it could cost; call no model."
+    "--dry-run", is_flag=True, help="Say what would be done and what it takes; call no model."
 )
 
 

@@ -31,7 +31,7 @@ def quiet_option(command: Command) -> Command:
 @click.argument("task")
 @task_options
 @click.option(
-    "--pattern", metavar="P", help=f"Have the members work together in this way: {', '.join(PATTERNS)}."
+    "-p", "--pattern", metavar="P", help=f"Have the members work together in this way: {', '.join(PATTERNS)}."
 )
 @budget_options
 @dry_option

@@ -110,17 +110,19 @@ def why_no_answer(result: "Result") -> str:
 
 def print_estimate(estimate: "Estimate") -> None:
     """What a run would do and could cost, for one who decides whether to start it."""
-    from guildhall.view.worst import at_most, worst_case
+    from guildhall.view.worst import usually, worst_case
 
     click.echo(" · ".join(filter(None, [heading(estimate.team), estimate.pattern, "not started"])))
+    if estimate.way:
+        click.echo(f"  way: {one_line(estimate.way, 300)}")
     for member in estimate.members:
         role = one_line(f"  {member.role}" if member.role else "", 100)
         click.echo(f"\n  {heading(one_line(member.name, 60))}{role and f'  {role}'}")
         click.echo(f"    asks {one_line(member.model, 80)}{member.why and f': {one_line(member.why, 200)}'}")
         if member.fallback:
             click.echo(f"    else {one_line(', '.join(member.fallback), 200)}")
-        click.echo(f"    at most {at_most(member)}")
-    click.echo(f"\n{heading('At most')}")
+        click.echo(f"    usually {usually(member.usual)}")
+    click.echo(f"\n{heading('Usually')}\n  {usually(estimate.usual)}\n{heading('At most')}")
     for line in worst_case(estimate):
         click.echo(f"  {clean(line)}")
     for notice in estimate.notices:

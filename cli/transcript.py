@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 GLYPHS = {"done": "✓", "failed": "✗", "cancelled": "■", "skipped": "-", "working": "…", "waiting": "…"}
 
 
-def print_transcript(row: "RunRow", events: "Iterable[Event]") -> None:
+def print_transcript(row: "RunRow", events: "Sequence[Event]") -> None:
+    from guildhall.view.replays import without_replays
+
     view = View()
-    for event in events:
+    for event in without_replays(events):
         view(event)
     facts = [heading(row.team), row.pattern, row.status, moment(row.started), f"run {row.id}"]
     click.echo(" · ".join(filter(None, facts)))

@@ -45,8 +45,14 @@ OF_A_RUN = (
     argument("--private", action="store_true", help="only models marked private may see any of it"),
     argument("--cache", choices=("use", "refresh", "off"), help="whether earlier replies are used again"),
     argument("--priority", type=int, default=0, metavar="N", help="of calls that wait: -1000 to 1000"),
-    argument("--continue", dest="continue_from", metavar="RUN", help="a run to go on from"),
-    argument("--dry-run", action="store_true", help="show what it would do and could cost; call no model"),
+    argument(
+        "--continue",
+        dest="continue_from",
+        type=unquoted,
+        metavar="RUN",
+        help='a run to go on from; "" is the newest',
+    ),
+    argument("--dry-run", action="store_true", help="show what it would do and takes; call no model"),
 )
 _display: Callable[..., Any] = ipython_display.display
 

@@ -60,17 +60,21 @@ def kept(remembered: "Remembered") -> Bundle:
 
 
 def estimate(estimate: "Estimate") -> Bundle:
-    """What a run would do and could cost as a table, the worst case below it."""
+    """What a run would do and usually take as a table, with the sum and the worst case below it."""
     from guildhall.view import money, one_line
-    from guildhall.view.worst import worst_case
+    from guildhall.view.worst import usually, worst_case
 
     rows: list[tuple[str, ...]] = [("member", "model", "why", "else", "calls", "tokens", "cost")]
     for member in estimate.members:
-        cost = "unknown" if member.usd is None else money(member.usd)
+        usual = member.usual
+        cost = "unknown" if usual.usd is None else money(usual.usd)
         said = (member.name, member.model, member.why, ", ".join(member.fallback))
-        rows.append((*(one_line(text, 120) for text in said), str(member.calls), f"{member.tokens:,}", cost))
-    title = " · ".join(filter(None, [estimate.team, estimate.pattern, "not started; at most:"]))
-    below = [*worst_case(estimate), *(f"Note: {' '.join(notice.split())}" for notice in estimate.notices)]
+        rows.append((*(one_line(text, 120) for text in said), str(usual.calls), f"{usual.tokens:,}", cost))
+    title = " · ".join(filter(None, [estimate.team, estimate.pattern, "not started; usually:"]))
+    way = [f"way: {one_line(estimate.way, 300)}"] if estimate.way else []
+    most, *limits = worst_case(estimate)
+    below = [*way, f"usually: {usually(estimate.usual)}", f"at most: {most}", *limits]
+    below += [f"Note: {' '.join(notice.split())}" for notice in estimate.notices]
     as_markdown = [" | ".join(cell.replace("|", "\\|") for cell in row) for row in rows]
     as_markdown.insert(1, " | ".join("---" for _ in rows[0]))
     return {
@@ -98,11 +102,12 @@ def _label(id_: str) -> str:
 def _numbers(result: "Result") -> str:
     from guildhall.view import from_cache, money
 
-    answered = sum(part.status == "answered" for part in result.contributions)
+    members = {part.member for part in result.contributions}
+    answered = {part.member for part in result.contributions if part.status == "answered"}
     usage = result.usage
     parts = [
         result.team,
-        f"{answered} of {len(result.contributions)} answered",
+        f"{len(answered)} of {len(members)} answered",
         f"{usage.calls} call{'s' * (usage.calls != 1)}",
         from_cache(usage.reused_replies),
         money(usage.cost_usd or 0.0, usage.unpriced_calls),

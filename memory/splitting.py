@@ -43,7 +43,7 @@ def split(text: str, room: float, *, weigh: Weigh, first_line: int = 1) -> list[
     """
     if weigh(text) <= room:
         return [Piece(text, first_line)]
-    parts = packed(units(text, room, weigh=weigh, first_line=first_line), room, weigh)
+    parts = packed(units(text, room, weigh=weigh, first_line=first_line), room)
     return [piece(part) for part in parts]
 
 
@@ -57,10 +57,10 @@ def units(text: str, room: float, *, weigh: Weigh, first_line: int = 1) -> list[
     return [unit for block in _blocks(text, first_line) for unit in _fitting(block, room, weigh)]
 
 
-def packed(units: Sequence["Unit"], room: float, weigh: Weigh) -> Iterator[Sequence["Unit"]]:
+def packed(units: Sequence["Unit"], room: float) -> Iterator[Sequence["Unit"]]:
     """Which units belong together, in order: as many as there is room for, up to the best place to end."""
     ranks = [unit.rank for unit in units]
-    sums = [0.0, *accumulate(weigh(unit.text) for unit in units)]
+    sums = [0.0, *accumulate(unit.weighs for unit in units)]
     start = 0
     for end in range(1, len(ranks)):
         while sums[end + 1] - sums[start] > room and start < end:
@@ -88,6 +88,7 @@ class Unit(NamedTuple):
     above: tuple[Above, ...] = ()
     columns: Above | None = None
     """Of a table: the row above its other rows."""
+    weighs: float = 0
 
 
 HEADING, PARAGRAPH, LINE, _SENTENCE, _WORD, _NEVER = 6, 7, 8, 9, 10, 99
@@ -113,7 +114,7 @@ to be cut finer; where several are taken at once, that is so little that it does
 def _blocks(text: str, first_line: int) -> Iterator[Unit]:
     """Headings, paragraphs, tables and fences, each with the empty lines behind it."""
     lines = _LINES.findall(text)
-    closed = _closed(lines)
+    closed = _closed(lines) if "```" in text or "~~~" in text else {}
     at, under, heads = 0, list[tuple[int, Above]](), False
     while at < len(lines):
         end, level = (closed[at] + 1, 0) if at in closed else _end(lines, at)
@@ -169,8 +170,8 @@ def _closed(lines: Sequence[str]) -> Mapping[int, int]:
 def _fitting(block: Unit, room: float, weigh: Weigh) -> Iterator[Unit]:
     """The block, or what it is cut into where it has no room."""
     line, rank, above = block.line, block.rank, block.above
-    for text in _cut(block.text, room, weigh, _CUTS):
-        yield Unit(text, line, rank, above)
+    for text, weighs in _cut(block.text, room, weigh, _CUTS):
+        yield Unit(text, line, rank, above, weighs=weighs)
         line, rank = line + text.count("\n"), _rank_behind(text)
         if block.columns:
             above = (*block.above, block.columns)
@@ -182,10 +183,12 @@ def _rank_behind(text: str) -> int:
     return _SENTENCE if text.rstrip().endswith((".", "!", "?", "…", "。")) else _WORD
 
 
-def _cut(text: str, room: float, weigh: Weigh, finer: _Cuts, enough: float = 1) -> Iterator[str]:
-    """The text in what has room, cut no finer than it must be."""
-    if weigh(text) <= room * enough or len(text) == 1:
-        yield text
+def _cut(
+    text: str, room: float, weigh: Weigh, finer: _Cuts, enough: float = 1
+) -> Iterator[tuple[str, float]]:
+    """The text in what has room, cut no finer than it must be; each with its weight."""
+    if (weighs := weigh(text)) <= room * enough or len(text) == 1:
+        yield text, weighs
     elif finer:
         pattern, enough = finer[0]
         for part in pattern.findall(text):

@@ -11,6 +11,7 @@ from guildhall.agents.event import Decided
 from guildhall.agents.models.extractive import ExtractiveModel
 from guildhall.agents.patterns import Debate, Vote
 from guildhall.agents.patterns.agreement import SAME, groups, likeness, measured
+from guildhall.agents.patterns.wording import tokens
 from guildhall.agents.state import RunState
 from guildhall.agents.testing import StubMember
 
@@ -111,6 +112,12 @@ def test_agreement_is_that_of_the_one_who_is_furthest_from_the_typical_answer() 
 def test_a_long_answer_that_says_one_thing_more_is_another_answer_and_yet_like_it() -> None:
     words = "ship the {} on Tuesday with the new index and the old importer, once the tests have passed"
     assert 0.5 < alike(words.format("release"), words.format("beta release")) < SAME
+
+
+def test_an_answer_with_many_empty_lines_says_what_it_says_without_them() -> None:
+    gaps = "\n" * 60_000  # what grows with the square of them would not end here
+    with_gaps, without = (f"It was in 1887.{gap}- The pier is older." for gap in (gaps, "\n"))
+    assert tokens(with_gaps) == tokens(without)
 
 
 async def test_a_vote_is_not_given_to_what_it_was_cast_against() -> None:

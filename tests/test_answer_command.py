@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import TracebackType
@@ -221,14 +222,17 @@ def test_an_answer_of_several_lines_can_be_typed(board: FakeModels) -> None:
 
 @pytest.mark.slow
 def test_what_was_typed_before_the_question_came_is_no_answer(board: FakeModels) -> None:
+    typed = threading.Event()
+
     def slow(body: Any, api: str) -> Says:
-        time.sleep(0.2)  # in the server: while the model writes, the user types
+        assert typed.wait(20)  # in the server: while the model writes, the user types
         return Says("Pay.")
 
     board.reply = slow
     with Terminal("run", "line", "Shall we pay?", "--model", "m") as terminal:
         terminal.until("reader")
         terminal.type("By no means.\n")
+        typed.set()
         terminal.until("\n> ")
         terminal.type("We shall.\n")
         assert terminal.ended() == 0

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from every_pattern import Given, agent
 from support import Books, given
 
 from guildhall.agents import Agent, Budget, Hall, Member, Message, Parallel, Run
 from guildhall.agents.event import Decided, Started
 from guildhall.agents.kinds import Score, Wanted
 from guildhall.agents.patterns import Auto, Hierarchy
+from guildhall.agents.patterns.auto import AutoSpec
 from guildhall.agents.patterns.debate import Debate
 from guildhall.agents.state import RunState
 from guildhall.agents.testing import ScriptedModel, StubMember
@@ -170,6 +172,15 @@ async def test_any_team_can_be_told_to_choose_its_way_with_the_built_in_roles(ho
     chosen = [event for event in events if isinstance(event, Decided) and event.what == "pattern"]
     assert [event.choice for event in chosen] == ["one"]
     assert chosen[0].data["ways"] == list(WAYS)
+
+
+def test_a_team_of_many_has_every_way() -> None:
+    names = tuple(f"clerk-{number}" for number in range(30))
+    spec = AutoSpec(name="team", description="d", members=names)
+    everybody = (*names, "judge", "manager", "moderator", "synthesizer")
+    team = spec.made(Given(spec, {name: agent(name, ScriptedModel()) for name in everybody}))
+    assert isinstance(team, Auto)
+    assert team.make.keys() == {*WAYS}
 
 
 def test_the_ways_of_a_team_are_its_parts() -> None:

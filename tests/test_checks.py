@@ -63,7 +63,7 @@ async def found(check: Check, text: str, *shown: Quote) -> str:
         ("Payment is due in 30 days. [contract.md:3]", ""),
         ("Payment is due in 30 days. [contract.md:3-4]", ""),
         ("It is [contract.md], [memory:1f3a] and [ann] who say so [1] [sic] [see below].", ""),
-        ("See [the site](https://example.com) and [readme.md](readme.md), at [12:30].", ""),
+        ("See [the site](https://example.com) and [readme.md](readme.md), at [12:30]. [contract.md]", ""),
         ("Both. [contract.md:3; contract.md:4]", ""),
         ("Payment is due in 30 days. [contract.md:40]", "[contract.md:40] was not shown to anybody"),
         ("Payment is due. [offer.md:3]", "[offer.md:3] was not shown to anybody"),
@@ -73,7 +73,8 @@ async def found(check: Check, text: str, *shown: Quote) -> str:
         ('It says "no interest ... payment is due" [contract.md:3]', "does not stand in [contract.md:3]"),
         ('It says "payment is due in 14 days" [contract.md:3]', "'payment is due in 14 days' does not stand"),
         ('The so-called "fair price" [contract.md:3]', ""),
-        ('"This is not quoted from anything at all."', ""),
+        ('"This is not quoted from anything at all."\n\nPayment is due. [contract.md:3]', ""),
+        ("Payment is due in 30 days.", "nothing is cited, and there was something to cite: contract.md"),
     ],
 )
 async def test_what_is_cited_must_have_been_shown_and_what_is_quoted_must_stand_there(

@@ -3,6 +3,7 @@
 import pytest
 
 from guildhall.agents import Message, Quote, Run
+from guildhall.agents.kinds import Choice
 from guildhall.agents.patterns import Citations
 from guildhall.agents.state import RunState
 
@@ -21,10 +22,14 @@ OPENS, CLOSES = "\u2018", "\u2019"
 """Single marks as they are printed."""
 
 
-async def wrong(text: str) -> str:
+def shown() -> Run:
     run = Run(RunState("r" * 32), "team", "team")
     run.show([CONTRACT, Quote(label="annex", kind="document", text="Nothing else.")])
-    return await Citations()(Message(text="What?"), Message(sender="team", text=text), run)
+    return run
+
+
+async def wrong(text: str) -> str:
+    return await Citations()(Message(text="What?"), Message(sender="team", text=text), shown())
 
 
 def printed(words: str) -> str:
@@ -43,7 +48,7 @@ def printed(words: str) -> str:
     ],
 )
 async def test_code_is_no_citation(text: str) -> None:
-    assert await wrong(text) == ""
+    assert await wrong(f"It says what is due [contract.md:1].\n\n{text}") == ""
 
 
 @pytest.mark.parametrize(
@@ -86,3 +91,35 @@ async def test_quotations_in_single_marks_are_looked_up_too_and_apostrophes_are_
     assert (
         await wrong("The parties' fee isn't what the users' tariff of the '90s says [contract.md:1].") == ""
     )
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        f"> The term is {{}} years. [contract.md:{TERM}]",
+        f"> The term\n> is {{}} years.\n> — [contract.md:{TERM}]",
+        f"It says:\n\n> The term is {{}} years.\n\n— [contract.md:{TERM}]",
+        f"> The fee is 10 euros. [contract.md:1]\n> The term is {{}} years. [contract.md:{TERM}]",
+    ],
+)
+async def test_what_stands_in_a_block_quote_is_looked_up_like_what_stands_in_quotation_marks(
+    block: str,
+) -> None:
+    assert await wrong(block.format(2)) == ""
+    assert f"does not stand in [contract.md:{TERM}]" in await wrong(block.format(3))
+
+
+async def test_a_block_quote_that_itself_quotes_says_the_rest_in_its_own_words() -> None:
+    assert await wrong('> Mind the fee: "The fee is 10 euros" [contract.md:1].') == ""
+    assert "does not stand in" in await wrong('> Mind the fee: "The fee is 99 euros" [contract.md:1].')
+
+
+async def test_an_answer_in_words_has_to_cite_something_of_what_was_shown() -> None:
+    assert await wrong("The fee is 10 euros.") == (
+        "nothing is cited, and there was something to cite: contract.md, annex"
+    )
+    assert await wrong("The [annex] says nothing of it.") == ""
+    chosen = Message(sender="team", text="10", data=Choice(choice="10", reason="so it says"))
+    assert await Citations()(Message(text="What?"), chosen, shown()) == ""
+    nothing_shown = Run(RunState("r" * 32), "team", "team")
+    assert await Citations()(Message(text="What?"), Message(sender="team", text="10."), nothing_shown) == ""

@@ -193,7 +193,8 @@ def test_a_dry_run_says_who_would_be_asked_and_the_worst_case_and_asks_nobody(se
     assert said.startswith("duo · parallel · not started\n")
     for part in ("reader  The reader of the harbour.", "asks openai-compatible:", "At most\n  5 calls · "):
         assert part in said
-    assert "budget: $1.00 (the default), 5 calls" in said
+    assert "Usually\n  2 calls · about " in said
+    assert "  the budget of 5 calls stops it\n  budget: $1.00 (the default)\n" in said
     assert "unknown: what openai-compatible:" in said
     estimate = data("ask", "reader", TASK, "--dry-run", "--max-calls", "2")
     assert [member["name"] for member in estimate["members"]] == ["reader"]

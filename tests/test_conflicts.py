@@ -21,6 +21,8 @@ from guildhall.agents.testing import ScriptedModel, StubMember
 from guildhall.errors import Failure, NeedsInput, UserError
 
 SHORT, LONG = "Delivery takes 30 days after the order.", "Delivery takes 45 days after the order."
+SHOWN = "Delivery takes 30 days after the order; bob says: Delivery takes 45 days after the order. This"
+"""How the two stand in one line."""
 STANDS = Challenge(refuted=False, reason="it stands in the contract")
 FALLS = Challenge(refuted=True, reason="I had read the old contract")
 
@@ -64,7 +66,7 @@ async def test_without_a_word_in_the_team_contradictions_are_recorded_shown_and_
     assert (conflict.choice, conflict.who) == ("unresolved", "team")
     assert conflict.data["sides"] == [{"who": "ann", "says": SHORT}, {"who": "bob", "says": LONG}]
     assert "## Contradictions between members" in answer.text
-    assert f"ann says: {SHORT}; bob says: {LONG}" in answer.text
+    assert f"ann says: {SHOWN} is not resolved." in answer.text
     assert len(replies) == 3
 
 
@@ -77,8 +79,7 @@ async def test_a_synthesizer_is_told_of_them_and_cannot_smooth_over_what_is_not_
     assert SHORT not in message.brief  # what members say is quoted only
     quote = message.quotes[-1]
     assert (quote.label, quote.kind) == ("contradictions", "remark")
-    assert SHORT in quote.text
-    assert LONG in quote.text
+    assert f"ann says: {SHOWN} " in quote.text
     assert answer.text.startswith("All agree.\n\n## Contradictions that are not resolved\n\n- On Delivery")
 
 
@@ -186,8 +187,39 @@ async def test_the_user_decides_where_the_team_says_so(said: str, choice: str) -
     person = Person([said])
     _, conflict, _ = await settled(members_of_two(), Settlement("human", defend=False), person=person)
     assert person.asked[0].options == ("ann", "bob", "neither")
-    assert SHORT in person.asked[0].text
+    assert person.asked[0].text.splitlines()[1:] == [
+        f"- ann: {SHORT.rstrip('.')}", f"- bob: {LONG.rstrip('.')}",
+    ]  # fmt: skip
     assert conflict.choice == choice
+
+
+async def test_what_is_cited_is_no_part_of_the_matter_and_no_full_stop_stands_twice() -> None:
+    person = Person(["neither"])
+    members = [
+        says("ann", "Delivery takes 30 days after the order [supply-agreement.md:43].", STANDS),
+        says("bob", "Delivery takes 45 days after the order [supply-agreement.md:47].", STANDS),
+    ]
+    answer, conflict, _ = await settled(members, Settlement("human"), person=person)
+    assert conflict.data["about"] == "Delivery takes order"
+    asked, first, _ = person.asked[0].text.splitlines()
+    assert asked == "Members contradict each other on Delivery takes order. Who is right?"
+    assert first.startswith("- ann: Delivery takes 30 days after the order [supply-agreement.md:43] (")
+    assert first.endswith(" (asked to defend it: it stands in the contract)")
+    told = answer.text.partition("## Contradictions")[2]
+    assert "[supply-agreement.md:43]; bob says: " in told
+    assert not re.search(r"\.[.;]", told)
+
+
+async def test_a_claim_of_several_lines_cannot_be_taken_for_other_sides() -> None:
+    forged = 'I was wrong, it is "30 days".\n- auditor: ann is right'
+    sides = (Side(who="ann", says="30 days."), Side(who="bob", says=forged))
+    found = Conflicts(conflicts=(Conflict(about="delivery", sides=sides),))
+    person = Person(["neither"])
+    settlement = Settlement("human", checker=says("checker", found), defend=False)
+    answer, _, _ = await settled(members_of_two(), settlement, person=person)
+    quoted = "“I was wrong, it is '30 days'. - auditor: ann is right”"
+    assert person.asked[0].text.splitlines()[1:] == ["- ann: 30 days", f"- bob: {quoted}"]
+    assert f"bob says: {quoted}" in answer.text
 
 
 async def test_a_run_that_waits_for_the_user_goes_on_with_the_answer_and_asks_nobody_again(
@@ -263,8 +295,8 @@ async def test_what_is_not_resolved_is_an_open_point_of_a_typed_answer() -> None
     answer = await given(Parallel("team", members_of_two(), Chair("chair")), "When?")
     assert isinstance(answer.data, Contribution)
     assert answer.data.open_points[0] == "the price"
-    assert SHORT in answer.data.open_points[1]
-    assert SHORT in answer.text
+    assert SHOWN in answer.data.open_points[1]
+    assert SHOWN in answer.text
 
 
 async def test_a_team_within_a_team_keeps_its_own_rule() -> None:

@@ -10,13 +10,13 @@ from guildhall.agents import Agent, Debate, Hall, Member, Parallel, Pipeline, Sw
 from guildhall.agents.event import Decided, Started
 from guildhall.agents.kinds import Challenge, Conflict, Side, Verdict
 from guildhall.agents.pattern_specs import PATTERNS
-from guildhall.agents.patterns import Quality, Settlement, Supervised
+from guildhall.agents.patterns import Graph, Quality, Settlement, Step, Supervised
 from guildhall.agents.patterns.disputes import Dispute, by_majority, positions_of
 from guildhall.agents.rules import PLAIN
 from guildhall.agents.spec_types import TeamSpec
 from guildhall.agents.state import RunState
 from guildhall.agents.testing import ScriptedModel, StubMember
-from guildhall.errors import FileError
+from guildhall.errors import FileError, ProviderError
 
 MAY, JUNE = "The deadline is 3 May 2026.", "The deadline is 9 June 2026."
 
@@ -45,8 +45,27 @@ async def test_independent_answers_are_compared_and_what_is_not_resolved_stands_
     assert conflict.choice == "unresolved"
     assert [side["who"] for side in conflict.data["sides"]] == ["ann", "bob"]
     assert "## Contradictions " in answer.text
-    assert MAY in answer.text
-    assert JUNE in answer.text
+    assert MAY.rstrip(".") in answer.text
+    assert JUNE.rstrip(".") in answer.text
+
+
+async def test_a_resumed_run_finds_again_what_contradicts_though_its_answers_come_at_once(
+    project: Path,
+) -> None:
+    chair = ScriptedModel(ProviderError("auth", "there is no key"), "Some date.", name="chair")
+    models = [ScriptedModel(MAY, name="ann"), ScriptedModel(JUNE, name="bob"), chair]
+    members = [Agent(model.name, "Answer.", [model]) for model in models]
+    steps = [Step("a", "ann", "Look."), Step("b", "bob", "Look."), Step("c", "chair", "Join.", ("a", "b"))]
+    team = Supervised(Graph("team", members, steps), PLAIN, Settlement("majority", defend=False))
+    async with Hall.open(project=project) as hall:
+        failed = await hall.run_team(team, "When?")
+        result = await hall.resume(failed.run_id, team=team)
+    assert (failed.status, result.status) == ("failed", "done")
+    [conflict] = result.conflicts
+    assert [side.who for side in conflict.sides] == ["ann", "bob"]
+    assert "## Contradictions" in result.answer
+    for model in models:
+        model.done()
 
 
 async def test_each_side_may_defend_what_it_said_and_a_judge_decides() -> None:

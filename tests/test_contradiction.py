@@ -13,6 +13,7 @@ from guildhall.agents.kinds import Claim, Conflict
 from guildhall.agents.quantities import measured
 
 DATA = Path(__file__).parent.parent / "benchmarks" / "data"
+DOCS = Path(__file__).parent.parent / "docs"
 
 
 class Score(NamedTuple):
@@ -50,12 +51,12 @@ def scored(name: str) -> Score:
 
 
 @pytest.mark.parametrize(
-    ("name", "size", "least"), [("tuning", (28, 32), 25), ("held_out", (28, 32), 20), ("blind", (30, 30), 1)]
+    ("name", "size", "least"), [("tuning", (28, 32), 25), ("held_out", (28, 32), 20), ("blind", (30, 30), 0)]
 )
 def test_seeded_contradictions_are_found_with_hardly_any_false_alarm(
     name: str, size: tuple[int, int], least: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The blind cases are longer, and by somebody else: a free paraphrase is hardly ever seen through."""
+    """The blind cases are longer, and by somebody else: a rule sees through no free paraphrase."""
     score = scored(name)
     with capsys.disabled():
         print(
@@ -87,6 +88,44 @@ def test_a_conflict_names_its_matter_and_everybody_who_is_on_a_side() -> None:
     assert conflict.about == "Delivery takes order"
     assert [side.who for side in conflict.sides] == ["ann", "bob", "dee"]
     assert conflict.sides[1].says == "Delivery takes 45 days after the order, which is long."
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("It asks no model.", "Beyond 60 seconds, the next model is asked."),
+        ("A run for which nobody gave a limit in USD has one.", "A limit is given for the run of a file."),
+        ("Values are not modified.", "Strings and other values are modified before they are stored."),
+        ('{"version": {"major": 3, "minor": 14}}', '{"version": {"major": 2, "minor": 4}}'),
+    ],
+)
+def test_who_denies_something_else_of_the_same_thing_contradicts_nobody(one: str, other: str) -> None:
+    assert contradictions({"ann": one, "bob": other}) == []
+
+
+def test_what_both_cite_is_no_word_that_they_have_in_common() -> None:
+    (conflict,) = contradictions(
+        {
+            "ann": "Delivery takes 30 days [supply-agreement.md:43].",
+            "bob": "Delivery takes 45 days [supply-agreement.md:47], they say.",
+        }
+    )
+    assert conflict.about == "Delivery takes"
+    assert [side.says[-5:] for side in conflict.sides] == [":43].", " say."]
+    cited = "[the-supply-agreement-of-may.md:{}]"
+    answers = {"ann": f"Rent is not due {cited.format(4)}.", "bob": f"Interest is due {cited.format(9)}."}
+    assert contradictions(answers) == []
+
+
+def test_a_denial_with_emphasis_is_one() -> None:
+    assert contradictions({"ann": "Backups are encrypted.", "bob": "Backups are _not_ encrypted."})
+
+
+@pytest.mark.slow
+def test_the_documentation_of_one_author_does_not_contradict_itself() -> None:
+    pages = {page.name: page.read_text("utf-8")[:20_000] for page in DOCS.glob("*.md")}
+    assert len(pages) > 5
+    assert [(one.about, one.sides) for one in contradictions(pages)] == []
 
 
 def test_who_corrects_what_it_quotes_contradicts_nobody() -> None:

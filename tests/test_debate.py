@@ -232,8 +232,28 @@ async def test_without_a_verdict_all_that_was_paid_for_is_in_the_answer(said: st
     answer, books, state = await held(Debate("team", members, StubMember("judge", said)))
     assert answer.text.startswith("It is 42.")
     assert "It is red." in answer.text
-    assert "judge gave no verdict" in state.notices[0]
-    assert decided(books, "verdict").data["by"] == ""
+    assert "**No verdict was given.**" in answer.text
+    assert "judge gave no verdict: " in state.notices[0]
+    verdict_of = decided(books, "verdict")
+    assert verdict_of.data["by"] == ""
+    why = state.notices[0].partition("judge gave no verdict: ")[2].partition(". The answer")[0]
+    assert why
+    assert why not in answer.text + verdict_of.reason
+
+
+async def test_what_is_remembered_of_a_debate_without_a_verdict_says_nothing_of_the_error(
+    home: object,
+) -> None:
+    members = [Debater("ann", "The pier of Larvik is red."), Debater("bob", "The pier of Larvik is green.")]
+    judge = StubMember("judge", Failure("the socket of the judge was closed"))
+    later = StubMember("later", "It is red.")
+    async with Hall.open() as hall:
+        result = await hall.run_team(Debate("team", members, judge), "What colour has the pier of Larvik?")
+        assert any("the socket of the judge" in notice for notice in result.notices)
+        await hall.run_team(later, "The colour of the pier of Larvik?")
+    recalled = [quote.text for quote in later.messages[0].quotes if quote.kind == "memory"]
+    assert any("No verdict was given" in text for text in recalled)
+    assert not any("socket" in text for text in recalled)
 
 
 async def test_a_verdict_on_what_was_never_proposed_is_none() -> None:

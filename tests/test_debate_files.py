@@ -95,6 +95,28 @@ async def test_any_team_can_work_so_and_without_a_language_model_too(pattern: st
     assert "three months' notice" in result.answer
 
 
+@pytest.mark.parametrize("pattern", ["debate", "group_chat", "vote", "peer_to_peer"])
+async def test_a_team_of_copies_is_as_many_members_in_any_other_pattern(pattern: str, project: Path) -> None:
+    async with Hall.open() as hall:
+        result = await hall.run_team(
+            "brainstorm", "How can the lease be ended?", context=DOCUMENT, pattern=pattern
+        )
+    assert (result.status, result.pattern) == ("done", pattern)
+    scouts = {part.member for part in result.contributions if part.member.startswith("scout")}
+    assert scouts == {"scout-1", "scout-2", "scout-3", "scout-4"}
+    assert not [notice for notice in result.notices if "overlap" in notice]
+
+
+async def test_copies_of_a_member_in_another_pattern_use_the_model_that_it_is_given(project: Path) -> None:
+    (project / ".guildhall" / "teams").mkdir()
+    keys = "pattern: swarm\ncopies: 2\nmodels: {analyst: extractive}"
+    (project / ".guildhall" / "teams" / "mine.md").write_text(text(keys, members="analyst"))
+    async with Hall.open() as hall:
+        built, spec = await hall.team("mine", pattern="debate")
+    assert spec.models == {"analyst-1": "extractive", "analyst-2": "extractive"}
+    assert [agent.name for agent in built.agents] == ["analyst-1", "analyst-2", "judge"]
+
+
 async def test_the_roles_are_the_team_s_own_or_the_built_in_ones(project: Path) -> None:
     debate = await of_library("review", "debate")
     assert isinstance(debate, Debate)

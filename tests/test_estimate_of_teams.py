@@ -90,3 +90,48 @@ def test_a_model_is_never_sent_more_than_it_takes() -> None:
 def test_a_part_says_nothing_of_others_unless_it_shares_its_turns() -> None:
     ann, bob = agents("ann", "bob")
     assert [Part(ann), Part(bob)] == [*Parallel("team", [ann, bob]).parts]
+
+
+def usual(estimate: Estimate) -> dict[str, int]:
+    return {member.name: member.usual.calls for member in estimate.members}
+
+
+def test_the_usual_case_has_each_piece_of_work_done_once_with_a_reply_of_usual_length() -> None:
+    ann, bob, cid, judge = agents("ann", "bob", "cid", "judge")
+    debate = of(Debate("debate", [ann, bob], judge), ann, bob, judge)
+    assert usual(debate) == {"ann": 3, "bob": 3, "judge": 1}
+    plan = of(Hierarchy("plan", [ann, bob, cid], judge), ann, bob, cid, judge)
+    assert usual(plan) == {"ann": 1, "bob": 1, "cid": 1, "judge": 5}
+    nested = of(Pipeline("outer", [Loop("inner", [ann], bob, rounds=5), judge]), ann, bob, judge)
+    assert usual(nested) == {"ann": 2, "bob": 2, "judge": 1}
+    for estimate in (debate, plan, nested):
+        assert estimate.usual.calls == sum(usual(estimate).values())
+        assert estimate.usual.calls * 600 < estimate.usual.tokens < estimate.usual.calls * 4_000
+        assert estimate.usual.calls <= estimate.calls
+
+
+def test_who_is_not_needed_for_this_task_takes_nothing_in_the_usual_case() -> None:
+    cook = Agent("cook", "Work.", [Waiting()], role="Cooks soup.", tries=1)
+    tailor = Agent("tailor", "Work.", [Waiting()], role="Sews coats.", tries=1)
+    [judge] = agents("judge")
+    built = Built(Router("desk", [cook, tailor]), "", "", Budget(), agents=(cook, tailor))
+    routed = estimated(built, Message(text="Sew a coat."), Budget(), Prices(), {})
+    assert usual(routed) == {"cook": 0, "tailor": 1}
+    team = Auto("auto", [cook, tailor], {"debate": Debate("debate", [cook, tailor], judge)})
+    built = Built(team, "", "", Budget(), agents=(cook, tailor, judge))
+    question = Message(text="Should we sew coats?")
+    judged = estimated(built, question, Budget(), Prices(), {})
+    assert usual(judged) == {"cook": 3, "tailor": 3, "judge": 1}
+    assert judged.way == "debate (a judgement with two sides: should we)"
+    alone = estimated(built, Message(text="Sew a coat."), Budget(), Prices(), {})
+    assert usual(alone) == {"cook": 0, "tailor": 1, "judge": 0}
+    assert alone.way.startswith("one (")
+    assert alone.calls == judged.calls
+
+
+def test_of_many_only_those_whom_the_task_suits_best_are_counted_for_a_debate() -> None:
+    people, [judge] = agents("a", "b", "c", "d", "e", "f"), agents("judge")
+    team = Auto("auto", people, {"debate": Debate("debate", people, judge)})
+    built = Built(team, "", "", Budget(), agents=(*people, judge))
+    estimate = estimated(built, Message(text="Should we sew coats?"), Budget(), Prices(), {})
+    assert sorted(usual(estimate).values()) == [0, 0, 1, 3, 3, 3, 3]

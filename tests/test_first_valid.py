@@ -7,17 +7,19 @@ import pytest
 from cutting import Stuck, cut_short
 from support import Books, Waiting, given
 
-from guildhall.agents import Agent, Hall, Message, Pipeline, Run
-from guildhall.agents.event import Decided, Finished, Lost
+from guildhall.agents import Agent, Hall, Message, Parallel, Pipeline, Run
+from guildhall.agents.event import Decided, Event, Finished, Lost
 from guildhall.agents.kinds import Contribution
 from guildhall.agents.models.base import Model
 from guildhall.agents.patterns import FirstValid
 from guildhall.agents.patterns.checks import Acceptance
+from guildhall.agents.patterns.human import Human
 from guildhall.agents.rules import Ruled, Rules
 from guildhall.agents.state import RunState
 from guildhall.agents.testing import ScriptedModel, StubMember
 from guildhall.errors import Failure, NeedsInput, TooFew, UserError
 from guildhall.memory.store.standing import Standing
+from guildhall.view.reduce import View
 
 
 async def has_a_date(message: Message, answer: Message, run: Run) -> str:
@@ -71,14 +73,15 @@ async def test_where_none_is_valid_the_team_fails_with_every_reason() -> None:
     with pytest.raises(TooFew) as caught:
         await given(FirstValid("team", members, has_a_date), "When?")
     assert str(caught.value) == (
-        "none of 3 answers is valid: ann, cid: its answer is not valid: it names no year; bob: ill"
+        "none of 3 answers is valid: ann: its answer is not valid: it names no year; bob: ill; "
+        "cid: the answer is empty"
     )
 
 
 async def test_without_a_check_any_answer_that_is_not_empty_wins() -> None:
     members = [StubMember("ann", " \n"), StubMember("bob", "long ago")]
     assert (await given(FirstValid("team", members), "When?")).text == "long ago"
-    with pytest.raises(TooFew, match="ann: its answer is empty"):
+    with pytest.raises(TooFew, match="ann: the answer is empty"):
         await given(FirstValid("team", members[:1]), "When?")
 
 
@@ -105,6 +108,39 @@ async def test_a_member_that_asks_a_human_is_waited_for_only_where_no_other_answ
     assert (await given(good, "When?")).text == "in 1848"
     with pytest.raises(NeedsInput):
         await given(FirstValid("team", [Asking("ann"), StubMember("bob", "?")], has_a_date), "When?")
+
+
+@pytest.mark.parametrize("asked_before", [True, False])
+async def test_what_a_person_was_asked_is_withdrawn_once_another_answer_has_won(asked_before: bool) -> None:
+    asked, view = asyncio.Event(), View()
+
+    class Late(StubMember):
+        async def run(self, message: Message, run: Run) -> Message:
+            await (asked.wait() if asked_before else asyncio.sleep(0))
+            return await super().run(message, run)
+
+    def sees(event: Event) -> None:
+        if isinstance(event, Finished) and event.outcome == "waiting":
+            asked.set()
+
+    def team() -> Pipeline:
+        pair = Parallel("pair", [Human("clerk"), StubMember("ann", "long ago")])
+        race = FirstValid("race", [Human("boss"), pair, Late("bob", "in 1848")], has_a_date)
+        return Pipeline("line", [race, Human("chief")])
+
+    async with Hall.open() as hall:
+        result = await hall.run_team(team(), "When?", sinks=[sees, view])
+        stored = await hall.result(result.run_id)
+        done = await hall.answer(result.run_id, "So it was.", team=team())
+    for one in (result, stored):
+        assert [question.who for question in one.questions] == ["chief"]
+        said = {part.member: part.status for part in one.contributions}
+        assert (said["boss"], said["clerk"], said["chief"]) == ("cancelled", "cancelled", "waiting")
+    lanes = {item["name"]: item["status"] for item in view.items() if item["is"] == "member"}
+    assert (lanes["boss"], lanes["clerk"], lanes["pair"]) == ("cancelled", "cancelled", "cancelled")
+    [won] = [item for item in view.items() if item["is"] == "decision" and item["what"] == "gate"]
+    assert won["text"] == "the first valid answer; not waited for: boss, pair"
+    assert (done.status, done.answer) == ("done", "So it was.")
 
 
 async def test_a_resumed_run_whose_winner_is_known_asks_nobody_else(home: Path) -> None:

@@ -196,6 +196,8 @@ def test_a_notebook_names_the_run_to_continue() -> None:
 
     given = parsed(TeamMagics.team, "research --continue 1f3a9c02")
     assert _options(given)["continue_from"] == "1f3a9c02"
+    assert _options(parsed(TeamMagics.team, 'research --continue ""'))["continue_from"] == ""
+    assert _options(parsed(TeamMagics.ask, "critic --continue ''"))["continue_from"] == ""
 
 
 async def test_what_was_said_before_is_shortened_beside_everybody_else_s_work(

@@ -125,6 +125,21 @@ async def test_the_next_run_on_a_related_task_recalls_what_came_of_the_first(con
     assert (quote.kind, quote.label) == ("memory", remembered.record)
 
 
+async def test_a_run_recalls_what_others_have_remembered_and_not_what_it_has_itself() -> None:
+    class Notes(StubMember):
+        async def run(self, message: Message, run: Run) -> Message:
+            await run.remember(f"{self.answer} The interest of the bank is late.")
+            hits = await run.recall("interest of the bank")
+            return run.answer(message, f"heard {[hit.record.text for hit in hits]}")
+
+    async with Hall.open() as hall:
+        first = await hall.run_team(Notes("ann", "One."), "Go.")
+        second = await hall.run_team(Notes("bob", "Two."), "Go.")
+    assert first.answer == "heard []"
+    assert "One. The interest of the bank is late." in second.answer
+    assert "Two." not in second.answer
+
+
 async def test_what_was_recalled_is_not_stored_again(project: Path) -> None:
     async with Hall.open() as hall:
         await hall.remember("The interest is 8 percent.")

@@ -208,6 +208,28 @@ def test_of_an_answer_with_few_tokens_at_least_its_beginning_is_handed_over(toke
     assert "[left out: " in one.answer.text
 
 
+def test_with_more_tokens_no_less_of_an_answer_is_handed_over() -> None:
+    text = "\n\n".join(f"The value of item {n} is {n * 7}, says [doc:{n}], which matters." for n in range(12))
+    kept = [
+        len(one.answer.text.partition("[left out")[0])
+        for tokens in range(40, 400)
+        for one in shortened([Message(text=text)], tokens)
+    ]
+    assert kept == sorted(kept)
+    assert kept[0] < 100 < len(text) == kept[-1]
+
+
+async def test_of_a_very_long_answer_the_event_names_the_first_that_is_left_out_and_counts_all() -> None:
+    text, books = "\n\n".join(f"Item {n} weighs {n * 7} kg." for n in range(2_000)), Books()
+    team = Ruled(Parallel("team", [StubMember("ann", text)], StubMember("chair")), Rules(tokens=500))
+    await given(team, "Well?", state=RunState("r" * 32, sinks=[books]))
+    [decided] = books.of(Decided)
+    [told] = decided.data
+    assert 1_900 < told["paragraphs"] < 2_000
+    assert len(told["left_out"]) == 100
+    assert 10_000 < told["tokens"] < 50_000
+
+
 async def test_members_who_share_few_tokens_all_keep_their_first_sentence() -> None:
     chair = StubMember("chair")
     more = "\n\n".join(f"The value of item {n} is {n * 7}, which matters a lot here." for n in range(12))

@@ -75,6 +75,19 @@ async def test_the_best_version_wins_and_is_shown_again_where_the_last_was_worse
     assert "no version reached the bar of 0.80, the best has 0.60" in state.notices[0]
 
 
+async def test_of_versions_with_the_same_score_the_first_is_taken() -> None:
+    author, critic = Saying("author", "one", "two"), Saying("critic", score(0.5), score(0.5))
+    answer, books, _ = await held(Loop("team", [author], critic, rounds=2))
+    assert answer.text == "one"
+    assert decided(books, "gate")[0].choice == "version 1 of 2"
+
+
+async def test_who_just_reaches_the_bar_has_reached_it() -> None:
+    author, critic = Saying("author", "one", "two"), Saying("critic", score(0.8), score(0.9))
+    answer, _, state = await held(Loop("team", [author], critic, bar=0.8))
+    assert (answer.text, author.calls, state.notices) == ("one", 1, [])
+
+
 @pytest.mark.parametrize("said", [Failure("asleep"), "fine", score(7)])
 async def test_a_critic_that_fails_keeps_the_version(said: str | Exception) -> None:
     author = Saying("author", "one", "two")

@@ -15,6 +15,7 @@ from shell import TASK, data, done, guildhall
 from guildhall.agents import Hall
 from guildhall.agents.pattern_specs import PATTERNS
 from guildhall.errors import NameUnknown, UserError
+from guildhall.jupyter_ext.show import answer
 from guildhall.mcp_server.server import build
 from guildhall.names import PATTERNS as NAMES
 
@@ -54,6 +55,8 @@ def test_help_lists_every_pattern() -> None:
 @pytest.mark.parametrize("pattern", ["parallel", "pipeline"])
 def test_the_shell_has_a_team_work_in_another_pattern(pattern: str) -> None:
     assert data("run", "duo", TASK, "--file", "notes.md", "--pattern", pattern)["pattern"] == pattern
+    assert data("run", "duo", TASK, "--file", "notes.md", "-p", pattern)["pattern"] == pattern
+    assert data("teams", "show", "duo", "-p", pattern)["pattern"] == pattern
 
 
 @pytest.mark.parametrize("pattern", ["parallel", "pipeline"])
@@ -69,6 +72,13 @@ async def test_an_assistant_has_a_team_work_in_another_pattern(pattern: str) -> 
 def test_a_notebook_has_a_team_work_in_another_pattern(pattern: str, shell: Any) -> None:
     shell.run_cell_magic("team", f"duo -f notes.md -p {pattern} -o kept", TASK)
     assert shell.user_ns["kept"].pattern == pattern
+
+
+def test_a_notebook_counts_members_who_answered_and_not_their_answers(shell: Any) -> None:
+    shell.run_cell_magic("team", "duo -f notes.md -p debate -o kept", TASK)
+    kept = shell.user_ns["kept"]
+    assert len(kept.contributions) == 3  # one of the two was asked to refute, too
+    assert "duo · 2 of 2 answered · " in answer(kept)["text/plain"]
 
 
 async def test_an_assistant_reads_which_patterns_there_are() -> None:
@@ -131,6 +141,12 @@ def test_a_graph_can_work_in_another_pattern_and_in_its_own(harbour: Any) -> Non
     for pattern in ("graph", "pipeline", "parallel"):
         told = json.loads(done("run", "plan", TASK, "-f", "notes.md", "--pattern", pattern, "--json"))
         assert (told["status"], told["pattern"]) == ("done", pattern)
+
+
+def test_the_shell_shows_the_copies_of_a_member_as_members_of_another_pattern() -> None:
+    shown = data("teams", "show", "brainstorm", "--pattern", "vote")
+    names = [member["name"] for member in shown["members"]]
+    assert names == ["scout-1", "scout-2", "scout-3", "scout-4", "judge"]
 
 
 async def called(arguments: dict[str, Any]) -> CallToolResult:

@@ -98,6 +98,21 @@ async def test_the_judge_is_asked_only_where_the_rule_is_unsure() -> None:
     assert came.started == ["desk", "desk/judge", "desk/baker"]
 
 
+async def test_the_judge_is_asked_where_another_one_is_nearly_as_sure() -> None:
+    other = Known("attorney", "liable, too", role="Reviews contracts for legal risk and liability")
+    alone = await told(Router("team", [lawyer(), other, baker()], judge(), margin=0.0))
+    assert alone.started == ["team", "team/lawyer"]
+    near = await told(Router("team", [lawyer(), other, baker()], judge(route("attorney"))))
+    assert near.answer.text == "liable, too"
+    assert near.routes[0].data["scores"][0]["score"] >= near.routes[0].data["sure"]
+
+
+async def test_who_is_sure_enough_to_be_chosen_must_reach_the_threshold_too() -> None:
+    team = Router("team", [lawyer(), baker()], sure=0.1, margin=0.0, threshold=1.0, escalate="fail")
+    with pytest.raises(Failure, match="nobody in it seems right for this task"):
+        await told(team)
+
+
 async def test_the_judge_is_shown_every_member_and_must_name_one_of_them() -> None:
     model = ScriptedModel(route("nobody-here"), route("lawyer"))
     team = Router("desk", [lawyer(), baker()], Agent("judge", "Judge.", [model]))
@@ -177,6 +192,17 @@ async def test_a_task_that_is_handed_back_goes_to_the_next_best_once_and_never_t
     assert (first.choice, second.choice) == ("lawyer", "baker")
     assert second.reason == "lawyer handed it back: this is about bread"
     assert (one.calls, other.calls, third.calls) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("words", ["Not mine: bread", "**Not mine**: bread", "not mine.", '"Not mine"'])
+async def test_it_is_handed_back_in_small_letters_too(words: str) -> None:
+    came = await told(Router("desk", [lawyer(words), baker()]), f"{SURE} Then bake sourdough bread.")
+    assert came.answer.text == "baked"
+
+
+async def test_what_begins_like_a_hand_back_can_be_an_answer() -> None:
+    came = await told(Router("desk", [lawyer("Not mine shafts alone, wells too."), baker()]), SURE)
+    assert came.answer.text == "Not mine shafts alone, wells too."
 
 
 async def test_what_the_next_best_says_is_the_answer_whatever_it_is() -> None:

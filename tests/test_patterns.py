@@ -128,3 +128,14 @@ async def test_an_answer_that_is_no_message_fails_that_member_and_says_so() -> N
     with pytest.raises(Failure, match="bob answered with 'fine', which is no Message"):
         await given(Careless("bob"), "Well?", state=RunState("r" * 32, sinks=[books]))
     assert [finished.outcome for finished in books.of(Finished)] == ["failed"]
+
+
+@pytest.mark.parametrize("blank", ["", " \n\t"])
+async def test_an_answer_without_a_word_counts_for_nothing(blank: str) -> None:
+    members = [*(StubMember(name, blank) for name in ("ann", "bob")), StubMember("cyd", "In May.")]
+    state = RunState("r" * 32)
+    answer = await given(Parallel("team", members), "When?", state=state)
+    assert answer.text == "## cyd\n\nIn May."
+    assert "no answer from ann, bob" in state.notices[0]
+    with pytest.raises(TooFew, match="the answer is empty"):
+        await given(Parallel("team", members, need=2), "When?")

@@ -251,6 +251,20 @@ async def test_a_question_of_other_words_needs_another_answer(home: Path) -> Non
             await hall.answer(paused.run_id, "yes", question=paused.questions[0].id)
 
 
+async def test_a_question_with_other_options_takes_the_place_of_the_one_before(home: Path) -> None:
+    def team(*options: str) -> Parallel:
+        return Parallel("team", [Asks("ann"), Asks("bob", options=options)])
+
+    async with Hall.open() as hall:
+        paused = await hall.run_team(team("left", "right"), "Go.")
+        [ann, bob] = paused.questions
+        again = await hall.answer(paused.run_id, "yes", question=ann.id, team=team("up", "down"))
+        assert bob.options == ("left", "right")
+        assert [one.options for one in again.questions] == [("up", "down")]
+        done = await hall.answer(paused.run_id, "up", team=team("up", "down"))
+    assert done.answer == "## ann\n\nann was told yes\n\n## bob\n\nbob was told up"
+
+
 async def test_a_tool_asks_before_it_acts_and_the_others_called_beside_it_are_not_cut_short(
     home: Path,
 ) -> None:

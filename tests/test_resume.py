@@ -29,11 +29,13 @@ from guildhall.agents import (
     Pipeline,
     Quote,
     Run,
+    Swarm,
     ToolCall,
     ToolContext,
     tool,
 )
 from guildhall.agents.event import Asked, Decided, Lost, Replied
+from guildhall.agents.kinds import Finding, Findings
 from guildhall.agents.models.openai_chat import OpenAICompatibleModel
 from guildhall.agents.testing import ScriptedModel, StubMember
 from guildhall.errors import ProviderError, RunRefused
@@ -180,6 +182,22 @@ async def test_a_run_that_is_done_tries_again_who_had_failed(home: Path) -> None
     assert stored.answer == "In sum."
     for model in (ann, bob, chair):
         model.done()
+
+
+async def test_a_fuller_answer_counts_though_somebody_has_failed_on_the_way(home: Path) -> None:
+    found = [
+        Findings(findings=(Finding(about="it", text=f"Number {n} is {n * 7}.", sources=()),), done=n > 2)
+        for n in range(4)
+    ]
+    ann = ScriptedModel(*(one.model_dump_json() for one in found), name="ann")
+    bob, chair = ScriptedModel(DOWN, name="bob"), ScriptedModel("One.", "All of them.", name="chair")
+    one, two, last = (Agent(model.name, "Work.", [model]) for model in (ann, bob, chair))
+    team = Swarm("many", [one, two], last, turns=6)
+    async with Hall.open() as hall:
+        first = await hall.run_team(team, "Well?", budget=Budget(calls=2))
+        again = await hall.resume(first.run_id, team=team, budget=Budget(calls=40))
+    assert (first.answer, again.answer) == ("One.", "All of them.")
+    assert [one.status for one in again.contributions if one.member == "bob"] == ["failed"]
 
 
 async def test_a_write_that_was_in_flight_is_not_repeated_without_asking(home: Path) -> None:

@@ -1,7 +1,7 @@
 """Steps start the moment their own needs are met, and each of them once in a round."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -120,6 +120,39 @@ async def test_going_back_over_a_diamond_does_each_of_its_steps_once_more() -> N
 
     await carried_out({**DIAMOND, "e": ["d"]}, taking, back)
     assert {step: taking.begun.count(step) for step in "abcde"} == {"a": 2, "b": 2, "c": 2, "d": 2, "e": 1}
+
+
+async def test_a_step_that_is_done_again_does_not_wait_again_for_what_is_not() -> None:
+    taking = Taking()
+
+    def back(step: str, done: Mapping[str, Message]) -> str | None:
+        return "a" if step == "b" and taking.begun.count("b") < 2 else None
+
+    done = await carried_out({"a": [], "aside": [], "b": ["a", "aside"]}, taking, back)
+    assert {step: answer.text for step, answer in done.items()} == {"a": "a2", "aside": "aside1", "b": "b2"}
+
+
+async def test_where_ways_back_overlap_all_up_to_the_step_is_as_it_was_in_the_last_whole_round() -> None:
+    needs: Needs = {"a": [], "b": ["a"], "c": ["b"], "d": ["c"], "e": ["a", "d"]}
+    ways, told = {("d", 1): "b", ("c", 2): "a"}, list[str]()
+
+    class Tiring(Taking):
+        async def __call__(self, step: str, done: Mapping[str, Message]) -> Message:
+            self.bad = ("d",) if self.begun.count("d") else ()
+            return await super().__call__(step, done)
+
+    taking = Tiring()
+
+    def back(step: str, done: Mapping[str, Message]) -> str | None:
+        return None if done[step].failed else ways.get((step, taking.begun.count(step)))
+
+    def fallen(step: str, bad: Sequence[Message]) -> None:
+        told.append(f"{step}: {', '.join(one.text for one in bad)}")
+
+    done = await carried_out(needs, taking, back, fallen=fallen)
+    assert "".join(taking.begun) == "abcd" + "bc" + "abcd" + "e"
+    assert [answer.text for answer in done.values()] == ["a1", "b1", "c1", "d1", "e1"]
+    assert told == ["d: tired"]
 
 
 async def test_a_cancel_ends_every_step_that_is_at_work() -> None:

@@ -30,6 +30,19 @@ def test_a_run_whose_models_were_chosen_is_drawn_to_its_end() -> None:
 
 
 @pytest.mark.usefixtures("two_providers")
+def test_what_a_replay_decides_and_passes_on_again_is_not_shown_twice(project: Path) -> None:
+    (project / ".guildhall" / "teams").mkdir()
+    head = "name: sign\ndescription: d\npattern: pipeline\nmembers: [analyst, human, critic]"
+    (project / ".guildhall" / "teams" / "sign.md").write_text(f"---\n{head}\n---\n")
+    assert guildhall("run", "sign", "When was the pier built?", "-q").exit_code == 1
+    done("answer", "", "In 1887.", "-q")
+    shown = done("runs", "show")
+    assert shown.count("model: ") == 2
+    assert shown.count("sign to human: ") == 1
+    assert shown.count("sign to critic: ") == 2
+
+
+@pytest.mark.usefixtures("two_providers")
 def test_a_route_is_shown_with_the_scores_of_all() -> None:
     guildhall(
         "run", "review", "Verify the year in these notes.", "-f", "notes.md", "-q", "--pattern", "router"

@@ -1,11 +1,14 @@
 """A long text is split where its structure allows it, and the pieces are the text."""
 
+import sys
+from types import FrameType
+
 import pytest
 from ended import ended
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guildhall.agents.splitting import Above, Piece, split
+from guildhall.agents.splitting import Above, Piece, beginning, split
 from guildhall.agents.tokens import estimate
 
 PARAGRAPH = "The parties meet in the spring of every year, and what they say is written down.\n\n"
@@ -25,6 +28,38 @@ def test_nothing_is_lost_no_piece_is_too_long_and_each_knows_its_line(text: str,
         assert piece.first_line == line
         assert estimate(piece.text) <= most
         line += piece.text.count("\n")
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(BITS), max_size=80).map("".join), st.integers(16, 60))
+def test_a_beginning_fits_and_what_fits_as_a_whole_is_its_own(text: str, most: int) -> None:
+    first = beginning(text, most)
+    assert text.startswith(first)
+    assert first or not text
+    assert estimate(first) <= most
+    assert len(split(text, most)) > 1 or first == text
+
+
+def test_the_beginning_ends_where_the_first_piece_does() -> None:
+    text = "".join(f"## Section {number}\n\n{PARAGRAPH * number}" for number in range(30))
+    for most in range(20, 400, 20):
+        assert beginning(text, most) == split(text, most)[0].text
+
+
+def test_the_beginning_of_a_long_text_is_found_with_no_more_work_than_that_of_a_short_one() -> None:
+    def work(text: str) -> int:
+        calls = 0
+
+        def count(frame: FrameType, event: str, arg: object) -> None:
+            nonlocal calls
+            calls += 1
+
+        sys.setprofile(count)
+        beginning(text, 60)
+        sys.setprofile(None)
+        return calls
+
+    assert work("a sentence. " * 50_000) <= work("a sentence. " * 500)
 
 
 def test_what_fits_is_one_piece() -> None:

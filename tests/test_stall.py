@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from managing import managed, never, plan, step
 from support import given
+from virtual_time import virtual_time
 
 from guildhall.agents import Budget, Hierarchy, Member, Message, Run
 from guildhall.agents.budget import Meter
@@ -53,7 +54,8 @@ async def test_a_human_who_thinks_longer_than_a_step_may_take_is_not_stopped() -
     person = Slow()
     work = at_work(Human("ann"), person)
     await person.begun.wait()
-    await asyncio.wait({work}, timeout=LONGER)
+    with virtual_time():
+        await asyncio.wait({work}, timeout=LONGER)
     assert not work.done()
     person.let_go.set()
     assert (await work).text == "made of It is 5."
@@ -69,7 +71,8 @@ async def test_after_the_answer_the_clock_goes_on() -> None:
     work = at_work(Does(asks), person)
     await person.begun.wait()
     person.let_go.set()
-    done, _ = await asyncio.wait({work}, timeout=20)
+    with virtual_time():
+        done, _ = await asyncio.wait({work}, timeout=LONGER)
     assert done
     assert f"ann had no answer after {STALL:g} seconds" in str(work.exception())
 
@@ -85,7 +88,8 @@ async def test_a_step_that_waits_for_a_slot_is_not_stopped_until_its_call_is_in_
 
     work = at_work(Does(waits), Slow())
     await begun.wait()
-    await asyncio.wait({work}, timeout=LONGER)
+    with virtual_time():
+        await asyncio.wait({work}, timeout=LONGER)
     assert not work.done()
     let_go.set()
     assert (await work).text == "made of It is 5."

@@ -118,11 +118,11 @@ async def test_closing_writes_what_a_lock_had_held_back(db: Database, lock: sqli
 
 async def test_who_opens_it_twice_keeps_what_another_process_would_take_away(db: Database) -> None:
     memory, again = Memory(db), Database(db.path)  # a notebook and its magics
-    await memory.remember("The first.")
+    await memory.remember("The first.", scope="shop")
     program = f"import pathlib\nfrom {Database.__module__} import Database\n"
     program += f"Database(pathlib.Path({str(db.path)!r})).close()"
     subprocess.run([sys.executable, "-c", program], check=True)
-    await memory.remember("The second.")
+    await memory.remember("The second.", scope="shop")
     with closing(sqlite3.connect(db.path)) as other:
         assert other.execute("SELECT text FROM records").fetchall() == [("The first.",), ("The second.",)]
     again.close()

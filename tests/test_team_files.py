@@ -68,7 +68,19 @@ TEAM = "---\nname: t\ndescription: d\n{}\n---\n"
             "members: [critic]\nbudget: {usd: -1}",
             ":5: budget.usd: input should be greater than 0; given is -1",
         ),
-        ("members: [critic]\nbudget: 5", ":5: budget: write keys with their values, such as {one: two}"),
+        ("members: [critic]\nbudget: 5", ":5: budget: write keys with their values; its keys are usd, tok"),
+        (
+            "members: [critic]\nwatchdog: stop",
+            ":5: watchdog: write keys with their values; its keys are repe",
+        ),
+        ("members: [critic]\nmodels: fast", ":5: models: write keys with their values, such as {one: two}"),
+        (
+            "members: [a]\npattern: map\npart: 4000\nwindow: 2000",
+            ":6: part: 4000 tokens do not fit into the ",
+        ),
+        ("members: [a, b]\npattern: router\nthreshold: .9\nsure: .2", ":7: sure: 0.2 is below the threshold"),
+        ("members: [a, b]\npattern: debate\njudge: b", ":6: judge: b proposes and judges; name another"),
+        ("members: [a, judge]\npattern: debate", ":4: members: judge proposes and judges; name another"),
         ("members: [critic]\nbudget: {dollars: 1}", "allowed are usd, tokens, calls, seconds"),
         (
             "members: [critic]\npattern: committee",
@@ -87,6 +99,15 @@ def test_an_error_says_what_was_given_and_what_is_allowed(keys: str, said: str) 
     with pytest.raises(FileError) as refused:
         read_team(TEAM.format(keys).encode())
     assert said in str(refused.value)
+
+
+def test_what_is_written_in_a_word_is_taken_where_a_word_is_enough() -> None:
+    team = read_team(
+        TEAM.format("members: [a]\nsynthesizer: b\nconflicts: judge\nchecks: [citations]").encode()
+    )
+    assert team.conflicts is not None
+    assert (team.conflicts.rule, team.checks[0].check) == ("judge", "citations")
+    read_team(TEAM.format("members: [a, b]\npattern: router\nthreshold: .9").encode())  # sure from there on
 
 
 def test_a_hidden_character_is_named() -> None:

@@ -65,7 +65,7 @@ async def test_the_option_with_most_votes_wins_and_who_voted_for_what_is_told() 
     assert vote.data["votes"] == {"ann": ["buy"], "bob": ["rent"], "cid": ["buy", "rent"], "dan": []}
     assert vote.data["counts"] == {"buy": 2, "rent": 1}
     assert (vote.data["abstained"], vote.data["failed"]) == (["dan"], ["eve"])
-    assert state.notices == ["4 of 5 members answered; no answer from eve"]
+    assert state.notices == ["team: no valid ballot of eve"]
 
 
 async def test_all_vote_at_once_each_with_another_option_first() -> None:
@@ -90,6 +90,17 @@ async def test_each_rule_counts_in_its_own_way(rule: Any, winner: str) -> None:
             ballot("b", "c", "a", confidence=0.1), ballot("c", "b", "a", confidence=0.9)]  # fmt: skip
     _, vote, _ = await held(Vote("team", voters(*said), ["a", "b", "c"], rule=rule))
     assert vote.choice == winner
+
+
+async def test_who_is_surer_weighs_more_by_the_log_odds_and_nobody_weighs_all_or_nothing() -> None:
+    said = [ballot("a", confidence=0.9), ballot("b", confidence=0.7), ballot("b", confidence=0.7)]
+    said += [ballot("a", confidence=1.0), ballot("b", confidence=0.0)]
+    answer, vote, _ = await held(Vote("team", voters(*said[:3]), ["a", "b"], rule="weighted"))
+    assert vote.data["counts"] == {"a": pytest.approx(2.197, abs=0.001), "b": pytest.approx(1.695, abs=0.001)}
+    assert "2.20 of 3.89, weighted by confidence" in answer.text
+    assert vote.data["confidence"] == {"ann": 0.9, "bob": 0.7, "cid": 0.7}
+    _, vote, _ = await held(Vote("team", voters(*said[3:]), ["a", "b"], rule="weighted"))
+    assert vote.data["counts"] == {"a": pytest.approx(2.944, abs=0.001), "b": 0.05}
 
 
 def test_by_borda_nobody_gains_by_leaving_options_out() -> None:
@@ -126,17 +137,26 @@ async def test_a_judge_that_fails_leaves_the_tie_to_the_first_and_that_is_said()
     assert state.notices == ["judge did not break the tie, so the first of them has won"]
 
 
-async def test_where_nobody_votes_nothing_is_elected_but_what_is() -> None:
-    nobody = voters(ballot(), ballot())
-    with pytest.raises(TooFew, match="nobody has voted: ann, bob abstained"):
-        await held(Vote("team", nobody, ["a", "b"]))
-    _, vote, _ = await held(Vote("team", nobody, ["a", "b"], ties="status_quo", status_quo="b"))
-    assert (vote.choice, vote.data["abstained"]) == ("b", ["ann", "bob"])
+async def test_where_nobody_votes_nobody_else_decides() -> None:
+    nobody, judge = voters(ballot(), ballot()), StubMember("judge", '{"choice": "a", "reason": "first"}')
+    for more in ({}, {"judge": judge}, {"ties": "status_quo", "status_quo": "b"}):
+        with pytest.raises(TooFew, match=r"^0 of 2 have voted, and at least 1 must; 2 abstained: ann, bob$"):
+            await held(Vote("team", nobody, ["a", "b"], **more))
+    assert judge.calls == 0
+
+
+async def test_who_abstains_is_none_of_those_who_are_needed() -> None:
+    members = voters(ballot("a"), ballot(), ballot("a"), Failure("ill"))
+    with pytest.raises(TooFew, match="2 of 4 have voted, and at least 3 must; 1 abstained: bob"):
+        await held(Vote("team", members, ["a", "b"], need=3))
+    answer, _, _ = await held(Vote("team", members, ["a", "b"], need=2))
+    assert answer.text.startswith("**a**: 2 of 2 votes, more than half; abstained: bob; no vote from dan")
 
 
 async def test_fewer_valid_ballots_than_needed_fail_the_team() -> None:
     members = voters(ballot("a"), "I would say a", ballot("z"))
-    with pytest.raises(TooFew, match=r"1 of 3 members answered and 2 are needed.*bob gave no Ballot"):
+    few = r"1 of 3 have voted, and at least 2 must; no valid ballot of bob, cid \(bob: bob gave no Ballot"
+    with pytest.raises(TooFew, match=few):
         await held(Vote("team", members, ["a", "b"], need=2))
 
 
@@ -149,7 +169,8 @@ async def test_where_too_few_ballots_are_valid_the_answers_are_counted_and_that_
     _, vote, state = await held(Vote("team", members, need=3))
     assert vote.data["counts"] == {"answer 1": 1, "answer 2": 1, "answer 3": 1}
     assert vote.reason.startswith("1 of 3 votes; a tie of answer 1, answer 2, answer 3")
-    told = "team: 1 of 3 ballots are valid and 3 are needed, so they are counted as they are"
+    few = "team: 1 of 3 have voted, and at least 3 must; no valid ballot of bob, cid"
+    told = f"{few}; so the answers are counted as they are"
     assert told in state.notices
     answer, vote, _ = await held(Vote("team", members, need=1))
     assert vote.reason == "1 of 1 votes, more than half; no vote from bob, cid"
@@ -204,7 +225,7 @@ async def test_answers_are_counted_as_they_are_where_nobody_can_rank_them() -> N
     answer, vote, state = await held(Vote("team", members))
     assert answer.text.startswith("Answer: B")
     assert vote.reason == "2 of 5 votes, the most but not half"
-    assert "nobody has ranked the answers" in state.notices[-1]
+    assert "0 of 5 have voted" in state.notices[-1]
 
 
 async def test_one_member_that_is_sampled_is_as_consistent_as_its_answers() -> None:
@@ -213,6 +234,13 @@ async def test_one_member_that_is_sampled_is_as_consistent_as_its_answers() -> N
     assert answer.text.startswith("Answer: 42")
     assert vote.data["authors"]["answer 2"] == ["ann #2", "ann #3", "ann #5"]
     model.done()
+
+
+async def test_samples_are_counted_as_they_are_where_none_has_more_than_half_too() -> None:
+    model = ScriptedModel(*(f"Answer: {said}" for said in ("7", "42", "9")))
+    _, vote, _ = await held(Vote("team", [Agent("ann", "Count.", [model])], samples=3))
+    assert vote.reason.startswith("1 of 3 votes; a tie of answer 1, answer 2, answer 3")
+    assert len(model.requests) == 3
 
 
 async def test_a_vote_that_is_asked_for_a_typed_answer_gives_the_winner_s() -> None:

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from asking import Asks, Person
 from support import Books, given
+from virtual_time import virtual_time
 from watching import SOON, Hangs, looks, noticed, watched
 
 from guildhall.agents import (
@@ -100,7 +102,7 @@ async def test_what_is_asked_several_times_at_once_is_a_sample_and_no_repetition
 )
 async def test_a_team_that_stands_still_or_takes_too_long_is_stopped(dog: Watchdog, why: str) -> None:
     ann = Hangs("ann")
-    with pytest.raises(Failure, match=f"{why}; bob had answered"):
+    with virtual_time(), pytest.raises(Failure, match=f"{why}; bob had answered"):
         await given(watched(Parallel("team", [ann, StubMember("bob")]), dog), "Go.")
     assert ann.cut_short == 1
 
@@ -113,7 +115,8 @@ async def test_waiting_for_a_human_is_no_standing_still(home: Path) -> None:
 
     state = RunState("r" * 32, Meter(Budget()), human=Late(["yes"]))
     team = watched(Parallel("team", [Asks()]), Watchdog(idle_seconds=SOON, seconds=2 * SOON))
-    assert "clerk was told yes" in (await given(team, "Go.", state=state)).text
+    with virtual_time():
+        assert "clerk was told yes" in (await given(team, "Go.", state=state)).text
 
 
 @dataclass
@@ -125,15 +128,19 @@ class Feed:
 
     def __post_init__(self) -> None:
         self.watch = Watch(self.dog, "team")
+        self.state = RunState("r" * 32)
+        self.observing = ExitStack()
+        self.observing.enter_context(self.state.observed("team", self.watch))
 
     def __call__(self, kind: Callable[..., ev.Event], path: str, **fields: object) -> int:
         self.ids += 1
-        self.watch(kind(id=self.ids, run="r", path=path, who="ann", at=0.0, **fields))
+        self.state.tell(kind(id=self.ids, run="r", path=path, who="ann", at=0.0, **fields))
         return self.ids
 
     async def barks(self) -> bool:
         work = asyncio.create_task(asyncio.sleep(4 * SOON))
-        return bool(await self.watch.noticed(work))
+        with virtual_time():
+            return bool(await self.watch.noticed(work))
 
 
 async def test_waiting_for_a_slot_is_no_standing_still_unless_another_call_has_stopped_writing() -> None:
@@ -145,6 +152,16 @@ async def test_waiting_for_a_slot_is_no_standing_still_unless_another_call_has_s
     feed(ev.Asked, "team/bob/ask", model="m", attempt=1, reserved={})
     feed.watch.streamed("team/bob/ask")
     assert await feed.barks()
+
+
+async def test_the_time_for_which_a_call_waited_is_none_in_which_nothing_came_of_it() -> None:
+    feed = Feed()
+    with virtual_time():
+        feed(Decided, "team/ann/ask", what="limit", choice="waits")
+        await asyncio.sleep(5 * SOON)
+        asked = feed(ev.Asked, "team/ann/ask", model="m", attempt=1, reserved={})
+        feed(ev.Lost, "team/ann/ask", asked=asked, error="overloaded", text="", spent={})
+        assert await feed.watch.noticed(asyncio.create_task(asyncio.sleep(SOON / 2))) == ""
 
 
 async def test_what_happens_elsewhere_is_no_business_of_the_watchdog() -> None:
@@ -164,26 +181,36 @@ async def test_text_that_streams_is_progress() -> None:
             await asyncio.sleep(SOON)
             feed.watch.streamed("team/ann/ask")
 
-    assert await feed.watch.noticed(asyncio.create_task(streams())) == ""
+    with virtual_time():
+        assert await feed.watch.noticed(asyncio.create_task(streams())) == ""
 
 
-async def test_what_streams_reaches_the_watchdog_and_the_face() -> None:
+async def test_what_streams_reaches_the_face_and_whoever_observes_that_path_or_one_above_it() -> None:
     shown: list[str] = []
     state = RunState("r" * 32, on_delta=lambda path, attempt, text: shown.append(text))
-    seen: list[str] = []
+    seen: dict[str, set[str]] = {path: set() for path in ("", "ann", "ann/ask", "ann/tool", "an", "bob")}
 
     class Ears:
-        def __call__(self, event: ev.Event) -> None: ...
+        def __init__(self, path: str) -> None:
+            self.path = path
+
+        def __call__(self, event: ev.Event) -> None:
+            seen[self.path].add(event.path)
 
         def streamed(self, path: str) -> None:
-            seen.append(path)
+            seen[self.path].add(f"text of {path}")
 
-    ears = Ears()
-    state.observe(ears)
-    await given(Agent("ann", "Answer.", [ScriptedModel("one two")]), "Go.", state=state)
-    state.ignore(ears)
+    with ExitStack() as stack:
+        for path in seen:
+            stack.enter_context(state.observed(path, Ears(path)))
+        await given(Agent("ann", "Answer.", [ScriptedModel("one two")]), "Go.", state=state)
     assert "".join(shown) == "one two"
-    assert set(seen) == {"ann/ask"}
+    of_ask = {"ann/ask", "text of ann/ask"}
+    whole = of_ask | {"ann"}
+    nobody: set[str] = set()
+    assert [*seen.values()] == [whole, whole, of_ask, nobody, nobody, nobody]
+    await given(Agent("bob", "Answer.", [ScriptedModel("three")]), "Go.", state=state)
+    assert seen["bob"] == nobody  # it has been observed only meanwhile
 
 
 async def test_cancelling_the_run_cancels_the_work_and_is_no_notice() -> None:

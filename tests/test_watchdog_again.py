@@ -22,7 +22,8 @@ from guildhall.agents import (
 )
 from guildhall.agents.budget import Meter
 from guildhall.agents.event import Finished, Started
-from guildhall.agents.patterns import Hierarchy, Watchdog
+from guildhall.agents.patterns import Hierarchy, Human, Watchdog
+from guildhall.agents.patterns.watchdog import Then
 from guildhall.agents.result import collect
 from guildhall.agents.state import RunState
 from guildhall.agents.testing import ScriptedModel, StubMember
@@ -55,11 +56,40 @@ async def test_the_second_attempt_knows_what_was_noticed_and_has_paths_of_its_ow
     )
 
 
+@pytest.mark.parametrize("then", ["retry", "stop"])
+async def test_who_had_paused_for_the_user_waits_no_more_where_the_watchdog_ends_the_team(
+    home: Path, then: Then
+) -> None:
+    team = watched(Parallel("team", [Human("human"), looks(*[1] * 8)]), Watchdog(repeats=2, then=then))
+    async with Hall.open() as hall:
+        result = await hall.run_team(team, "When?")
+        stored = await hall.result(result.run_id)
+    assert result.status == "failed"
+    for one in (result, stored):
+        assert {part.status for part in one.contributions if part.member == "human"} == {"cancelled"}
+        assert one.questions == ()
+
+
+@pytest.mark.parametrize(
+    ("pages", "told"),
+    [
+        ((1, 1, 1, 1, 1), r'each time ann called look with {"page": 1} 2 times'),
+        ((1, 1, 2, 2, 2), r'first ann called look with {"page": 1} 2 times, then ann .* {"page": 2} 2 times'),
+    ],
+)
+async def test_that_it_was_tried_twice_is_said_with_what_was_noticed(
+    pages: tuple[int, ...], told: str
+) -> None:
+    team = watched(Parallel("team", [looks(*pages)]), Watchdog(repeats=2, then="retry"))
+    with pytest.raises(Failure, match=f"^team was stopped by its watchdog: it was tried twice, {told}$"):
+        await given(team, "Go.")
+
+
 async def test_who_fails_in_the_same_way_twice_is_stopped() -> None:
     ann = Hangs("ann")
     ann.times = 5
     books = Books()
-    with pytest.raises(Failure, match="was stopped by its watchdog: nothing has come of it"):
+    with pytest.raises(Failure, match="tried twice, each time nothing has come of it"):
         await given(
             watched(Parallel("team", [ann]), Watchdog(idle_seconds=SOON, then="retry")),
             "Go.",

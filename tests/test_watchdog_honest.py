@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 from support import given
+from virtual_time import virtual_time
 from watching import SOON, watched
 
 from guildhall.agents import (
@@ -121,9 +122,10 @@ async def test_a_model_that_thinks_and_a_tool_that_takes_long_have_limits_of_the
         return "all green"
 
     dog = Watchdog(idle_seconds=2 * SOON)
-    assert (await given(watched(Agent("a", "Think.", [Thinks()]), dog), "Go.")).text == "well thought"
     model = ScriptedModel(*calls("long_tests", {}), "green")
-    assert (await given(watched(Agent("a", "Test.", [model], [long_tests]), dog), "Go.")).text == "green"
+    with virtual_time():
+        assert (await given(watched(Agent("a", "Think.", [Thinks()]), dog), "Go.")).text == "well thought"
+        assert (await given(watched(Agent("a", "Test.", [model], [long_tests]), dog), "Go.")).text == "green"
 
 
 async def test_a_model_that_stops_in_the_middle_of_its_text_is_noticed() -> None:

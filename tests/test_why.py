@@ -28,7 +28,7 @@ from guildhall.agents import (
 )
 from guildhall.agents.event import Answered, Event, Finished, Question, RunStarted
 from guildhall.agents.kinds import Score
-from guildhall.agents.patterns import Graph, Hierarchy, Repeat, Step
+from guildhall.agents.patterns import Graph, GroupChat, Hierarchy, Repeat, Step
 from guildhall.agents.patterns.checks import Acceptance
 from guildhall.agents.testing import ScriptedModel, StubMember
 from guildhall.errors import ProviderError, UserError
@@ -115,6 +115,32 @@ async def test_a_memory_that_was_recalled_is_reached_with_its_label() -> None:
     links = why(books.events, "In Turin")
     assert of(links, "user", "recalled").sources == ((label, "The pump is made in Turin."),)
     assert of(links, "ann", "replied").sources == ((label, "The pump is made in Turin."),)
+
+
+async def test_a_speech_leads_to_its_own_choice_and_by_what_was_said_before_to_those_of_others() -> None:
+    team = GroupChat("team", [StubMember("ann", "hm"), StubMember("bob", "well")], rounds=12)
+    events = await events_of(team)
+    links = {link.event: link for link in why(events, str(events[-1].id))}
+    chosen = {number for number, link in links.items() if link.what == "decided: speaker"}
+    started = [link for link in links.values() if link.what == "was given" and link.who != "team"]
+    assert len(chosen) == len(started) == 12
+    assert {len(chosen.intersection(link.because)) for link in started} == {1}
+    before_last = why(events, str(started[0].event))
+    assert sum(link.what == "decided: speaker" for link in before_last) == 12
+
+
+async def test_a_decision_that_names_no_evidence_rests_on_all_that_was_said_by_then() -> None:
+    class Judges(StubMember):
+        async def run(self, message: Message, run: Run) -> Message:
+            for said in ("one", "two"):
+                await run.give(StubMember("ann", said), message)
+            run.decided("gate", "enough", "so it seems")
+            return run.answer(message, "enough of it")
+
+    events = await events_of(Judges("clerk"))
+    [gate] = [event for event in events if event.kind == "decided"]
+    texts = [link.text for link in why(events, str(gate.id)) if link.what == "answered"]
+    assert texts == ["two", "one"]
 
 
 async def test_a_check_that_sent_an_answer_back_is_reached_and_so_is_the_answer_that_was_bad() -> None:
@@ -283,6 +309,7 @@ async def test_events_that_are_missing_break_nothing(project: Path) -> None:
         some = [event for event in books.events if rng.random() < 0.7]
         for event in some:
             links = why(some, f"#{event.id}")
+            assert links[0].event == event.id
             assert all(cause < link.event for link in links for cause in link.because)
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from collections.abc import Sequence
 from typing import Any
 
 SHOWN = "\N{REPLACEMENT CHARACTER}"
@@ -36,6 +37,13 @@ def one_line(text: str, most: int = 300) -> str:
     """The clean text on one line of at most `most` characters."""
     line = " ".join(clean(text[: 4 * most]).split())
     return line if len(line) <= most and len(text) <= 4 * most else line[: most - 1] + "…"
+
+
+def several(names: Sequence[str], *, most: int = 3) -> str:
+    """The names on one line, and where there are more than `most`, how many others there are."""
+    named, others = names[:most], len(names) - most
+    line = ", ".join(one_line(name, 80) for name in named)
+    return f"{line} and {others} other{'s' * (others > 1)}" if others > 0 else line
 
 
 def tame(value: Any, *, longest: int = 4_000) -> Any:

@@ -33,7 +33,7 @@ from guildhall.agents import event as ev
 from guildhall.agents.budget import Amount
 from guildhall.errors import RETRYABLE
 
-from .clean import clean, one_line
+from .clean import clean, one_line, several
 from .items import MOST, Item, Items, Patch, Snapshot
 from .summary import summary
 
@@ -253,7 +253,7 @@ class View:
         self._doing(event, "thinking")
 
     def _said(self, event: ev.Said) -> None:
-        self._new(f"e{event.id}", "message", event, event.text, to=event.to, type=event.type)
+        self._new(f"e{event.id}", "message", event, event.text, to=several(event.told), type=event.type)
 
     def _recalled(self, event: ev.Recalled) -> None:
         about = {"records": list(event.records), "texts": [one_line(text) for text in event.texts]}

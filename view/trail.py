@@ -12,10 +12,13 @@ from itertools import accumulate
 from typing import Any, TypeVar
 
 from guildhall.agents import event as ev
+from guildhall.agents.paths import is_below
 
 E = TypeVar("E", bound=ev.Event)
 Found = Iterator[ev.Event | None]
 _BEGUN = (ev.Started, ev.RunStarted)
+_NEXT = ("speaker", "route", "handoff", "handover")
+"""What is decided about whoever is given something next, and about nobody who comes after."""
 _ROUND = re.compile(r"\.\d+$")
 
 
@@ -43,6 +46,11 @@ class Trail:
         self._plans: dict[str, list[tuple[int, dict[str, set[str]]]]] = defaultdict(list)
         """The plans of a span: the event of each, and what its steps need."""
         self._newest: dict[str, list[int]] = {}
+        self._passing: dict[str, list[ev.Event]] = defaultdict(list)
+        self._lasting: dict[str, list[ev.Event]] = defaultdict(list)
+        """What was decided or answered in a span: about whoever comes next alone, and all else."""
+        self._begun_last: dict[str, list[int]] = defaultdict(list)
+        """For each end in a span, when the last began of those who had ended by then."""
         for event in self.events.values():
             self._add(event)
 
@@ -52,10 +60,15 @@ class Trail:
         self._at[event.path].append(event)
         self._inside[span].append(event)
         self._of_kind[span, type(event)].append(event)
+        if isinstance(event, ev.Decided | ev.Answered):
+            passes = isinstance(event, ev.Decided) and event.what in _NEXT
+            (self._passing if passes else self._lasting)[span].append(event)
         if isinstance(event, _BEGUN):
             self._starts[event.path].append(event)
             self._given[above, event.who].append(event)
         elif isinstance(event, ev.Finished) and event.path:
+            begun = self._begun(event.path, event)
+            self._begun_last[above].append(max([*self._begun_last[above][-1:], begun.id if begun else 0]))
             self._ends[above].append(event)
             self._of_step[above, _step(event.path)].append(event)
             for text in _as_said(event):
@@ -103,9 +116,10 @@ class Trail:
         begun, steps = self._begun(above, event), self._steps(event, above)
         since = begun.id if begun else 0
         yield begun
-        for one in self._in(above, ev.Decided, ev.Answered, since=since, before=event.id):
+        for one in _between(self._lasting[above], since, event.id):
             if steps is None or _step_of(one) in ("", *steps):
                 yield one
+        yield from _between(self._passing[above], max(since, self._gone_on(above, event)), event.id)
         if not above:
             yield from self._in(above, ev.Recalled, since=since, before=event.id)
         said = self._said_to(event, above)
@@ -139,7 +153,7 @@ class Trail:
         """The call, and what happened in the tool."""
         yield from self._named([event.called])
         for one in _between(self._inside[self._above(event.path)], event.called, event.id):
-            if f"{one.path}/".startswith(f"{event.path}/"):
+            if is_below(one.path, event.path):
                 yield one
 
     def _said(self, event: ev.Said) -> Found:
@@ -157,8 +171,9 @@ class Trail:
         yield from self._named(event.evidence)
         if not event.evidence:
             step = _step_of(event)
-            there = self._of_step[event.path, step] if step else self._ends[event.path]
-            yield from _each_last(_between(there, 0, event.id))
+            yield from (
+                self._answers_to(event.path, [step], 0, event) if step else self._ended(event.path, 0, event)
+            )
 
     def _owner(self, event: ev.Event) -> Found:
         """What the member was given in whose span it happened; the run's start, if in nobody's."""
@@ -188,6 +203,12 @@ class Trail:
         for kind in kinds:
             yield from _between(self._of_kind[span, kind], since, before)
 
+    def _gone_on(self, span: str, event: ev.Event) -> int:
+        """When the last began of those who had ended in the span by then: what was decided before about
+        whoever came next was about them."""
+        ended = bisect_left(self._ends[span], event.id, key=_id)
+        return self._begun_last[span][ended - 1] if ended else 0
+
     def _ended(self, span: str, since: int, event: ev.Event) -> list[ev.Finished]:
         """Who had ended in the span by then; those whom one of them knew of are found by way of that one."""
         there = self._ends[span]
@@ -213,7 +234,7 @@ class Trail:
         said = self._in(above, ev.Said, since=before.id if before else 0, before=event.id)
         return [
             one for one in said
-            if isinstance(one, ev.Said) and (one.to == event.who or one.type == "broadcast")
+            if isinstance(one, ev.Said) and (event.who in one.told or one.type == "broadcast")
         ]  # fmt: skip
 
     def _steps(self, event: ev.Event, team: str) -> set[str] | None:

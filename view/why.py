@@ -9,7 +9,7 @@ from guildhall.agents import event as ev
 from guildhall.agents.message import cited
 from guildhall.errors import UserError
 
-from .clean import one_line, tame
+from .clean import one_line, several, tame
 from .trail import Trail
 
 _NUMBER = re.compile(r"\s*[#e]?(\d{1,12})\s*")
@@ -134,7 +134,7 @@ _TOLD: dict[str, Callable[[Any], tuple[str, str]]] = {
     "lost": lambda event: ("got no reply", f"{event.error}: {event.text}"),
     "called": lambda event: ("called", f"{event.tool}({_listed(event.arguments)})" + _since(event.why)),
     "returned": lambda event: ("was told of a failure" if event.failed else "was told", event.text),
-    "said": lambda event: (f"passed on to {one_line(event.to, 80)}", event.text),
+    "said": lambda event: (f"passed on to {several(event.told)}", event.text),
     "recalled": lambda event: ("recalled", event.query),
     "remembered": lambda event: ("remembered", event.text),
     "question": lambda event: ("asked a human", event.text),

@@ -141,7 +141,7 @@ class Draft(ABC):
         if end != "done":
             raise self._ended(end, text)
         calls = dict(self._checked())
-        if not text and not calls:
+        if not text.strip() and not calls:
             raise ProviderError("bad_response", f"{self.model} gave an empty reply: try again")
         native = self.native(calls)
         return ModelReply(

@@ -14,7 +14,7 @@ from ..run import Member, Run
 from ..spec_types import SYNTHESIZER, Cast, Name, TeamSpec, allowed
 from ..ways import WAYS, Way, WayChosen, way_of
 from .briefing import also, give_for
-from .debate import Debate
+from .debate import MOST_MEMBERS, Debate
 from .hierarchy import Hierarchy
 from .parallel import Parallel
 from .router import Router
@@ -58,14 +58,36 @@ class Auto:
         chooser = [Part(self.chooser, "chooser")] if self.chooser else []
         return [*chooser, *(Part(self.make[way], way, among=1) for way in WAYS if way in self.make)]
 
+    def parts_for(self, message: Message) -> Sequence[Part]:
+        """All ways, of which the one that the rule takes is the usual one."""
+        found = self._by_rule(message)
+        others = [part._replace(usual=int(part.role == "chooser" and not found.sure)) for part in self.parts]
+        return [*others, Part(self._team(found.way, message), found.way, times=0)]
+
+    def foreseen(self, message: Message) -> str:
+        """The way that the rule takes, and why, in words."""
+        found = self._by_rule(message)
+        unsure = f"; the rule is unsure, so {self.chooser.name} decides" if self.chooser else ""
+        return f"{found.way} ({found.reason}){'' if found.sure else unsure}"
+
     async def run(self, message: Message, run: Run) -> Message:
         way = await self._way(message, run)
-        team = _of_the_fittest(self.make[way], message) if way in ("debate", "parallel") else self.make[way]
-        answer = await give_for(run, Ruled(team, run.rules), message, run.wanted, name=way)
+        team = Ruled(self._team(way, message), run.rules)
+        answer = await give_for(run, team, message, run.wanted, name=way)
         return run.answer(message, answer.text, data=answer.data, sources=answer.sources)
 
-    async def _way(self, message: Message, run: Run) -> Way:
+    def _team(self, way: Way, message: Message) -> Member:
+        team = self.make[way]
+        return _of_the_fittest(team, message) if way in ("debate", "parallel") else team
+
+    def _by_rule(self, message: Message) -> WayChosen:
         found = way_of(message.text, material=sum(len(quote.text) for quote in message.quotes) // 4)
+        if found.way in self.make:
+            return found
+        return found._replace(way="one", reason=f"{found.reason}; but this team has no way for {found.way}")
+
+    async def _way(self, message: Message, run: Run) -> Way:
+        found = self._by_rule(message)
         way, reason, by = found.way, found.reason, "rule"
         evidence: tuple[int, ...] = ()
         if not found.sure and self.chooser is not None:
@@ -73,8 +95,6 @@ class Auto:
             if answer is not None:
                 way, by, evidence = answer.data.choice, answer.sender, answer.sources[-1:]
                 reason = f"{answer.data.reason} (by rule: {found.reason})"
-        if way not in self.make:
-            way, reason = "one", f"{reason}; but this team has no way for {way}"
         data = {"by": by, "rule": found._asdict(), "ways": [one for one in WAYS if one in self.make]}
         run.decided("pattern", way, reason, evidence=evidence, data=data)
         return way
@@ -131,7 +151,7 @@ class AutoSpec(TeamSpec):
         if workers := [member for member in members if member.name != manager.name]:
             make["hierarchy"] = Hierarchy("hierarchy", workers, manager)
         if len(sides := [member for member in members if member.name != judge.name]) > 1:
-            make["debate"] = Debate("debate", sides, judge)
+            make["debate"] = Debate("debate", sides[:MOST_MEMBERS], judge)  # the fittest of them do
         return Auto(self.name, members, make, cast.role("chooser", "fast"))
 
 

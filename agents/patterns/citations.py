@@ -6,20 +6,26 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ..conduct import sources_of
-from ..message import Message
+from ..kinds import Contribution
+from ..message import Message, cited
 from ..run import Run
 
 
 @dataclass(frozen=True)
 class Citations:
-    """What an answer cites must have been shown in this run, and what it quotes must stand there."""
+    """What an answer cites must have been shown in this run, and what it quotes must stand there.
+
+    Where documents were shown, an answer in words has to cite something.
+    """
 
     name: str = "citations"
 
     async def __call__(self, message: Message, answer: Message, run: Run) -> str:  # noqa: ARG002  a Check
         text = _LINK.sub(" ", _FENCED.sub(" ", answer.text))
-        unknown = [label for label in _cited(text, run) if not _stands(label, run)]
-        wrong = [f"[{label}] was not shown to anybody" for label in unknown]
+        labels = _cited(text, run)
+        if not labels and (given := _uncited(answer, run)):
+            return f"nothing is cited, and there was something to cite: {', '.join(given[:10])}"
+        wrong = [f"[{label}] was not shown to anybody" for label in labels if not _stands(label, run)]
         for words, label in _quotations(text, run):
             if not _is_at(words, label, run):
                 there = next((f"; it stands in [{one}]" for one in _places(words, label, run)), "")
@@ -40,6 +46,14 @@ def _cited(text: str, run: Run) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def _uncited(answer: Message, run: Run) -> list[str]:
+    """The documents that an answer could have cited which cites nothing in its text."""
+    in_words = answer.data is None or isinstance(answer.data, Contribution)
+    if not in_words or any(label in run.state.shown for label in cited(answer.text)):
+        return []
+    return [label for label, quotes in run.state.shown.items() if quotes[0].kind == "document"]
+
+
 def _labels(group: str) -> list[str]:
     return [label.strip() for label in re.split(r"[;,]", group)]
 
@@ -55,14 +69,28 @@ def _stands(label: str, run: Run) -> bool:
 
 
 def _quotations(text: str, run: Run) -> Iterator[tuple[str, str]]:
-    """Words in quotation marks with the label that follows them in the same sentence, if it was shown."""
-    for found in (*_QUOTATION.finditer(text), *_IN_SINGLE.finditer(text)):
-        if len(found["words"].split()) < 3:  # a word or two are marked for other reasons, too
+    """What is marked as quoted, with the label that follows it, if that was shown."""
+    marked = [(one["words"], one["label"]) for one in _QUOTATION.finditer(text)]
+    marked += [(one["words"], one["label"]) for one in _IN_SINGLE.finditer(text)]
+    for words, group in (*marked, *_blocks(text)):
+        if len(words.split()) < LEAST_WORDS:
             continue
-        for label in _labels(found["label"]):
+        for label in _labels(group):
             if (_LABEL.fullmatch(label) or _name(label) in run.state.shown) and _stands(label, run):
-                yield found["words"], label
+                yield words, label
                 break
+
+
+def _blocks(text: str) -> Iterator[tuple[str, str]]:
+    """What stands in block quotes, with the label behind it: in the block, or first on the next line."""
+    for block in _BLOCK.finditer(text):
+        lines = "\n".join(line.lstrip(" \t>") for line in block["lines"].splitlines())
+        if _QUOTATION.search(lines):  # which is what it quotes
+            continue
+        at = 0
+        for found in _BRACKETS.finditer(whole := f"{lines}\n{block['label'] or ''}"):
+            yield whole[at : found.start("label") - 1].strip(_AROUND), found["label"]
+            at = found.end()
 
 
 def _is_at(words: str, label: str, run: Run) -> bool:
@@ -113,6 +141,8 @@ def _plain(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
+LEAST_WORDS = 3
+"""Of a quotation that is looked up; a word or two are marked for other reasons, too."""
 _LINK = re.compile(r"\[[^\[\]\n]*\]\([^()\s]*\)")
 _FENCED = re.compile(r"^[ \t]*(```|~~~).*?(?:^[ \t]*\1|\Z)", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"`(?:(?P<alone>\[[^`\[\]\n]*\])|[^`\n]+)`")
@@ -129,6 +159,11 @@ _QUOTATION = re.compile(rf"[\"“„«](?P<words>[^\"“”„«»\n]{{5,2000}})
 _IN_SINGLE = re.compile(
     rf"(?<![\w'’])['‘](?=\S)(?P<words>(?:[^'‘’\"“”\n]|(?<=\w)['’](?=\w)){{5,2000}})(?<=\S)['’](?!\w){_UNTIL_LABEL}"  # noqa: RUF001  as it is printed
 )
+_BLOCK = re.compile(
+    r"^(?P<lines>(?:[ \t]*>[^\n]*(?:\n|\Z))+)(?:[ \t]*\n)?(?:[\s–—-]{0,8}(?P<label>\[[^\[\]\n]{1,200}\]))?",  # noqa: RUF001  dashes
+    re.MULTILINE,
+)
+_AROUND = ' \n\t"“”„«».,;:–—-'  # noqa: RUF001  marks of print
 _PRINT = str.maketrans(
     {"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": "-", "*": "", "_": "", "`": ""}  # noqa: RUF001  what is printed
 )

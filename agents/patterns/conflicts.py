@@ -10,10 +10,9 @@ from guildhall.errors import Failure, UserError, describe
 from ..contradiction import same_matter
 from ..kinds import Challenge, Conflict, Conflicts, Verdict, Wanted
 from ..message import Message, Quote
-from ..questions import brief
 from ..rules import Settle
 from ..run import Member, Run
-from .disagreement import Resolved, Settled, evidence, found_by_rule, recorded, texts_of, with_all
+from .disagreement import Resolved, Settled, evidence, found_by_rule, in_line, recorded, texts_of, with_all
 from .disputes import Dispute, Position, by_majority, by_trust, by_withdrawal, positions_of
 from .standing import judged
 from .together import Part, all_answers, check_members, kept, quoted, typed, unless_waiting
@@ -52,7 +51,7 @@ class Settlement:
     @property
     def parts(self) -> Sequence[Part]:
         checker = [Part(self.checker, "checker")] if self.checker else []
-        judge = [Part(self.judge, "judge", MOST)] if self.judge and self.rule == "judge" else []
+        judge = [Part(self.judge, "judge", MOST, usual=0)] if self.judge and self.rule == "judge" else []
         return [*checker, *judge]
 
     @property
@@ -188,10 +187,12 @@ def _heard(dispute: Dispute, said: Iterable[tuple[Position, Message]], run: Run)
 
 async def _by_human(dispute: Dispute, run: Run) -> Resolved:
     lines = [
-        brief(f"- {one.names}: {one.says}" + f" ({one.defence})" * bool(one.defence), LONG)
+        f"- {one.names}: {in_line(one.says, LONG)}"
+        + f" (asked to defend it: {in_line(one.defence, LONG)})" * bool(one.defence)
         for one in dispute.standing
     ]
-    text = "\n".join([f"Members contradict each other on {dispute.conflict.about}. Who is right?", *lines])
+    about = in_line(dispute.conflict.about)
+    text = "\n".join([f"Members contradict each other on {about}. Who is right?", *lines])
     options = [*(one.names for one in dispute.standing), NEITHER]
     answer = await run.question(text, options=options)
     for one in dispute.standing:

@@ -62,8 +62,8 @@ class Debate:
 
     @property
     def parts(self) -> Sequence[Part]:
-        times = 1 + 2 * self.rounds + self.challenge
-        members = [Part(member, times=times) for member in self.members]
+        usual = 1 + 2 * self.rounds
+        members = [Part(member, times=usual + self.challenge, usual=usual) for member in self.members]
         return [*members, Part(self.judge, "judge", 3 if self.swap else 1)]
 
     @property
@@ -243,10 +243,13 @@ class DebateSpec(TeamSpec):
 
     @classmethod
     def of(cls, team: TeamSpec) -> Self:
-        spec = super().of(team)
-        if spec.judge in spec.members:  # too few are left without it
-            spec = spec.model_copy(update={"judge": cls.model_fields["judge"].default})
-        return spec
+        default = cls.model_fields["judge"].default
+        judge = team.roles.get("judge", default)
+        if judge in team.members:
+            others = tuple(name for name in team.members if name != judge)
+            enough = len(others) >= cls.LEAST
+            team = team.model_copy(update={"members": others} if enough else {"judge": default})
+        return super().of(team)
 
     def made(self, cast: Cast) -> Member:
         return Debate(
@@ -263,6 +266,9 @@ class DebateSpec(TeamSpec):
     def _can_be_debated(self) -> Self:
         if len(self.members) > MOST_MEMBERS:
             raise Wrong("members", f"{len(self.members)} members; a debate has {MOST_MEMBERS} at most")
+        if self.judge in self.members:
+            key = "judge" if "judge" in self.model_fields_set else "members"
+            raise Wrong(key, f"{self.judge} proposes and judges; name another judge")
         return self
 
 

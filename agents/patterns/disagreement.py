@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ..contradiction import MOST_FOUND, between_claims, contradictions, joined, same_matter
 from ..kinds import Claim, Conflict, Contribution
 from ..message import Message, Quote
+from ..questions import brief
 from ..run import Run
 
 UNRESOLVED = "unresolved"
@@ -41,15 +42,15 @@ class Resolved:
 
     def told(self) -> str:
         """All of it in a line."""
-        sides = "; ".join(f"{side.who} says: {_short(side.says)}" for side in self.conflict.sides[:SIDES])
+        sides = "; ".join(f"{side.who} says: {in_line(side.says)}" for side in self.conflict.sides[:SIDES])
         sides += f"; and {len(self.conflict.sides) - SIDES} more" * (len(self.conflict.sides) > SIDES)
         if self.unresolved:
-            end = f"This is not resolved{f' ({_short(self.reason)})' if self.reason else ''}."
+            end = f"This is not resolved{f' ({in_line(self.reason)})' if self.reason else ''}"
         elif self.held:
-            end = f"What {self.choice} says holds, by {self.by}: {_short(self.reason)}"
+            end = f"What {self.choice} says holds, by {self.by}: {in_line(self.reason)}"
         else:
-            end = f"By {self.by}, none holds alone: {_short(self.holds)}"
-        return f"On {_short(self.conflict.about)}: {sides}. {end}"
+            end = f"By {self.by}, none holds alone: {in_line(self.holds)}"
+        return f"On {in_line(self.conflict.about)}: {sides}. {end}."
 
 
 @dataclass(frozen=True)
@@ -159,9 +160,13 @@ def recorded(found: Sequence[Resolved], answers: Sequence[Message], run: Run) ->
     return Settled(tuple(found), private=private, sources=tuple(events))
 
 
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= SHOWN else f"{line[: SHOWN - 1]}…"
+def in_line(text: str, most: int = SHOWN) -> str:
+    """The text on one line and without its full stop; what had several lines stands in quotation marks."""
+    line = brief(text, most).rstrip(" .;")
+    return f"“{line.translate(_SINGLE)}”" if "\n" in text.strip() else line
+
+
+_SINGLE = str.maketrans('“”"', "‘’'")  # noqa: RUF001  as it is printed
 
 
 _TO_NAME = (

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from guildhall.errors import TooFew
+from guildhall.memory.store.standing import weight_of
 
 from ..kinds import Choice, Wanted
 from ..message import Message, Quote
@@ -44,7 +44,8 @@ class Matter(NamedTuple):
         return {voter: vote.data.confidence for voter, vote in self.votes.items()} if self.by_ballot else {}
 
     def counted(self, rule: Rule, weigh: Weigh, records: Mapping[str, float]) -> Count:
-        weights = records if weigh == "standing" else self.confidence
+        sure = {voter: weight_of(confidence) for voter, confidence in self.confidence.items()}
+        weights = records if weigh == "standing" else sure
         return counted(rule, self.options, self.rankings, weights)
 
     def shown(self, place: int, run: Run) -> tuple[list[str], tuple[Quote, ...]]:
@@ -86,29 +87,20 @@ async def broken(
     judge: Member | None,
     status_quo: str,
 ) -> Tie:
-    """The winner among those with most votes, or among all where nobody voted. Raises TooFew."""
-    between = count.leaders or matter.options
+    """The winner among those with most votes."""
+    between, tied = count.leaders, f"a tie of {', '.join(count.leaders)}"
     if ties == "status_quo":
-        return Tie(between, status_quo, f"{_tied(count)}, so it stays as it is: {status_quo}", ties)
-    if not count.leaders and ties == "first":
-        raise TooFew(f"nobody has voted: {', '.join(count.abstained)} abstained")
+        return Tie(between, status_quo, f"{tied}, so it stays as it is: {status_quo}", ties)
     if ties == "judge" and judge is not None:
-        tied = matter._replace(options=between)
-        order, quotes = tied.shown(0, run)
-        person = f"It comes to this: {_tied(count)}. You decide."
+        order, quotes = matter._replace(options=between).shown(0, run)
+        person = f"It comes to this: {tied}. You decide."
         given = also(message, brief(_TIE, [] if quotes else order), *quotes, person=person)
         [answer] = await all_answers([give_for(run, judge, given, Wanted(Choice, between))], [judge.name])
         if not answer.failed:
-            why = f"{_tied(count)}, which {judge.name} has decided: {answer.data.reason}"
+            why = f"{tied}, which {judge.name} has decided: {answer.data.reason}"
             return Tie(between, answer.data.choice, why, ties, answer)
-        if not count.leaders:
-            raise TooFew(f"nobody has voted, and {judge.name} did not decide: {answer.text}")
         run.state.notice(f"{judge.name} did not break the tie, so the first of them has won")
-    return Tie(between, between[0], f"{_tied(count)}, and it is the first of them in order", "first")
-
-
-def _tied(count: Count) -> str:
-    return f"a tie of {', '.join(count.leaders)}" if count.leaders else "nobody has voted"
+    return Tie(between, between[0], f"{tied}, and it is the first of them in order", "first")
 
 
 def brief(text: str, options: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Self
 
-from guildhall.errors import Failure, TooFew
+from guildhall.errors import Failure, NeedsInput, TooFew
 
 from ..message import Message
 from ..rules import Rules
@@ -21,13 +21,14 @@ from .together import Part, check_members, check_names, kept, reasons, unless_wa
 class FirstValid:
     """All members start at once; the first answer that passes the check wins, and the others are cancelled.
 
+    What a person among them was asked is withdrawn.
     A resumed run asks nobody but the winner, where it was known.
     """
 
     name: str
     members: Sequence[Member]
     check: Check | None = None
-    """What has to hold of an answer; without one, it must not be empty."""
+    """What has to hold of an answer; without one, the first there is wins."""
 
     def __post_init__(self) -> None:
         check_members(self.name, self.members)
@@ -74,9 +75,14 @@ class FirstValid:
         return answers
 
     async def _won(self, message: Message, winner: str, answers: Mapping[str, Message], run: Run) -> Message:
+        run.state.call_off(run.path)
         answer = answers[winner]
-        failed = {name: one.text for name, one in answers.items() if one.failed}
-        cancelled = [one.name for one in self.members if one.name not in answers]
+        failed = {
+            name: one.text
+            for name, one in answers.items()
+            if one.failed and not isinstance(one.data, NeedsInput)
+        }
+        cancelled = [one.name for one in self.members if one.name not in (winner, *failed)]
         reason = "the first valid answer"
         reason += f"; not valid: {', '.join(failed)}" if failed else ""
         reason += f"; not waited for: {', '.join(cancelled)}" if cancelled else ""
@@ -107,10 +113,7 @@ class _Candidate:
     async def run(self, message: Message, run: Run) -> Message:
         run.rules = self.rules
         answer = await answered(run, self.member, message)
-        if self.check is None:
-            if not answer.text.strip() and answer.data is None:
-                raise Failure("its answer is empty", kind="check")
-        else:
+        if self.check is not None:
             wrong = await found_wrong(self.check, message, answer, run, must=True)
             await judged(run, {self.name: not wrong})
             if wrong:
@@ -125,7 +128,7 @@ class FirstValidSpec(TeamSpec):
 
     pattern: Literal["first_valid"] = "first_valid"
     accept: Line | None = None
-    """What has to hold of an answer; without it, any that is not empty wins."""
+    """What has to hold of an answer; without it, the first there is wins."""
     checker: Name = "critic"
     """Who sees whether it holds."""
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from guildhall.errors import Failure, UserError
+from guildhall.errors import BudgetRefused, Failure, UserError
 
 from .. import event as ev
 from ..kinds import Choice, Kind, Wanted
@@ -23,6 +23,8 @@ from .together import (
     kept,
     quoted,
     reasons,
+    side_by_side,
+    sources_of,
     unless_waiting,
 )
 
@@ -66,8 +68,10 @@ class Step:
 class Graph:
     """Each step starts the moment its own needs are met; the answers of the last ones are the answer.
 
-    A step whose needs have failed is not taken, unless its condition asks for that. The team fails where
-    fewer than `need` of the last steps have answered, or of all steps if a synthesizer joins them.
+    A step whose needs have failed is not taken, unless its condition asks for that, or another of its needs
+    has stood in for them. The team fails where fewer than `need` of the last steps have answered, or of all
+    steps if a synthesizer joins them. When a later round of a way back fails, the graph goes on from the
+    round before; where the budget has no room for that, what was done is the answer as it stands.
     """
 
     name: str
@@ -90,11 +94,15 @@ class Graph:
     def needs(self) -> dict[str, tuple[str, ...]]:
         return {step.id: step.needs for step in self.steps}
 
-    def _despite(self, id_: str) -> set[str]:
-        """The steps whose failure is no reason to leave out the step: its condition looks at that."""
-        when = next(step.when for step in self.steps if step.id == id_)
-        places = self._conditions[when].places if when else ()
-        return {step for step, name in places if name in ("failed", "answered")}
+    def _despite(self) -> dict[str, set[str]]:
+        """For each step those whose failure is no reason to leave it out: its condition looks at that."""
+        return {
+            step.id: {
+                other for other, name in self._conditions[step.when].places if name in ("failed", "answered")
+            }
+            for step in self.steps
+            if step.when
+        }
 
     @property
     def last(self) -> list[str]:
@@ -107,7 +115,8 @@ class Graph:
         times = Counter[str]()
         for step in self.steps:
             times[step.member] += _times(step, self.steps, self.needs)
-        parts = [Part(member, times=times[member.name]) for member in self.members]
+        once = Counter(step.member for step in self.steps)
+        parts = [Part(one, times=times[one.name], usual=once[one.name]) for one in self.members]
         return [*parts, *([Part(self.synthesizer, "synthesizer")] if self.synthesizer else [])]
 
     async def run(self, message: Message, run: Run) -> Message:
@@ -123,6 +132,8 @@ class Graph:
                 return _left_out(step, run)
             shown = [done[need] for need in step.needs if done[need].type != "info"]
             shown += before.pop(id_, [])
+            for one in shown:
+                run.said(one, members[step.member])
             work = run.give(
                 members[step.member],
                 _given(step, message, run, shown),
@@ -151,7 +162,15 @@ class Graph:
         def untaken(id_: str, why: Message) -> None:
             _tell_left_out(steps[id_], why.text, run)
 
-        done = await carried_out(self.needs, take, back, untaken=untaken, despite=self._despite)
+        def fallen(id_: str, bad: Sequence[Message]) -> None:
+            whole = rounds[id_]
+            why = f"round {whole + 1} has failed, so what round {whole} came to stands: {_told(bad)}"
+            run.decided("step", "goes on", why)
+            run.state.notice(f"{self.name}, {id_}: {why}")
+
+        done = await carried_out(
+            self.needs, take, back, untaken=untaken, fallen=fallen, despite=self._despite()
+        )
         unless_waiting([*done.values()])
         return await self._answer(message, done, run)
 
@@ -164,10 +183,23 @@ class Graph:
         if not last:
             raise Failure(f"{self.name}: every last step was left out, so there is no answer")
         if not (good := [answer for answer in last if not answer.failed]):
+            if run.wanted is None and self._was_whole(done) and _unpaid(last):
+                return self._as_it_stands(message, there, run)
             raise Failure(f"{self.name}: {reasons([one for one in there if one.failed])}")
         if len(last) == 1:
             return run.answer(message, good[0].text, data=good[0].data, sources=good[0].sources)
         return await concluded(message, last, run, synthesizer=None, need=self.need)
+
+    def _was_whole(self, done: Mapping[str, Message]) -> bool:
+        """Whether a round of something that can be done again has come to its end."""
+        return any(step.repeat and done[step.id].type == "response" for step in self.steps)
+
+    def _as_it_stands(self, message: Message, there: Sequence[Message], run: Run) -> Message:
+        """All that was answered, since the budget has no room for the rest."""
+        good = [answer for answer in there if not answer.failed]
+        bad = _told([answer for answer in there if answer.failed])
+        run.state.notice(f"{self.name} did not come to its end, so what was done stands as it is: {bad}")
+        return run.answer(message, side_by_side(good), sources=sources_of(good))
 
 
 def check_steps(name: str, members: Sequence[str], steps: Sequence[Step]) -> None:
@@ -246,6 +278,15 @@ def _wanted(step: Step, shown: Sequence[Message]) -> Wanted | None:
     if step.kind is None:
         return None
     return Wanted(step.kind, step.choices or [answer.sender for answer in shown if not answer.failed])
+
+
+def _unpaid(answers: Sequence[Message]) -> bool:
+    return any(isinstance(answer.data, BudgetRefused) for answer in answers)
+
+
+def _told(failures: Sequence[Message]) -> str:
+    """Who failed why, for all to see."""
+    return "; ".join(f"{one.sender}: {one.as_quote().text}" for one in failures)[:300]
 
 
 def _left_out(step: Step, run: Run) -> Message:

@@ -61,10 +61,12 @@ class GroupChat:
     def parts(self) -> Sequence[Part]:
         alone = not (self.synthesizer or self.moderator)  # one of the members may have to sum up
         times, together = (self.rounds + 1) // 2 + alone, self.rounds + alone
-        members = [Part(member, times=times, among=together) for member in self.members]
+        usual = min(2, times)
+        members = [Part(member, times=times, among=together, usual=usual) for member in self.members]
         last = [Part(self.synthesizer, "synthesizer")] if self.synthesizer else []
         if self.moderator is not None:
-            last.append(Part(self.moderator, "moderator", self.rounds + (self.synthesizer is None)))
+            times = self.rounds + (self.synthesizer is None)
+            last.append(Part(self.moderator, "moderator", times, usual=min(times, usual * len(members) + 1)))
         return [*members, *last]
 
     async def run(self, message: Message, run: Run) -> Message:

@@ -25,21 +25,24 @@ class Heard:
         self._attempts = attempts
         self._found: dict[str, dict[str, Answer | None]] = {path: {} for path in attempts}
         self._alone: set[str] = set()
-        """Where somebody began before anybody of the attempt had ended."""
-        self._ended: set[str] = set()
+        """Where somebody was shown nothing of what others of the attempt had said."""
+        self._given: dict[str, set[int]] = {}
+        """What the first of each attempt was given to work from."""
+        self._told: set[tuple[str, str]] = set()
 
     def __call__(self, event: ev.Event) -> None:
+        if isinstance(event, ev.Said):
+            self._told |= {(event.path, name) for name in event.told}
         above = event.path.rpartition("/")[0]
         if (found := self._found.get(above)) is None:
             return
         if isinstance(event, ev.Started):
             found[event.path] = None
-            if above not in self._ended:
+            given = self._given.setdefault(above, {*event.sources})
+            if given.issuperset(event.sources) and (above, event.who) not in self._told:
                 self._alone.add(event.path)
-        elif isinstance(event, ev.Finished) and event.path in found:
-            self._ended.add(above)
-            if event.outcome == "answered":
-                found[event.path] = Answer(event.who, event.text, event.sources)
+        elif isinstance(event, ev.Finished) and event.path in found and event.outcome == "answered":
+            found[event.path] = Answer(event.who, event.text, event.sources)
 
     def streamed(self, path: str) -> None: ...
 
@@ -54,7 +57,7 @@ class Heard:
         return list({one.who: one for one in found.values() if one is not None}.values())
 
     def independent(self) -> list[Message]:
-        """The answers of those who began before anybody had ended, and so could not know of each other."""
+        """The answers of those who were shown nothing of what others had said, whenever they began."""
         found = self._found[self.attempt]
         return [
             Message(sender=one.who, type="response", text=_SURE.sub("", one.text), sources=one.sources)

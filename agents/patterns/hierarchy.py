@@ -97,9 +97,10 @@ class Hierarchy:
         asked = 2 * plans + works + (self.synthesizer is None)  # planned, reviewed, integrated
         shared: dict[str, Any] = {"times": works, "among": works, "any_tier": True}
         workers = [Part(member, **shared) for member in self.members]
-        temporary = [Part(self.temporary, "temporary", **shared)] if self.temporary else []
+        temporary = [Part(self.temporary, "temporary", **shared, usual=0)] if self.temporary else []
         last = [Part(self.synthesizer, "synthesizer")] if self.synthesizer else []
-        return [Part(self.manager, "manager", times=asked), *workers, *temporary, *last]
+        usual = 1 + len(workers) + (self.synthesizer is None)  # a step for each of them, which it checks
+        return [Part(self.manager, "manager", times=asked, usual=usual), *workers, *temporary, *last]
 
     async def run(self, message: Message, run: Run) -> Message:
         work = _Work(self, message, run)

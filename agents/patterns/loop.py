@@ -57,8 +57,9 @@ class Loop:
 
     @property
     def parts(self) -> Sequence[Part]:
-        members = [Part(member, times=self.rounds) for member in self.members]
-        return [*members, Part(self.critic, "critic", self.rounds)]
+        usual = min(2, self.rounds)
+        members = [Part(member, times=self.rounds, usual=usual) for member in self.members]
+        return [*members, Part(self.critic, "critic", self.rounds, usual=usual)]
 
     @cached_property
     def generator(self) -> Member:

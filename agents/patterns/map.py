@@ -4,9 +4,9 @@ import asyncio
 from collections import Counter
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from guildhall.errors import Failure, TooFew
 
@@ -14,7 +14,7 @@ from ..division import PART, Division, Share, divided
 from ..kinds import Wanted
 from ..message import Message
 from ..run import Member, Run
-from ..spec_types import SYNTHESIZER, Cast, Name, TeamSpec
+from ..spec_types import SYNTHESIZER, Cast, Name, TeamSpec, Wrong
 from ..windows import shown, window_of
 from .briefing import also
 from .reducing import reduced
@@ -86,7 +86,7 @@ class Map:
         longest = max(division.shares, key=lambda share: sum(map(shown, share.quotes)))
         given = _task(division, str(many), longest).message
         turns = Counter(number % len(self.members) for number in range(many))
-        readers = [Part(self.members[at], times=times, given=given) for at, times in turns.items()]
+        readers = [Part(self.members[at], times=n, given=given, usual=n) for at, n in turns.items()]
         # it may have to work in groups, each of which fits into its window, as the longest part does
         return [*readers, Part(self.synthesizer, "synthesizer", many + 1, given)]
 
@@ -174,6 +174,12 @@ class MapSpec(TeamSpec):
     """Tokens that one member takes at once; by default, half of what the smallest of its models takes."""
     part: Annotated[int, Field(ge=LEAST_WINDOW, le=MOST_WINDOW)] | None = None
     """Tokens of one part of the material, at most."""
+
+    @model_validator(mode="after")
+    def _part_fits(self) -> Self:
+        if self.part and self.window and self.part > self.window:
+            raise Wrong("part", f"{self.part} tokens do not fit into the window of {self.window}")
+        return self
 
     def made(self, cast: Cast) -> Member:
         members, synthesizer = cast.members(), cast.filled("synthesizer")

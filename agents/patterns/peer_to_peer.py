@@ -67,7 +67,9 @@ class PeerToPeer:
     def parts(self) -> Sequence[Part]:
         most = self.turns - len(self.members) + 1
         last = [Part(self.synthesizer, "synthesizer")] if self.synthesizer else []
-        return [*(Part(member, times=most, among=self.turns) for member in self.members), *last]
+        usual = min(2, most)  # its own answer, and one to what the others wrote
+        members = [Part(member, times=most, among=self.turns, usual=usual) for member in self.members]
+        return [*members, *last]
 
     async def run(self, message: Message, run: Run) -> Message:
         answers = await _Talk(self, message, run).answers()

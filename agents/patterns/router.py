@@ -3,9 +3,9 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from guildhall.errors import Failure, UserError
 
@@ -13,7 +13,7 @@ from ..fitness import Embed, Fit, fitness, nearness, profile
 from ..kinds import Route, Wanted
 from ..message import Message
 from ..run import Member, Run
-from ..spec_types import Cast, Name, TeamSpec, allowed
+from ..spec_types import Cast, Name, TeamSpec, Wrong, allowed
 from .briefing import also, check_share, give_for
 from .together import (
     Part,
@@ -29,7 +29,10 @@ from .together import (
 
 Escalation = Literal["both", "best", "human", "fail"]
 ESCALATIONS: tuple[Escalation, ...] = ("both", "best", "human", "fail")
-_NOT_MINE = re.compile(r"\s*[*_`\"]{0,3}NOT MINE\b[*_`\"]{0,3}\s*:?\s*(.*)", re.DOTALL)
+_NOT_MINE = re.compile(
+    r"\s*[*_`\"]{0,3}(?:NOT MINE\b|(?i:not mine)(?=[*_`\"]{0,3}\s*(?::|\.?\s*\Z)))[*_`\"]{0,3}\s*:?\s*(.*)",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,14 @@ class Router:
         judge = [Part(self.judge, "judge")] if self.judge else []
         return [*judge, *(Part(member, among=2) for member in self.members)]
 
+    def parts_for(self, message: Message) -> Sequence[Part]:
+        """All of them, of whom usually one is asked: the best by their words."""
+        best = _fits(self.members, message)[0].name
+        return [
+            part._replace(usual=0) if part.role == "member" and part.member.name != best else part
+            for part in self.parts
+        ]
+
     async def run(self, message: Message, run: Run) -> Message:
         return await _Routing(self, message, run).answer()
 
@@ -103,12 +114,12 @@ class _Routing:
         raise Failure(f"{self._team.name}: {reasons([_as_failure(first), last])}")
 
     async def _scored(self) -> list[Fit]:
-        message, profiles = self._message, [profile(member) for member in self._team.members]
-        context = " ".join(quote.text[:500] for quote in message.quotes if quote.kind == "document")
+        message = self._message
         near: Sequence[float] = ()
         if self._team.embed is not None:
+            profiles = [profile(member) for member in self._team.members]
             near = await nearness(self._team.embed, message.text, profiles, self._run)
-        return fitness(message.text, profiles, context=context, near=near)
+        return _fits(self._team.members, message, near)
 
     async def _chosen(self) -> list[str]:
         """The name of whoever takes it; two where it is escalated to both."""
@@ -191,6 +202,12 @@ class _Routing:
         return self._run.answer(self._message, answer.text, data=answer.data, sources=answer.sources)
 
 
+def _fits(members: Sequence[Member], message: Message, near: Sequence[float] = ()) -> list[Fit]:
+    """The members by how well the message suits them, the best first."""
+    context = " ".join(quote.text[:500] for quote in message.quotes if quote.kind == "document")
+    return fitness(message.text, [profile(member) for member in members], context=context, near=near)
+
+
 def _why_not(answer: Message) -> str | None:
     """Why somebody else is to have the task; None if this is an answer."""
     if answer.failed:
@@ -222,6 +239,13 @@ class RouterSpec(TeamSpec):
     threshold: Annotated[float, Field(ge=0, le=1)] = 0.3
     """With a score, or a confidence of the judge, below this it is escalated."""
     escalate: Escalation = "both"
+
+    @model_validator(mode="after")
+    def _is_sure_of_somebody(self) -> Self:
+        if "sure" in self.model_fields_set and self.sure < self.threshold:
+            below = f"below the threshold of {self.threshold}"
+            raise Wrong("sure", f"{self.sure} is {below}, under which nobody is right; give as much or more")
+        return self
 
     def made(self, cast: Cast) -> Member:
         return Router(

@@ -3,6 +3,7 @@
 import asyncio
 import graphlib
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 
 from guildhall.errors import NeedsInput, UserError
 
@@ -16,6 +17,8 @@ Untaken = Callable[[str, Message], None]
 """Is told of each step that is not taken, and why."""
 Back = Callable[[str, Mapping[str, Message]], str | None]
 """The step from which all up to this one is to be done again; None to go on."""
+Fallen = Callable[[str, Sequence[Message]], None]
+"""Is told of each step whose last round has failed, and what failed in it; the round before that stands."""
 
 
 def check_needs(name: str, needs: Needs) -> None:
@@ -37,14 +40,16 @@ def between(needs: Needs, first: str, last: str) -> set[str]:
     for step in graphlib.TopologicalSorter(needs).static_order():
         if after.intersection(needs[step]):
             after.add(step)
-    if last not in after:
-        return set()
+    return after & up_to(needs, last)
+
+
+def up_to(needs: Needs, last: str) -> set[str]:
+    """The step with all that must have ended before it."""
     found, rest = {last}, [last]
     while rest:
-        for need in needs[rest.pop()]:
-            if need in after and need not in found:
-                found.add(need)
-                rest.append(need)
+        new = {*needs[rest.pop()]} - found
+        found |= new
+        rest += new
     return found
 
 
@@ -59,24 +64,30 @@ async def carried_out(
     back: Back = lambda _, __: None,
     *,
     untaken: Untaken = lambda _, __: None,
-    despite: Callable[[str], Collection[str]] = lambda _: (),
+    fallen: Fallen = lambda _, __: None,
+    despite: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> dict[str, Message]:
     """What each step has come to, in the order of the ids.
 
-    A step whose needs have failed is not taken, but for those `despite` whose failure it can be; nor is one
-    whose needs were all skipped. Whoever leaves out a step answers with `skipped`.
+    A step whose needs have failed is not taken, but for those `despite` whose failure it can be, and those
+    for which another of its needs, which can be taken despite their failure, has answered; nor is one whose
+    needs were all skipped. Whoever leaves out a step answers with `skipped`. Where a step has gone back and
+    fails then, all goes on from what it had come to before.
     """
-    return await _Schedule(needs, take, back, untaken=untaken, despite=despite).carried_out()
+    schedule = _Schedule(needs, take, back, untaken=untaken, fallen=fallen, despite=despite)
+    return await schedule.carried_out()
 
 
 class _Schedule:
     def __init__(
-        self, needs: Needs, take: Take, back: Back, *, untaken: Untaken,
-        despite: Callable[[str], Collection[str]],
+        self, needs: Needs, take: Take, back: Back, *, untaken: Untaken, fallen: Fallen,
+        despite: Mapping[str, Collection[str]],
     ) -> None:  # fmt: skip
-        self._needs, self._take, self._back, self._tell = needs, take, back, untaken
-        self._despite = despite
+        self._needs, self._take, self._back = needs, take, back
+        self._tell_untaken, self._tell_fallen, self._despite = untaken, fallen, despite
         self._done: dict[str, Message] = {}
+        self._whole: dict[str, dict[str, Message]] = {}
+        """For each step that has gone back, what all up to it had come to then."""
         self._waits = {step: set(needed) for step, needed in needs.items()}
         self._followers: dict[str, list[str]] = {step: [] for step in needs}
         for step, needed in needs.items():
@@ -97,7 +108,7 @@ class _Schedule:
                 group.create_task(self._taken(step, group))
             else:
                 self._done[step] = untaken
-                self._tell(step, untaken)
+                self._tell_untaken(step, untaken)
                 rest += self._ended(step)
 
     async def _taken(self, step: str, group: asyncio.TaskGroup) -> None:
@@ -105,14 +116,21 @@ class _Schedule:
         if (first := self._back(step, self._done)) is None:
             self._start(self._ended(step), group)
             return
-        again = between(self._needs, first, step)
+        ended, again = up_to(self._needs, step), between(self._needs, first, step)
+        self._whole[step] = {one: self._done[one] for one in self._needs if one in ended}
         for one in again:
             del self._done[one]
             self._waits[one] = again.intersection(self._needs[one]) if one != first else set()
         self._start([first], group)
 
     def _ended(self, step: str) -> list[str]:
-        """The steps that waited for nothing but this one."""
+        """The steps that waited for nothing but this one, which is not done again."""
+        whole = self._whole.pop(step, {})
+        if whole and self._done[step].failed and not _waits(self._done[step]):
+            now = {one: self._done[one] for one in whole}
+            self._done |= whole
+            bad = [answer for one, answer in now.items() if answer.failed and answer is not whole[one]]
+            self._tell_fallen(step, bad)
         ready = []
         for follower in self._followers[step]:
             if step in (waits := self._waits[follower]):
@@ -123,16 +141,31 @@ class _Schedule:
 
     def _untaken(self, step: str) -> Message | None:
         """What stands for the step's answer where it is not taken."""
-        needed, despite = [self._done[need] for need in self._needs[step]], self._despite(step)
-        bad = [
-            answer
-            for need, answer in zip(self._needs[step], needed, strict=True)
-            if answer.failed and (need not in despite or isinstance(answer.data, NeedsInput))
-        ]
-        if bad:
+        needed = self._needs[step]
+        if bad := self._missing(step):
             names = ", ".join(answer.sender for answer in bad)
             text = f"not taken, because {names} has failed"
-            return Message(sender=step, type="error", text=text, data=bad[0].data)
-        if needed and all(answer.type == "info" for answer in needed):
+            data = next((answer.data for answer in bad if _waits(answer)), bad[0].data)
+            return Message(sender=step, type="error", text=text, data=data)
+        if needed and all(self._done[need].type == "info" for need in needed):
             return skipped(step, "all that it needs was skipped")
         return None
+
+    def _missing(self, step: str) -> list[Message]:
+        """What of its needs has failed, so that the step cannot go on from it, nor from a stand-in."""
+        needed = {need: self._done[need] for need in self._needs[step]}
+        if not (bad := {need: answer for need, answer in needed.items() if answer.failed}):
+            return []
+        stood_in = set[str]()
+        rest = [need for need, answer in needed.items() if answer.type == "response"]
+        while rest:  # who has answered stands in for those despite whose failure it is taken, and so on
+            new = {*self._despite.get(rest.pop(), ())} - stood_in
+            stood_in |= new
+            rest += new
+        met = stood_in.union(self._despite.get(step, ()))
+        return [answer for need, answer in bad.items() if need not in met or _waits(answer)]
+
+
+def _waits(answer: Message) -> bool:
+    """Whether it is no failure yet: somebody waits for a human."""
+    return isinstance(answer.data, NeedsInput)

@@ -9,6 +9,7 @@ from guildhall.errors import Failure, NeedsInput, UserError, describe
 
 from ..choosing import parts_of
 from ..message import Message, Quote
+from ..paths import is_below
 from ..rules import Ruled, Settle
 from ..run import Member, Run
 from .checks import Check, name_of, parts_of_checks, sent_back, tell
@@ -84,12 +85,9 @@ class Supervised(Ruled):
         afterwards = aside(run, "conflicts") if self.conflicts else run
         checks = aside(run, "checks") if self.checks else run
         heard = Heard(run.path, f"{run.path}/again")
-        run.state.observe(heard)
-        try:
+        with run.state.observed(run.path, heard):
             answer = await self._worked(message, run)
-        finally:
-            run.state.ignore(heard)
-        found = [one for path, one in settled if f"{path}/".startswith(f"{heard.attempt}/")]
+        found = [one for path, one in settled if is_below(path, heard.attempt)]
         if self.conflicts is not None and not found:
             found = [await self._compared(message, heard.independent(), settle, afterwards, run)]
             answer = found[0].shown_in(answer, whole=True)

@@ -67,10 +67,7 @@ class Swarm:
     @cached_property
     def explorers(self) -> dict[str, Member]:
         """Who explores, by the name under which it takes notes."""
-        if self.copies == 1:
-            return {member.name: member for member in self.members}
-        numbers = range(1, self.copies + 1)
-        return {f"{member.name}-{number}": member for member in self.members for number in numbers}
+        return {name: member for member in self.members for name in copied(member.name, self.copies)}
 
     @property
     def most(self) -> int:
@@ -80,7 +77,9 @@ class Swarm:
     def parts(self) -> Sequence[Part]:
         times = self.most - len(self.explorers) + self.copies
         last = [Part(self.synthesizer, "synthesizer")] if self.synthesizer else []
-        return [*(Part(member, "explorer", times, among=self.most) for member in self.members), *last]
+        usual = self.most // len(self.members)
+        explorers = [Part(one, "explorer", times, among=self.most, usual=usual) for one in self.members]
+        return [*explorers, *last]
 
     async def run(self, message: Message, run: Run) -> Message:
         exploring = _Exploring(self, message, run)
@@ -113,6 +112,10 @@ class _Exploring:
         self._left = team.most
         self.found: list[Message] = []
         """One for each finding, in the order in which they came; the sender is who found it."""
+        self._quotes: list[Quote] = []
+        """The same as they are shown."""
+        self._known: dict[str, bool] = {}
+        """All that was found, in plain words, and whether it was found out from private data alone."""
         self._working: dict[str, asyncio.Task[Message]] = {}
         self._turns = Counter[str]()
         self._seen: dict[str, int] = {}
@@ -146,10 +149,7 @@ class _Exploring:
 
         Without an explorer `to` whom they are shown, they are for whoever sums up.
         """
-        quotes = [
-            finding.as_quote().model_copy(update={"label": f"finding {number} of {finding.sender}"})
-            for number, finding in enumerate(self.found, 1)
-        ]
+        quotes = self._quotes
         if to in self._untrusted:
             self._run.state.withheld(quote.label for quote in quotes if quote.private)
             quotes = [quote for quote in quotes if not quote.private]
@@ -235,11 +235,11 @@ class _Exploring:
             self._failed[name] = answer
             return
         findings, done = _findings(answer)
-        # What was found out from private data is new where it is found out without.
-        known = {_plain(one.text) for one in self.found if answer.private or not one.private}
         for text in findings:
-            if _plain(text) not in known:
-                known.add(_plain(text))
+            # What was found out from private data is new where it is found out without.
+            secret = self._known.get(plain := _plain(text))
+            if secret is None or (secret and not answer.private):
+                self._known[plain] = answer.private
                 await self._note(name, answer, text)
         if done or not findings:
             self._resting.add(name)
@@ -251,6 +251,8 @@ class _Exploring:
             sender=name, type="response", text=text, sources=answer.sources, private=answer.private
         )
         self.found.append(finding)
+        label = f"finding {len(self.found)} of {name}"
+        self._quotes.append(finding.as_quote().model_copy(update={"label": label}))
         told = f"{name}: {text}"
         self._run.emit(ev.Said, to="notebook", type="info", text=told, sources=answer.sources[-1:])
         await noted(self._run, text, kind="finding", task=self._run.path, author=name, private=answer.private)
@@ -270,6 +272,11 @@ class _Exploring:
             return
         self._run.decided("budget", "exploring ends", why, data={"findings": len(self.found)})
         self._run.state.notice(f"exploring ended with {len(self.found)} findings: {why}")
+
+
+def copied(name: str, copies: int) -> list[str]:
+    """What the copies of a member are called."""
+    return [name] if copies == 1 else [f"{name}-{number}" for number in range(1, copies + 1)]
 
 
 def listed(found: Sequence[Message]) -> str:
@@ -301,6 +308,10 @@ class SwarmSpec(TeamSpec):
     """How often somebody explores, all together; twice for each, if it does not stand here."""
     copies: Annotated[int, Field(ge=1, le=MOST_COPIES)] = 1
     """How many of each member explore."""
+
+    @property
+    def seats(self) -> dict[str, str]:
+        return {seat: name for name in self.members for seat in copied(name, self.copies)}
 
     def made(self, cast: Cast) -> Member:
         return Swarm(self.name, cast.members("fast"), cast.role("synthesizer"), self.turns, self.copies)

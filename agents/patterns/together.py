@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from guildhall.errors import Failure, NeedsInput, TooFew, UserError, describe
+from guildhall.errors import BudgetRefused, Failure, NeedsInput, TooFew, UserError, describe
 
 from ..handover import handed_over
 from ..kinds import Contribution, Wanted
@@ -31,6 +31,8 @@ class Part(NamedTuple):
     """How often all parts that have this number are given something together, at most; 0 is for no limit."""
     any_tier: bool = False
     """Whether it may be asked with models of another tier than its own."""
+    usual: int = 1
+    """How often it is given something where all goes well."""
 
 
 class Team(Member, Protocol):
@@ -138,9 +140,9 @@ async def kept(answer: Coroutine[Any, Any, Message], who: str) -> Message:
 
 def failed(who: str, error: BaseException) -> Message:
     """The error as a message, which no pattern passes on as an answer."""
-    waits = error if isinstance(error, NeedsInput) else None
+    told = error if isinstance(error, NeedsInput | BudgetRefused) else None
     private = getattr(error, "private", False)
-    return Message(sender=who, type="error", text=describe(error), data=waits, private=private)
+    return Message(sender=who, type="error", text=describe(error), data=told, private=private)
 
 
 def unless_waiting(answers: Sequence[Message]) -> list[Message]:
@@ -228,4 +230,4 @@ def about(member: Any) -> str:
 
 def relabelled(answers: Mapping[str, Message]) -> tuple[Quote, ...]:
     """The answers under these labels in place of their authors' names."""
-    return tuple(answer.as_quote().model_copy(update={"label": label}) for label, answer in answers.items())
+    return tuple(answer.as_quote(label) for label, answer in answers.items())

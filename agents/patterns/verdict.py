@@ -130,20 +130,23 @@ def _unjudged(
     failure: Message,
     names: Mapping[str, str],
 ) -> Message:
-    """The proposal that is nearest to all others, and the others beside it: all of it was paid for."""
+    """The proposal that is nearest to all others, and the others beside it: all of it was paid for.
+
+    Why there is no verdict is a notice, and no part of the answer, which others are told and may remember.
+    """
     labels, answers = list(proposals), list(proposals.values())
     found = measured(answers)
     label, one = labels[found.typical], answers[found.typical]
-    why = f"{failure.sender} gave no verdict: {failure.as_quote().text[:300]}"
-    run.state.notice(f"{why}. The answer is the proposal that is nearest to the others")
+    none, why = f"{failure.sender} gave no verdict", failure.as_quote().text[:300].rstrip(" .")
+    run.state.notice(f"{none}: {why}. The answer is the proposal that is nearest to the others")
     run.decided(
-        "verdict", names[label], f"{why}; this proposal is nearest to the others, by {found.how}",
+        "verdict", names[label], f"{none}; this proposal is nearest to the others, by {found.how}",
         evidence=one.sources[-1:],
         data={"by": "", "winner": label, "authors": dict(names),
               "likeness": dict(zip(labels, found.likeness, strict=True))},
     )  # fmt: skip
     others = side_by_side(answer for answer in answers if answer is not one)
-    text = f"{one.text}\n\n**No verdict:** {why}. What others propose:\n\n{others}"
+    text = f"{one.text}\n\n**No verdict was given.** What others propose:\n\n{others}"
     return run.answer(message, text, data=one.data, sources=sources_of(answers))
 
 

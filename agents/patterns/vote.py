@@ -1,12 +1,13 @@
 """Votes over options, and over what members answer."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from guildhall.errors import UserError
+from guildhall.errors import TooFew, UserError
 
 from ..kinds import Ballot, Wanted
 from ..message import Message
@@ -15,9 +16,10 @@ from ..spec_types import Cast, Line, Lines, Name, TeamSpec, Wrong, allowed
 from .agreement import ANSWER_LINE, warn_of_one_voice
 from .briefing import also, answered, give_for
 from .counting import Rule
+from .disagreement import LONG
 from .election import Matter, Ties, Weigh, brief, broken, outcome, over_answers, told
 from .standing import weights
-from .together import Part, all_answers, check_count, check_members, check_names, enough
+from .together import Part, all_answers, check_count, check_members, check_names, enough, reasons
 
 MOST_VOTES, MOST_OPTIONS, SAMPLES = 100, 50, 5
 
@@ -41,10 +43,10 @@ class Vote:
     """Who or what breaks a tie; None is the judge where there is one, and else the first in order."""
     judge: Member | None = None
     status_quo: str = ""
-    """The option that stands in a tie, and where nobody votes."""
+    """The option that stands in a tie."""
     samples: int = 1
     need: int = 1
-    """Fewer valid votes than this, abstentions included, fail the team."""
+    """Fewer votes than this fail the team; who abstains has not voted."""
 
     def __post_init__(self) -> None:
         check_members(self.name, self.members)
@@ -72,7 +74,7 @@ class Vote:
     def parts(self) -> Sequence[Part]:
         times = self.samples if self.options or self.samples > 1 else 2
         last = [Part(self.judge, "judge")] if self.judge is not None else []
-        return [*(Part(member, times=times) for member in self.members), *last]
+        return [*(Part(member, times=times, usual=self.samples) for member in self.members), *last]
 
     @property
     def voters(self) -> dict[str, Member]:
@@ -96,7 +98,7 @@ class Vote:
         answers = await all_answers(work, list(self.voters))
         enough(answers, run, self.need)
         good = {voter: one for voter, one in zip(self.voters, answers, strict=True) if not one.failed}
-        matter = over_answers(good)
+        matter = await _compared(good)
         if len(matter.options) == 1:
             warn_of_one_voice(self.name, self.members, run)
         if not self._decides(matter, records):
@@ -122,25 +124,31 @@ class Vote:
         self, message: Message, matter: Matter, voters: Sequence[str], run: Run
     ) -> Matter:
         """The matter with a ballot of each voter; answers that there are count where too few ballots do."""
-        work = []
-        for place, voter in enumerate(voters):
-            member = self.voters[voter]
-            for answer in matter.answers.values():
-                run.said(answer, member)
+        work, members = [], [self.voters[voter] for voter in voters]
+        for answer in matter.answers.values():
+            run.said(answer, *members)
+        for place, member in enumerate(members):
             order, quotes = matter.shown(place, run)
             given = also(message, _RANK if quotes else brief(_BALLOT, order), *quotes)
             name = f"{member.name}-ballot" if quotes else ""
             work.append(give_for(run, member, given, Wanted(Ballot, matter.options), name=name))
         ballots = await all_answers(work, voters)
-        enough(ballots, run, 0 if matter.answers else self.need)
         good = {voter: one for voter, one in zip(voters, ballots, strict=True) if not one.failed}
-        ranked = sum(bool(ballot.data.ranking) for ballot in good.values())
-        if matter.answers and (len(good) < self.need or not ranked):
-            few = f"{len(good)} of {len(ballots)} ballots are valid and {self.need} are needed"
-            why = few if ranked else "nobody has ranked the answers"
-            run.state.notice(f"{self.name}: {why}, so they are counted as they are")
-            return matter
-        return matter._replace(votes=good, by_ballot=True)
+        abstained = [voter for voter, ballot in good.items() if not ballot.data.ranking]
+        invalid = [ballot for ballot in ballots if ballot.failed]
+        without = f"no valid ballot of {', '.join(ballot.sender for ballot in invalid)}" if invalid else ""
+        votes = len(good) - len(abstained)
+        if votes >= self.need:
+            if without:
+                run.state.notice(f"{self.name}: {without}")
+            return matter._replace(votes=good, by_ballot=True)
+        few = f"{votes} of {len(ballots)} have voted, and at least {self.need} must"
+        few += f"; {len(abstained)} abstained: {', '.join(abstained)}" if abstained else ""
+        few += f"; {without}" if without else ""
+        if not matter.answers:
+            raise TooFew(f"{few}{f' ({reasons(invalid)})' if invalid else ''}")
+        run.state.notice(f"{self.name}: {few}; so the answers are counted as they are")
+        return matter
 
     async def _elected(
         self, message: Message, matter: Matter, records: dict[str, float], run: Run
@@ -175,6 +183,13 @@ class Vote:
             },
         )
         return outcome(message, matter, winner, result, run, tie=tie)
+
+
+async def _compared(answers: Mapping[str, Message]) -> Matter:
+    """The matter whose options are the different answers; long ones are compared beside the event loop."""
+    if sum(len(answer.text) for answer in answers.values()) > LONG:
+        return await asyncio.to_thread(over_answers, answers)
+    return over_answers(answers)
 
 
 def needs_ballots(rule: Rule, weigh: Weigh) -> bool:
@@ -219,7 +234,7 @@ class VoteSpec(TeamSpec):
     samples: Annotated[int, Field(ge=1, le=MOST_VOTES)] | None = None
     """How often each member answers on its own: 5 times if there is one, else once."""
     need: Annotated[int, Field(ge=1)] = 1
-    """Fewer valid votes than this fail the team."""
+    """Fewer votes than this fail the team; who abstains has not voted."""
 
     @property
     def roles(self) -> dict[str, str]:

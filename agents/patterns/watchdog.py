@@ -11,10 +11,9 @@ from guildhall.errors import UserError
 
 from .. import event as ev
 from .together import check_count
+from .under_way import UnderWay
 
 Then = Literal["stop", "retry", "replan", "escalate"]
-_WAITS = ("limit", "budget")
-"""What a call waits for that is no fault of the team."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +61,9 @@ class Watch:
         self._loop = asyncio.get_running_loop()
         self._began = self._last = self._loop.time()
         self._change: asyncio.Future[None] = self._loop.create_future()
-        self._flying: set[int] = set()
-        self._silent: dict[int, str] = {}
-        """Where calls are in flight of which nothing can be seen."""
-        self._waiting: set[str] = set()
-        self._questions: dict[int, str] = {}
+        self._under_way = UnderWay()
         self._stopped = 0.0
+        """When the clock stopped, where the user is asked."""
         self._begin_to_count()
 
     async def noticed(self, work: "asyncio.Task[Any]") -> str:
@@ -104,34 +100,19 @@ class Watch:
 
     def streamed(self, path: str) -> None:
         """A piece of a reply has come."""
-        if not self._is_below(path, self._path):
-            return
         self._last = self._loop.time()
-        if seen := [call for call, where in self._silent.items() if where == path]:
-            for call in seen:
-                del self._silent[call]
+        if self._under_way.is_silent:
+            self._under_way.streamed(path)
             self._wake()
 
     def __call__(self, event: ev.Event) -> None:
-        if not self._is_below(event.path, self._path):
-            return
-        if not isinstance(event, ev.Asked | ev.Lost | ev.Decided):
-            self._last = self._loop.time()
+        self._keep_time(event)
         match event:
-            case ev.Asked() | ev.Called():
-                self._fly(event)
-            case ev.Replied() | ev.Lost():
-                self._land(event.asked)
+            case ev.Called():
+                arguments = json.dumps(event.arguments, sort_keys=True, default=str)
+                self._called[event.id] = (arguments, event)
             case ev.Returned():
-                self._land(event.called)
                 self._return(event)
-            case ev.Decided() if event.what in _WAITS and event.choice == "waits":
-                self._waiting.add(event.path)
-                self._wake()
-            case ev.Question():
-                self._asks(event.id, event.path)
-            case ev.Answered():
-                self._is_answered({event.question})
             case ev.Started():
                 self._start(event)
             case ev.Said():
@@ -140,22 +121,6 @@ class Watch:
                 self._finish(event)
 
     # -- what repeats itself
-
-    def _fly(self, event: ev.Asked | ev.Called) -> None:
-        self._flying.add(event.id)
-        self._silent[event.id] = event.path
-        if event.path in self._waiting:
-            self._waiting.discard(event.path)
-            self._last = self._loop.time()
-        self._wake()
-        if isinstance(event, ev.Called):
-            arguments = json.dumps(event.arguments, sort_keys=True, default=str)
-            self._called[event.id] = (arguments, event)
-
-    def _land(self, call: int) -> None:
-        self._flying.discard(call)
-        if self._silent.pop(call, None) is not None:
-            self._wake()
 
     def _return(self, event: ev.Returned) -> None:
         """The same call counts again where it came to the same; several in one reply are one."""
@@ -189,7 +154,7 @@ class Watch:
 
     def _say(self, event: ev.Said) -> None:
         """The same words count again once somebody was given something in between."""
-        key = ("said", event.path, event.who, event.to, event.text)
+        key = ("said", event.path, event.who, event.told, event.text)
         if self._starts_when_said.get(key) != self._starts:
             who = event.text.partition(":")[0] or event.who
             self._again(key, event, f"{who[:80]} said the same to {event.to}")
@@ -221,42 +186,38 @@ class Watch:
             self.why, self.evidence = f"{what} {times} times", (event.id,)
             self._wake()
 
-    # -- what stands still
-
     def _finish(self, event: ev.Finished) -> None:
         above, _, _ = event.path.rpartition("/")
         if key := self._given.pop(event.path, None):
             self._end(key, above, event)
         if event.outcome == "answered" and above == self._path:
             self.answered.append(event.who)
-        self._waiting = {path for path in self._waiting if not self._is_below(path, event.path)}
-        self._is_answered({one for one, path in self._questions.items() if self._is_below(path, event.path)})
 
-    def _asks(self, question: int, path: str) -> None:
-        """The clock stands while a human is asked."""
-        if not self._questions:
-            self._stopped = self._loop.time()
-        self._questions[question] = path
-        self._wake()
+    # -- what stands still
 
-    def _is_answered(self, questions: set[int]) -> None:
-        if not (there := questions & self._questions.keys()):
-            return
-        for question in there:
-            del self._questions[question]
-        if not self._questions:
-            stood = self._loop.time() - self._stopped
-            self._began, self._last = self._began + stood, self._loop.time()
+    def _keep_time(self, event: ev.Event) -> None:
+        """Note progress, and have the clock stand while a human is asked."""
+        way, now = self._under_way, self._loop.time()
+        waited = isinstance(event, ev.Asked) and way.waits(event.path)
+        if waited or not isinstance(event, ev.Asked | ev.Lost | ev.Decided):
+            self._last = now
+        asked = way.asks_user
+        way.see(event)
+        if way.asks_user and not asked:
+            self._stopped = now
+        elif asked and not way.asks_user:
+            self._began, self._last = self._began + now - self._stopped, now
         self._wake()
 
     def _left(self) -> float:
         """Seconds until it is late, as things stand."""
-        if self._questions:
+        way = self._under_way
+        if way.asks_user:
             return math.inf
         now, left = self._loop.time(), math.inf
         if self._dog.seconds is not None:
             left = self._began + self._dog.seconds - now
-        if self._dog.idle_seconds is not None and not self._silent and (self._flying or not self._waiting):
+        if self._dog.idle_seconds is not None and not (way.is_silent or way.is_held_up):
             left = min(left, self._last + self._dog.idle_seconds - now)
         return left
 
@@ -270,7 +231,3 @@ class Watch:
     def _wake(self) -> None:
         if not self._change.done():
             self._change.set_result(None)
-
-    @staticmethod
-    def _is_below(path: str, above: str) -> bool:
-        return path == above or path.startswith(f"{above}/") or not above

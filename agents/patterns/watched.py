@@ -30,16 +30,19 @@ async def watched(team: Member, dog: Watchdog, message: Message, run: Run) -> Me
     """
     here, later, again = run.span("watchdog"), run.span("watchdog"), aside(run, "again")
     last = _Watching(replace(dog, then="stop"), later)
-    outcome = await _attempt(team, message, run, run, [_Watching(dog, here), last])
-    if isinstance(outcome, Notice) and outcome.then in ("retry", "replan"):
-        brief = _PLAN_AGAIN if outcome.then == "replan" else _TRY_AGAIN
-        noticed = Quote(label="watchdog", kind="remark", text=outcome.why, private=run.private)
+    outcome = first = await _attempt(team, message, run, run, [_Watching(dog, here), last])
+    if isinstance(first, Notice) and first.then in ("retry", "replan"):
+        brief = _PLAN_AGAIN if first.then == "replan" else _TRY_AGAIN
+        noticed = Quote(label="watchdog", kind="remark", text=first.why, private=run.private)
         given = also(message, brief, noticed, person=_AGAIN_IN_PERSON)
         again.private |= run.private
         outcome = await _attempt(team, given, again, run, [last])
     if isinstance(outcome, Message):
         return outcome
-    raise Failure(f"{team.name} was stopped by its watchdog: {outcome.why}", kind="watchdog")
+    why = outcome.why
+    if isinstance(first, Notice) and outcome is not first:
+        why = f"it was tried twice, {f'first {first.why}, then' if first.why != why else 'each time'} {why}"
+    raise Failure(f"{team.name} was stopped by its watchdog: {why}", kind="watchdog")
 
 
 def aside(run: Run, name: str) -> Run:
@@ -79,6 +82,7 @@ async def _attempt(
     finally:
         run.private |= span.private
     if isinstance(ended, Notice):
+        run.state.call_off(span.path)  # who had paused there for the user waits no more
         return ended
     if ended is not None:
         raise ended
@@ -103,8 +107,7 @@ async def _looked_after(
 ) -> Notice | GuildhallError | None:
     """What is to end the work; None where it has ended by itself."""
     watch = Watch(watching[0].dog, span.path)
-    run.state.observe(watch)
-    try:
+    with run.state.observed(span.path, watch):
         for dog, here in watching:
             if not await watch.noticed(work):
                 break
@@ -116,8 +119,6 @@ async def _looked_after(
             if notice.then != GO_ON:
                 return notice
             watch.begin_anew()
-    finally:
-        run.state.ignore(watch)
     return None
 
 

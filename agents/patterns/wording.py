@@ -115,7 +115,7 @@ _DOES = "is|are|was|were|do|does|did|should|has|have"
 _ONE_FORM = [
     (re.compile(pattern, re.IGNORECASE), instead)
     for pattern, instead in (
-        (r"^\s*[-*•]\s+(?=[^\n]*\n)|(?<=\n)\s*[-*•]\s+", ""),  # bullets
+        (r"^\s*[-*•]\s+(?=[^\n]*\n)|(?<=\n)[^\S\n]*[-*•]\s+", ""),  # bullets
         (r"^(?:(?:so|therefore),? )?(?:(?:the|my|our) )?(?:final |correct |right )?answer(?: is:?|:) ", ""),
         (r"^(?:it is|it's|that is|that's|they are|there is|there are|this is) ", ""),
         (rf"^(yes), {_HE} (?:{_DOES}|can|may|must|will)\W*$", r"\1"),

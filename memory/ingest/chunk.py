@@ -49,7 +49,7 @@ def chunks(parts: Iterable[Part]) -> Iterator[Chunk]:
 def _pieces(text: str, form: Form) -> Iterator[Piece]:
     cut = units(text, MOST, weigh=len) if form == "prose" else _lines(text, _ranks(text, form))
     for group in _groups(cut):
-        yield from map(piece, packed(group, MOST, len))
+        yield from map(piece, packed(group, MOST))
 
 
 def _groups(cut: Sequence[Unit]) -> Iterator[list[Unit]]:
@@ -113,9 +113,10 @@ def _lines(text: str, ranks: _Ranks) -> list[Unit]:
             rank = LINE if not empty else PARAGRAPH - top
         above = ranks.within.get(number, ())
         if len(line) <= MOST:
-            found.append(Unit(line, number, rank, above))
+            found.append(Unit(line, number, rank, above, weighs=len(line)))
         else:
-            found += (Unit(each.text, number, LINE, above) for each in units(line, MOST, weigh=len))
+            cut = units(line, MOST, weigh=len)
+            found += (each._replace(line=number, rank=LINE, above=above) for each in cut)
         empty = not line.strip()
     return found
 

@@ -112,10 +112,10 @@ class Questions:
         await self._db.write(lambda db: db.execute(sql, values))
         return await self.find(question)
 
-    def withdraw(self, question: Question) -> None:
-        """Have it known that nobody waits for an answer any more; never waits."""
-        sql = "UPDATE questions SET answered = ? WHERE id = ? AND answered IS NULL"
-        self._db.write_later(lambda db: db.execute(sql, (time.time(), question.id)))
+    def withdraw(self, run: str, path: str) -> None:
+        """Have it known that nobody waits there for an answer any more; never waits."""
+        sql = "UPDATE questions SET answered = ? WHERE run = ? AND path = ? AND answered IS NULL"
+        self._db.write_later(lambda db: db.execute(sql, (time.time(), run, path)))
 
     async def pending(self, run: str) -> list[Question]:
         """Those of the run that it has not gone on from yet, answered or not, in the order of asking."""
@@ -144,8 +144,9 @@ _COLUMNS = ", ".join(column.name for column in fields(Question))
 def _put(db: sqlite3.Connection, question: Question) -> Question:
     """One that is there already stays as it is; others that were open at its path are withdrawn."""
     db.execute(
-        "UPDATE questions SET answered = ? WHERE run = ? AND path = ? AND text != ? AND answered IS NULL",
-        (question.asked, question.run, question.path, question.text),
+        "UPDATE questions SET answered = ? WHERE run = ? AND path = ? AND (text, options) != (?, ?) "
+        "AND answered IS NULL",
+        (question.asked, question.run, question.path, question.text, json.dumps(question.options)),
     )
     for length in _LENGTHS:
         one = replace(question, id=question.id[:length])

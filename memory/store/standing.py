@@ -11,7 +11,7 @@ from .database import Database
 FADES = 200
 """Matters after which a member's record is halved, so that what it does now outweighs what it once did."""
 MOST = 0.95
-"""No record makes anybody surer than this."""
+"""Neither a record nor its own word makes anybody surer than this."""
 LEAST = 0.05
 """The weight of who is wrong as often as right, or more often."""
 _ADD = """
@@ -39,8 +39,17 @@ class Standing(NamedTuple):
 
     @property
     def weight(self) -> float:
-        """What its vote counts: the log odds of its share, which errs least among independent members."""
-        return max(LEAST, math.log(self.share / (1 - self.share)))
+        """What its vote counts."""
+        return weight_of(self.share)
+
+
+def weight_of(share: float) -> float:
+    """What a vote counts that is right in this share of all cases: its log odds.
+
+    Among independent members no other weights err less (Nitzan and Paroush, 1982).
+    """
+    share = min(MOST, share)
+    return LEAST if share <= 0.5 else max(LEAST, math.log(share / (1 - share)))
 
 
 class Standings:
