@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 from guildhall.errors import Failure, GuildhallError, NeedsInput, describe
@@ -163,12 +164,10 @@ async def _worked_on(run: Run, member: Member, message: Message, *, earlier: _Ea
     team = member.name if parts_of(member) else ""
     hits = []
     if rules.remembers:
-        hits = await run.recall(message.text, private=message.private, viewer=member.name, team=team)
-    same = [hit.record.label for hit in hits if is_of_the_same(hit, member.name, message.text)]
-    for label in same:
-        del state.recalled[label]
-    memories = (memory_quote(hit) for hit in hits if hit.record.label not in same)
-    answer = await run.give(member, message.with_quotes(*memories))
+        same = partial(is_of_the_same, team=member.name, task=message.text)
+        private = message.private
+        hits = await run.recall(message.text, private=private, viewer=member.name, team=team, but=same)
+    answer = await run.give(member, message.with_quotes(*map(memory_quote, hits)))
     if earlier and earlier.had_last_word and last.outcome == "failed":
         raise Failure(f"{last.who} had the last word before")
     return answer

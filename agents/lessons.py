@@ -80,7 +80,7 @@ def _of_scores(course: Course, own: Own) -> _Found:
         if first.data["score"] >= bar or _is_mechanical(course, by) or not (reason := own(first.reason)):
             continue
         best = max(float(one.data["score"]) for one in versions)
-        came = "then a version reached" if best >= bar else "the best version reached"
+        came = "a later version reached" if best >= bar else "the best version reached"
         who = course.author(of, (), path)
         text = f"{by} scored the first version of {_whose(who, of)} answer {first.choice}, and {bar:.2f} was "
         text += f"needed: {_ended(reason)}" + (f" With that, {came} {best:.2f}." if len(versions) > 1 else "")

@@ -1,7 +1,7 @@
 """What a run recalls and remembers: once in all its sittings, and nothing that memory had told it."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from guildhall.errors import GuildhallError, StoreError, UserError
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 LESSON = "lesson"
 """The tag of what somebody is to do better."""
+SPARE = 5
+"""So many more are looked for, since some may not be shown."""
 OWN = 3
 """Of what an agent remembers for itself: so many that bear on its work, and so many of the newest."""
 _MEMORY = "memory:"
@@ -31,11 +33,13 @@ async def recalled(
     private: bool = False,
     name: str = "recall",
     recent: int = 0,
+    but: Callable[[Hit], bool] | None = None,
     **filters: Any,
 ) -> list[Hit]:
     """What memory knows of the query, but for what this run remembered; nothing if it cannot be read.
 
-    With it, so many of the newest that `recent` says. Filters are those of Memory.recall.
+    With it, so many of the newest that `recent` says. What is left out by `but` takes nobody's place. Filters
+    are those of Memory.recall.
     """
     state = run.state
     if state.memory is None:
@@ -48,10 +52,12 @@ async def recalled(
     filters = {"viewer": run.who if run.path else "", "team": run.team, **filters}
     filters |= {"scope": state.scope, "private": private or run.private}
     try:
-        found = await state.memory.search(query, limit=limit + 5, **filters)
-        hits = _wanted(run, found.hits)[:limit]
+        found = await state.memory.search(
+            query, limit=limit + (SPARE if but is None else 4 * SPARE), **filters
+        )
+        hits = [hit for hit in _wanted(run, found.hits) if but is None or not but(hit)][:limit]
         if recent:
-            found = await state.memory.search("", limit=recent + 5, sort="recent", **filters)
+            found = await state.memory.search("", limit=recent + SPARE, sort="recent", **filters)
             hits = _once([*hits, *_wanted(run, found.hits)[:recent]])
     except GuildhallError as error:
         state.notice(f"memory could not be read: {error}")
@@ -130,13 +136,11 @@ async def remembered(
         raise StoreError("no_memory", "this run was started without a memory")
     text, here = redact(text), run.span("remember")
     known = await told(run)
-    for label, record in known.items():
-        if echoed(text, [record.text]):
-            here.decided("memory", "known already", f"{label} says it")
-            return Remembered(id=record.id, merged=True)
     if echoed(text, [record.text for record in known.values()]):
-        here.decided("memory", "known already", "what was recalled says it")
-        return Remembered(id=next(iter(known.values())).id, merged=True)
+        saying = (record for record in known.values() if echoed(text, [record.text]))
+        record = next(saying, next(iter(known.values())))
+        here.decided("memory", "known already", f"{record.label} says it")
+        return Remembered(id=record.id, merged=True)
     sources = [known[label].id for label in cited(text) if label in known]
     more["derived_from"] = tuple(dict.fromkeys([*more.get("derived_from", ()), *sources]))
     more["trust"] = min([more.get("trust") or TRUST["agent"], *(one.trust for one in known.values())])

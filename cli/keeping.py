@@ -1,11 +1,13 @@
 """`guildhall memory stats|audit|timeline|show|forget|export|import|backup|rebuild`."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .frame import BadInput, emit, in_hall, json_option, say, wants_json
+from .memory import source_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -93,7 +95,8 @@ def timeline(subject: str) -> None:
     from .show import heading, moment
 
     for one in records:
-        until = f" until {moment(one.valid_to)}" if one.valid_to is not None else ", holds"
+        status = one.status if one.status != "active" else "holds"
+        until = f" until {moment(one.valid_to)}" if one.valid_to is not None else f", {status}"
         click.echo(f"{heading(one.label)}  from {moment(one.valid_from)}{until}")
         click.echo(f"  {one_line(one.text)}")
 
@@ -144,24 +147,45 @@ def forget(ids: tuple[str, ...], *, run: str, source: str, before: Any, dry: boo
     guildhall memory forget 1f3a9c02
     guildhall memory forget --source notes/old --dry-run
     """
+    if wants_json() and not (yes or dry):
+        raise BadInput("with --json nobody is asked: say --yes to erase for good, or --dry-run to look")
     until = before.timestamp() if before is not None else None
 
     async def work(hall: "Hall", *, only_look: bool) -> "Forgotten":
         whole = (await hall.find(run)).id if run else ""
         return await hall.memory.forget(
-            *ids, scope=hall.scope, run=whole, source=source, before=until, dry=only_look
-        )
+            *ids, scope=hall.scope, run=whole, source=source_in(hall.project, source), before=until,
+            dry=only_look,
+        )  # fmt: skip
 
-    if not (yes or dry or wants_json()):
+    if not (yes or dry):
         there = in_hall(lambda hall: work(hall, only_look=True))
-        click.confirm(f"Erase {_many(there)} for good?", abort=True)
+        if not (there.records or run):
+            raise BadInput(
+                "nothing of that is remembered in this project; `guildhall recall --recent` shows it"
+            )
+        if not _confirmed(f"Erase {_many(there)}{' and the run' if run else ''} for good?"):
+            click.echo("Nothing was erased.")
+            return
     done = in_hall(lambda hall: work(hall, only_look=dry))
     if wants_json():
         emit({"dry_run": dry, **vars(done)})
         return
-    click.echo(f"{'Would erase' if dry else 'Erased'} {_many(done)}.")
+    places = f", and what {done.places:,} entries of logs and other records said of it" if done.places else ""
+    click.echo(f"{'Would erase' if dry else 'Erased'} {_many(done)}{places}.")
     if done.left:
         say(f"  {done.left}")
+
+
+def _confirmed(question: str) -> bool:
+    try:
+        return click.confirm(question)
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise
+        raise BadInput(
+            "nobody can be asked here: say --yes to erase for good, or --dry-run to look"
+        ) from None
 
 
 @click.command()

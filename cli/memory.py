@@ -1,5 +1,7 @@
 """`guildhall recall` and `guildhall remember`."""
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -57,6 +59,8 @@ def recall(words: tuple[str, ...], *, explain: bool, recent: bool, **given: Any)
         asked["kinds"] = kinds
 
     async def work(hall: "Hall") -> "Found":
+        if source := asked.pop("source", ""):
+            asked["source"] = source_in(hall.project, source)
         return await hall.search(query, sort="recent" if recent else "best", **asked, **times)
 
     found = in_hall(work)
@@ -70,6 +74,15 @@ def recall(words: tuple[str, ...], *, explain: bool, recent: bool, **given: Any)
         _show(found.hits, explain=explain)
     else:
         click.echo('Nothing is remembered of that here; `guildhall remember "..."` adds something.')
+
+
+def source_in(project: Path, given: str) -> str:
+    """How memory calls a source: a path of this machine by its place in the project, all else as it is."""
+    if not given or not (Path(given).exists() or given.startswith(("/", "./", "../"))):
+        return given
+    from guildhall.memory.ingest.sync import source_of
+
+    return source_of(Path(os.path.realpath(given)), Path(os.path.realpath(project)))
 
 
 def _of(hit: "Hit", *, explain: bool) -> dict[str, Any]:

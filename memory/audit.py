@@ -18,6 +18,7 @@ from .store import vectors
 STALE = 365 * 86_400.0
 """Seconds after which what was said to hold for now is worth a look."""
 _FOR_NOW = frozenset({"currently", "temporarily", "today", "tomorrow", "tonight", "yesterday"})
+_SIGNS = ".,;:!?\"'()[]…。、！？"  # noqa: RUF001  full-width
 _LEAST = 2
 """Telling words that a text needs to say anything."""
 
@@ -59,7 +60,8 @@ def audited(db: sqlite3.Connection, scope: str, now: float | None = None) -> lis
     records = ledger.every(db, ledger.scope_ids(db, scope))
     live = [one for one in records if one.status != "retracted" and _holds(one, at)]
     return [
-        *_secrets(records), *_conflicts(live), *_duplicates(live), *_stale(live, at), *_expired(records, at),
+        *_secrets(records), *_conflicts([one for one in live if one.status == "active"]),
+        *_duplicates(live), *_stale(live, at), *_expired(records, at),
         *_junk(live), *_orphans(live, {one.id for one in records}), *_quarantined(live),
     ]  # fmt: skip
 
@@ -117,10 +119,10 @@ def _conflicts(records: Sequence[Record]) -> Iterator[Finding]:
 
 
 def _duplicates(records: Sequence[Record]) -> Iterator[Finding]:
-    """Those that differ in order, case and signs alone."""
-    texts = [one for one in records if one.kind != "document"]
-    key = {one.id: tuple(sorted(words.telling(one.text))) for one in texts}
-    for same in _groups(texts, lambda one: (key[one.id], one.kind, ledger.readers(one))):
+    """Those that differ in case and signs alone; the same turn of two talks is said twice indeed."""
+    texts = [one for one in records if one.kind != "document" and not one.session]
+    key = {one.id: _plain(one.text) for one in texts}
+    for same in _groups(texts, lambda one: key[one.id] and (key[one.id], one.kind, ledger.readers(one))):
         would = f"keep {same[0].id[:8]}, the oldest, and have the others be duplicates of it"
         yield Finding(flaw="duplicate", ids=_ids(same), says=_told(same[0]), would=would)
 
@@ -139,8 +141,11 @@ def _expired(records: Sequence[Record], at: float) -> Iterator[Finding]:
 
 
 def _junk(records: Sequence[Record]) -> Iterator[Finding]:
+    """Those that say next to nothing; one with a subject says what it is, and a turn answers another."""
     for one in records:
-        if one.kind != "document" and len(set(words.telling(one.text)) - words.STOP) < _LEAST:
+        if one.kind == "document" or one.subject or one.session:
+            continue
+        if len(set(words.telling(one.text)) - words.STOP) < _LEAST:
             yield Finding(flaw="junk", ids=(one.id,), says=_told(one), would=f"forget {one.id[:8]}")
 
 
@@ -166,6 +171,11 @@ def _groups(records: Sequence[Record], key: Callable[[Record], object]) -> Itera
         if of := key(one):
             found[of].append(one)
     yield from (same for same in found.values() if len(same) > 1)
+
+
+def _plain(text: str) -> str:
+    stripped = (word.strip(_SIGNS) for word in text.casefold().split())
+    return " ".join(filter(None, stripped))
 
 
 def _ids(records: Sequence[Record]) -> tuple[str, ...]:

@@ -5,25 +5,33 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import secrets
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter
 
-from guildhall.errors import FileError, UserError
+from guildhall.errors import FileError, GuildhallError, UserError
+from guildhall.redact import redact
 
 from . import given, ledger
-from .records import QUARANTINE, Origin, Record
+from .records import QUARANTINE, Author, Origin, Record
+from .store import vectors
 from .store.database import Database, reported
 
 FORMAT = 1
 KEY = "export.key"
 FOREIGN = 0.4
 """How far records are trusted at most that somebody else has exported: less than what is recalled unasked."""
+LARGEST = 2_000_000_000
+"""Bytes of an export."""
+_ID = re.compile(r"[\w.:-]{1,100}")
+_TIMES = ("valid_from", "valid_to", "recorded_at", "closed_at", "expires_at")
 
 
 @dataclass(frozen=True)
@@ -43,7 +51,9 @@ def backed_up(db: Database, path: Path) -> Path:
     """
     with _new_file(path), reported(path), contextlib.closing(db.connect()) as source:
         with contextlib.closing(sqlite3.connect(path)) as target:
-            source.backup(target, pages=1_000, sleep=0.01)
+            source.backup(target)  # at one go: in steps, it begins again whenever somebody writes
+            vectors.rename_ledger(target)  # wherever it is put, what is indexed of this one is not its own
+            target.commit()
             [(said,)] = target.execute("PRAGMA quick_check(1)").fetchall()
             target.execute("PRAGMA journal_mode = DELETE").fetchone()
         if said != "ok":
@@ -54,7 +64,8 @@ def backed_up(db: Database, path: Path) -> Path:
 def exported(db: Database, scope: str, path: Path) -> int:
     """How many records of the scope were written to the new file, signed with the user's key. Blocks.
 
-    One JSON object a line: what it is, the records with who else said so, the signature; no vectors.
+    One JSON object a line: what it is, the records with who else said so, the signature; no vectors. What
+    is recalled everywhere is among them.
     """
     key = _key(db.path.parent)
     with _new_file(path), reported(path), contextlib.closing(db.connect()) as reading:
@@ -76,16 +87,21 @@ def read(path: Path, folder: Path, *, foreign: bool = False) -> "list[tuple[Reco
     trusted so little then that they are recalled on request alone.
     """
     try:
-        *body, last = path.read_bytes().splitlines(keepends=True)
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_size > LARGEST:
+                raise FileError("too_large", f"has more than {LARGEST:,} bytes", path=str(path))
+            *body, last = file.read().splitlines(keepends=True)
         about, end = json.loads(body[0]), json.loads(last)
     except OSError as error:
         raise FileError("unreadable", f"cannot be read ({error.strerror})", path=str(path)) from None
-    except (ValueError, IndexError):
+    except (ValueError, IndexError, RecursionError):
         raise _no_export(path) from None
-    if not isinstance(about, dict) or about.get("guildhall") != "memory" or "signed" not in end:
+    if not (isinstance(about, dict) and isinstance(end, dict)) or about.get("guildhall") != "memory":
         raise _no_export(path)
     if about.get("format") != FORMAT:
         raise FileError("newer", "was written by another version of Guildhall: upgrade", path=str(path))
+    if "signed" not in end:
+        raise _no_export(path)
     key = _key(folder)
     ours = hmac.compare_digest(str(end["signed"]), _signature(key, b"".join(body)))
     if not ours and end.get("by") == _name(key):
@@ -97,11 +113,14 @@ def read(path: Path, folder: Path, *, foreign: bool = False) -> "list[tuple[Reco
             "records come into quarantine, and are recalled on request alone",
             path=str(path),
         )
-    most = 1.0 if ours else FOREIGN
-    try:
-        return [_of(json.loads(line), most) for line in body[1:]]
-    except (ValueError, ValidationError):
-        raise _no_export(path) from None
+    read = []
+    for number, line in enumerate(body[1:], 2):
+        try:
+            read.append(_of(json.loads(line), ours=ours))
+        except (ValueError, TypeError, RecursionError, GuildhallError) as error:
+            problem = "it is no record" if not isinstance(error, GuildhallError) else str(error)
+            raise FileError("no_export", f"cannot be used: {problem}", path=str(path), line=number) from None
+    return read
 
 
 def taken_in(
@@ -112,20 +131,38 @@ def taken_in(
         (one if one.scope == ledger.EVERYWHERE else one.model_copy(update={"scope": scope}), origins)
         for one, origins in records
     ]
-    new = [record for record, origins in here if ledger.take(db, record, origins)]
+    now = time.time()
+    new = [record for record, origins in here if ledger.take(db, record, origins, now=now)]
     quarantined = sum(record.status == "quarantined" for record in new)
     return Imported(len(new), len(records) - len(new), quarantined)
 
 
-def _of(line: "dict[str, object]", most: float) -> "tuple[Record, list[Origin]]":
-    also = line.pop("origins", [])
+def _of(line: object, *, ours: bool) -> "tuple[Record, list[Origin]]":
+    """The record of a line. One of somebody else's may say anything, so all of it is looked at."""
+    if not isinstance(line, dict):
+        raise TypeError
+    also = TypeAdapter(list[Origin]).validate_python(line.pop("origins", []))
     record = Record.model_validate(line)
-    given.text(record.text)
-    trust = min(record.trust, most)
+    if not _ID.fullmatch(record.id):
+        raise UserError(f"the id {record.id[:40]!r} is none")
+    for name in _TIMES:
+        if (at := getattr(record, name)) is not None:
+            given.moment(name, at)
+    trust = min(given.fraction("trust", record.trust), 1.0 if ours else FOREIGN)
     status = "quarantined" if trust < QUARANTINE and record.status == "active" else record.status
-    record = record.model_copy(update={"trust": trust, "status": status})
-    assert isinstance(also, list)
-    return record, [Origin.model_validate(one) for one in also]
+    clean = {
+        "text": given.text(record.text), "subject": given.subject(record.subject), "trust": trust,
+        "status": status, "importance": given.fraction("importance", record.importance),
+        "author": _clean(record.author), "tags": tuple(map(redact, record.tags)),
+        **{name: redact(getattr(record, name)) for name in ("source", "place", "session")},
+        **({} if ours else {"pinned": False}),
+    }  # fmt: skip
+    origins = [one.model_copy(update={"author": _clean(one.author)}) for one in also if isfinite(one.at)]
+    return record.model_copy(update=clean), origins
+
+
+def _clean(author: Author) -> Author:
+    return Author(**{name: redact(value) for name, value in author})
 
 
 @contextlib.contextmanager
@@ -149,14 +186,15 @@ def _new_file(path: Path) -> Iterator[None]:
 def _key(folder: Path) -> bytes:
     """The user's key, made when it is first needed."""
     path = folder / KEY
-    if not path.exists():
-        draft = path.with_name(f"{KEY}.{os.getpid()}")
-        with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-            file.write(secrets.token_hex(32))
-        with contextlib.suppress(FileExistsError):
-            os.link(draft, path)  # all of it or nothing, and the first one stays
-        draft.unlink()
-    return path.read_bytes()
+    with reported(path):
+        if not path.exists():
+            draft = path.with_name(f"{KEY}.{secrets.token_hex(4)}")
+            with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+                file.write(secrets.token_hex(32))
+            with contextlib.suppress(FileExistsError):
+                os.link(draft, path)  # all of it or nothing, and the first one stays
+            draft.unlink()
+        return path.read_bytes()
 
 
 def _signature(key: bytes, body: bytes) -> str:

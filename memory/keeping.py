@@ -7,7 +7,7 @@ from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
-from guildhall.errors import UserError, describe
+from guildhall.errors import StoreError, UserError, describe
 
 from . import backup, given, repair, traces
 from .audit import Finding, Stats, audited, counted
@@ -143,12 +143,17 @@ class Keeping:
 
     async def check(self) -> list[str]:
         """What is wrong with the database; nothing where it is sound."""
-        return await self._db.write(repair.checked)
+        return [*await self._db.read(repair.checked), *await self._db.write(repair.unindexed)]
 
     async def rebuild(self) -> Repaired:
         """What was wrong, once all that can be made of the records is made anew: the indexes of words now,
-        those of vectors when they are next needed."""
-        problems = await self.check()
+        those of vectors when they are next needed.
+
+        Raises StoreError where the file itself is damaged: `repair.rescued` saves what can be read of it.
+        """
+        if damage := await self._db.read(repair.checked):
+            raise StoreError("memory_damaged", f"{self._db.path} is damaged: {'; '.join(damage)}")
+        problems = await self._db.write(repair.unindexed)
         await self._db.write(repair.rebuild)
         return Repaired(tuple(problems))
 

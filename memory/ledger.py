@@ -136,13 +136,18 @@ def write(db: sqlite3.Connection, record: Record) -> Remembered:
     return Remembered(id=record.id, merged=merged, superseded=superseded, conflicts=conflicts)
 
 
-def take(db: sqlite3.Connection, record: Record, also: Sequence[Origin]) -> bool:
-    """Whether the record was written as it stands, with its times and its end; not so where it was known."""
+def take(db: sqlite3.Connection, record: Record, also: Sequence[Origin], *, now: float) -> bool:
+    """Whether the record was written as it stands, with its times and its end; not so where it was known.
+
+    Where it has no end, it holds for its subject as if it had been said here at its time.
+    """
     if _is_known(db, record.id):
         return False
     _insert(db, scope_id(db, record.scope), record)
     for origin in also:
         _add_origin(db, record.id, origin)
+    if record.valid_to is None:
+        _supersede(db, record.model_copy(update={"recorded_at": now}))
     return True
 
 

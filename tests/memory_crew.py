@@ -48,7 +48,7 @@ class Worker(Protocol):
 class Kernel:
     """A real kernel, which works on both projects."""
 
-    projects = ("shop", "bank")
+    projects: tuple[str, ...] = ("shop", "bank")
 
     def __init__(self, folder: Path, name: str, environment: dict[str, str]) -> None:
         self.name, self._folder = name, folder
@@ -114,7 +114,7 @@ class Kernel:
 class Server:
     """`guildhall mcp` of the shop, spoken to by the official client in an event loop of its own."""
 
-    projects = ("shop",)
+    projects: tuple[str, ...] = ("shop",)
 
     def __init__(self, folder: Path, name: str, environment: dict[str, str]) -> None:
         self.name, self._folder, self._environment = name, folder, environment
@@ -234,18 +234,22 @@ class Crew:
         self.looks: list[Look] = []
         self.deaths, self._errors = 0, list[BaseException]()
         self._since: dict[str, int] = {}
-        """Of those that are up: the size of their acks when they were started."""
+        """Of those that are up: how much they had acknowledged when they were started."""
 
     def write(
-        self, notes: dict[str, list[Note]], *, batch: int, looks: int, every: float, deaths: int
+        self, notes: dict[str, list[Note]], *, batch: int, looks: int, every: float, after: int, deaths: int
     ) -> None:
-        """Return when all that each worker was given is acknowledged; at most so many `deaths` before."""
+        """Return when all that each worker was given is acknowledged.
+
+        Meanwhile, `every` so many seconds one of those is killed that have acknowledged `after` notes since
+        they were started; at most so many `deaths`.
+        """
         threads = [
             threading.Thread(target=self._drive, args=(worker, notes[worker.name], batch, looks))
             for worker in self.workers
         ]
         done = threading.Event()
-        killing = threading.Thread(target=self._kill, args=(done, every, deaths))
+        killing = threading.Thread(target=self._kill, args=(done, every, after, deaths))
         for thread in (*threads, killing):
             thread.start()
         for thread in threads:
@@ -301,22 +305,21 @@ class Crew:
             if not running:
                 worker.start()
 
-    def _kill(self, done: threading.Event, every: float, deaths: int) -> None:
-        """Kill one that is writing, in turn, whenever so many seconds have passed."""
+    def _kill(self, done: threading.Event, every: float, after: int, deaths: int) -> None:
         turn = 0
         while self.deaths < deaths and not done.wait(every):
             for _ in self.workers:
                 worker = self.workers[turn % len(self.workers)]
                 turn += 1
                 since = self._since.get(worker.name)
-                if since is not None and self._acks(worker) > since and worker.kill():
+                if since is not None and self._acks(worker) >= since + after and worker.kill():
                     self._since.pop(worker.name, None)
                     self.deaths += 1
                     break
 
     def _acks(self, worker: Worker) -> int:
         path = self._folder / "acks" / worker.name
-        return path.stat().st_size if path.exists() else 0
+        return path.read_bytes().count(b"\n") if path.exists() else 0
 
     @contextlib.contextmanager
     def _reported(self) -> Iterator[None]:

@@ -63,6 +63,35 @@ async def test_each_flaw_is_found_by_its_name(memory: Memory, home: Path) -> Non
     assert all("x7Kq" not in f"{found.says}{found.would}" for found in await memory.audit())
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("The server in Bonn is up.", "The server in Bonn is not up."),
+        ("Ann pays the bill of Bob.", "Bob pays the bill of Ann."),
+        ("The limit is +5 degrees.", "The limit is -5 degrees."),
+        ("The parser is written in C.", "The parser is written in C++."),
+    ],
+)
+async def test_what_says_something_else_is_no_duplicate(memory: Memory, one: str, other: str) -> None:
+    await memory.remember(one)
+    await memory.remember(other)
+    assert await flaws(memory) == {}
+
+
+async def test_short_answers_that_have_their_place_are_no_flaws(memory: Memory) -> None:
+    await memory.remember("Postgres.", subject="db.engine", kind="decision")
+    for talk in ("monday", "friday"):
+        await memory.remember("Shall we ship the crane today?", kind="episode", session=talk)
+        await memory.remember("Yes.", kind="episode", session=talk)
+    assert await flaws(memory) == {}
+
+
+async def test_what_is_quarantined_is_in_conflict_with_nothing(memory: Memory) -> None:
+    await memory.remember("We use Postgres here.", subject="db.engine")
+    page = await memory.remember("They use MySQL there.", subject="db.engine", trust=0.3)
+    assert await flaws(memory) == {"quarantined": [(page.id,)]}
+
+
 async def test_an_audit_of_one_project_says_nothing_of_another(memory: Memory) -> None:
     await memory.remember("ok then", scope="bank")
     assert await flaws(memory) == {}

@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+import shutil
 import sqlite3
 import stat
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -14,6 +17,7 @@ from guildhall.errors import FileError, StoreError, UserError
 from guildhall.memory.memory import Memory
 from guildhall.memory.records import Author
 from guildhall.memory.repair import rescued
+from guildhall.memory.store import vectors
 from guildhall.memory.store.database import Database
 
 
@@ -55,6 +59,41 @@ async def test_a_backup_never_takes_the_place_of_a_file(home: Path, tmp_path: Pa
     assert (tmp_path / "mine.db").read_text() == "mine"
 
 
+async def test_a_backup_is_made_while_others_write(home: Path, tmp_path: Path) -> None:
+    async with memory_in(home) as memory, memory_in(home) as other:
+        blob = "INSERT INTO files VALUES (hex(randomblob(8)), zeroblob(60000000))"
+        await memory._db.write(lambda db: db.execute(blob))
+        begun, stop, written = asyncio.Event(), asyncio.Event(), 0
+
+        async def write() -> None:
+            nonlocal written
+            while not stop.is_set():
+                await other.remember(f"Note {written} of many.", kind="episode", session="s")
+                written += 1
+                begun.set()
+
+        writing = asyncio.create_task(write())
+        await begun.wait()
+        path = await memory.backup(tmp_path / "copy.db")
+        stop.set()
+        await writing
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert 0 < db.execute("SELECT count(*) FROM records").fetchone()[0] <= written
+
+
+async def test_a_backup_that_is_put_in_place_has_no_part_in_the_index_of_what_was_there(
+    home: Path, tmp_path: Path
+) -> None:
+    async with memory_in(home) as memory:
+        await filled(memory)
+        before = await memory._db.read(lambda db: vectors.ledger_name(db, home / "guildhall.db"))
+        path = await memory.backup(tmp_path / "copy.db")
+    shutil.copyfile(path, home / "guildhall.db")  # the same file, as far as the disk is concerned
+    async with memory_in(home) as memory:
+        assert await memory._db.read(lambda db: vectors.ledger_name(db, home / "guildhall.db")) != before
+
+
 async def test_an_export_comes_back_as_it_was(home: Path, tmp_path: Path) -> None:
     async with memory_in(home) as memory:
         await filled(memory)
@@ -72,6 +111,38 @@ async def test_an_export_comes_back_as_it_was(home: Path, tmp_path: Path) -> Non
         assert [one.author.agent for one in await memory.origins(tea.record.id)] == ["cyd"]
         [then] = await memory.recall("do we use MySQL", as_of=1.05e9)
         assert then.record.text == "We use MySQL."
+
+
+async def test_what_was_promoted_and_superseded_comes_back_as_that(home: Path, tmp_path: Path) -> None:
+    async with memory_in(home) as memory:
+        own = await memory.remember("Ann likes tea.", visibility="private", author=Author(agent="ann"))
+        wide = await memory.promote(own.id, "user")
+        ids = [own.id, wide.id]
+        await filled(memory)
+        before = [await memory.get(id_) for id_ in ids]
+        await memory.export(tmp_path / "all.jsonl")
+    (home / "guildhall.db").unlink()
+    async with memory_in(home, "bank") as memory:
+        await memory.load(tmp_path / "all.jsonl")
+        after = [await memory.get(id_) for id_ in ids]
+        assert before[0] is not None
+        assert after == [before[0].model_copy(update={"scope": "bank"}), before[1]]
+        assert [hit.record.id for hit in await memory.recall("tea", scope="shop")] == [wide.id]
+
+
+async def test_an_old_export_changes_nothing_of_what_holds_now(home: Path, tmp_path: Path) -> None:
+    async with memory_in(tmp_path / "laptop") as memory:
+        await memory.remember("We use MySQL.", subject="db.engine", valid_from=1e9)
+        await memory.export(tmp_path / "old.jsonl")
+    shutil.copyfile(tmp_path / "laptop" / "export.key", home.parent / "export.key")
+    async with memory_in(home) as memory:
+        await memory.remember("We use Postgres.", subject="db.engine", valid_from=1.1e9)
+        shutil.move(home.parent / "export.key", home / "export.key")
+        assert (await memory.load(tmp_path / "old.jsonl")).new == 1
+        assert [hit.record.text for hit in await memory.recall("what do we use")] == ["We use Postgres."]
+        [then] = await memory.recall("what do we use", as_of=1.05e9)
+        assert then.record.text == "We use MySQL."
+        assert await memory.audit() == []
 
 
 async def test_what_was_forgotten_does_not_come_back(home: Path, tmp_path: Path) -> None:
@@ -127,9 +198,7 @@ async def test_an_export_that_is_not_as_it_was_is_refused(
 
 
 async def test_what_somebody_else_exported_comes_into_quarantine(home: Path, tmp_path: Path) -> None:
-    async with memory_in(tmp_path / "theirs") as memory:
-        await filled(memory)
-        await memory.export(tmp_path / "all.jsonl")
+    await theirs(tmp_path)
     async with memory_in(home) as memory:
         with pytest.raises(FileError, match="exported by somebody else"):
             await memory.load(tmp_path / "all.jsonl")
@@ -137,6 +206,53 @@ async def test_what_somebody_else_exported_comes_into_quarantine(home: Path, tmp
         assert (imported.new, imported.quarantined) == (3, 3)
         assert await memory.recall("tea") == []
         assert [hit.record.trust for hit in await memory.recall("tea", min_trust=0)] == [0.4]
+
+
+ODD = {
+    "trust": "NaN", "importance": "7", "valid_from": "Infinity", "recorded_at": "NaN", "text": '""',
+    "subject": '"two\\nlines"', "id": '"../../x"', "kind": '"joke"', "origins": "3", "scope": "null",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ODD)
+async def test_what_somebody_else_may_have_written_is_looked_at(
+    home: Path, tmp_path: Path, name: str
+) -> None:
+    path = await theirs(tmp_path)
+    about, record, *rest = path.read_text().splitlines(keepends=True)
+    odd = json.dumps(json.loads(record) | {name: "ODD"}).replace('"ODD"', ODD[name])
+    path.write_text("".join([about, odd + "\n", *rest]))
+    async with memory_in(home) as memory:
+        with pytest.raises(FileError, match=r"all\.jsonl:2: cannot be used: "):
+            await memory.load(path, foreign=True)
+        assert (await memory.stats()).records == 0
+
+
+@pytest.mark.parametrize("line", ["[1]", '"x"', "7", "null", "[" * 100_000, "{", "\\udcff"])
+async def test_a_line_that_is_no_record_is_named(home: Path, tmp_path: Path, line: str) -> None:
+    path = await theirs(tmp_path)
+    about, _, *rest = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([about, line + "\n", *rest]))
+    async with memory_in(home) as memory:
+        with pytest.raises(FileError, match=r"all\.jsonl:2: cannot be used: it is no record"):
+            await memory.load(path, foreign=True)
+
+
+async def test_secrets_of_others_are_not_taken_in(home: Path, tmp_path: Path) -> None:
+    path, secret = await theirs(tmp_path), "sk-ant-api03-" + "x7Kq" * 22 + "-QAAA"
+    path.write_text(path.read_text().replace("Ann likes tea.", f"The key is {secret}."))
+    async with memory_in(home) as memory:
+        assert (await memory.load(path, foreign=True)).quarantined == 3
+        [hit] = await memory.recall("key", min_trust=0)
+        assert secret not in hit.record.text
+
+
+async def theirs(folder: Path) -> Path:
+    """An export of somebody else's."""
+    async with memory_in(folder / "theirs") as memory:
+        await filled(memory)
+        await memory.export(folder / "all.jsonl")
+    return folder / "all.jsonl"
 
 
 async def test_an_index_that_lost_words_is_noticed_and_built_anew(home: Path) -> None:
@@ -151,6 +267,48 @@ async def test_an_index_that_lost_words_is_noticed_and_built_anew(home: Path) ->
         assert "words of shop" in " ".join(repaired.problems)
         assert len(await memory.recall("tea")) == 1
         assert await memory.check() == []
+
+
+async def test_a_file_that_another_process_has_open_is_not_replaced(home: Path) -> None:
+    async with memory_in(home) as memory:
+        await filled(memory)
+    path = home / "guildhall.db"
+    before = path.read_bytes()
+    program = f"import pathlib, sys\nfrom {Database.__module__} import Database\n"
+    program += f"db = Database(pathlib.Path({str(path)!r})); print('open', flush=True); sys.stdin.read()"
+    other = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    with other:
+        assert other.stdout is not None
+        assert await asyncio.to_thread(other.stdout.readline) == b"open\n"
+        with pytest.raises(StoreError, match="is open in another process: end notebooks"):
+            await asyncio.to_thread(rescued, path)
+        other.kill()
+    assert path.read_bytes() == before
+    assert (await asyncio.to_thread(rescued, path)).rows > 3
+    async with memory_in(home) as memory:
+        assert len(await memory.recall("tea")) == 1
+
+
+async def test_what_is_saved_of_a_file_without_its_projects_stays_private(home: Path) -> None:
+    async with memory_in(home) as memory:
+        await memory.remember("Ann likes tea.", visibility="private", author=Author(agent="ann"))
+    with closing(sqlite3.connect(home / "guildhall.db")) as db:
+        db.execute("UPDATE records SET readers = ''")  # as a version before had it
+        db.execute("DELETE FROM scopes")
+        db.commit()
+    await asyncio.to_thread(rescued, home / "guildhall.db")
+    async with memory_in(home, "rescued 1") as memory:
+        assert len(await memory.recall("tea")) == 1
+        assert await memory.recall("tea", viewer="bob") == []
+
+
+async def test_a_forgotten_text_is_told_to_be_in_the_damaged_file_that_was_kept(home: Path) -> None:
+    async with memory_in(home) as memory:
+        await filled(memory)
+    repaired = await asyncio.to_thread(rescued, home / "guildhall.db")
+    async with memory_in(home) as memory:
+        [tea] = await memory.recall("tea")
+        assert f"{repaired.moved} is a copy that has it still" in (await memory.forget(tea.record.id)).left
 
 
 async def test_a_damaged_file_is_replaced_by_what_can_be_read_of_it(home: Path) -> None:

@@ -26,6 +26,8 @@ from guildhall.memory.store.database import Database
 
 pytestmark = pytest.mark.slow
 MANY = 5_000
+FULL = bool(os.environ.get("GUILDHALL_TEST_FULL"))
+ROUNDS = 30 if FULL else 1
 TESTS = Path(__file__).parent
 
 
@@ -165,11 +167,13 @@ def test_where_no_server_can_start_recall_goes_on_and_says_why(shop: Shop) -> No
 
 
 def test_eight_processes_at_once_share_one_server(shop: Shop) -> None:
-    children = [shop.child(text_of(number)) for number in range(8)]
-    said = [said_by(child) for child in children]
-    assert {each["served"] for each in said} == {"chroma"}
-    assert [each["first"] for each in said] == [text_of(number) for number in range(8)]
-    until(lambda: _servers(shop.home) == [shop.note["pid"]])  # who came second is leaving
+    for _ in range(ROUNDS):
+        children = [shop.child(text_of(number)) for number in range(8)]
+        said = [said_by(child) for child in children]
+        assert {each["served"] for each in said} == {"chroma"}
+        assert [each["first"] for each in said] == [text_of(number) for number in range(8)]
+        until(lambda: _servers(shop.home) == [shop.note["pid"]])  # who came second is leaving
+        shop.kill()
 
 
 @pytest.mark.deadline(240)
@@ -204,7 +208,7 @@ async def test_a_server_killed_20_times_under_load_loses_nothing_and_fails_nobod
         while (await shop.memory.search("anything")).served != "chroma":
             await asyncio.sleep(0.02)
         assert ways == {"chroma", "exact"}
-        for text in written[:: max(1, len(written) // 50)]:
+        for text in written[:: 1 if FULL else max(1, len(written) // 50)]:
             assert (await shop.memory.search(text)).hits[0].record.text == text
     finally:
         await asyncio.to_thread(shop.close)

@@ -1,7 +1,10 @@
 """What is forgotten is gone from every file, and nothing else is."""
 
 import asyncio
+import json
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
@@ -9,13 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from indexing import Words, filled, text_of
 
 from guildhall.agents import Agent, Hall, ModelReply
 from guildhall.agents.message import Attachment
 from guildhall.agents.testing import ScriptedModel
 from guildhall.errors import UserError
+from guildhall.memory.chroma_server import NOTE
+from guildhall.memory.dense import VectorSearch
+from guildhall.memory.index import Index
 from guildhall.memory.memory import Memory
 from guildhall.memory.records import Author
+from guildhall.memory.store.cache import Cache
 from guildhall.memory.store.database import Database
 
 SECRET = 'The harpsichord of Ödön stands in the blue "pavilion".'
@@ -82,6 +90,32 @@ async def test_the_words_go_from_the_logs_of_the_runs_that_quoted_them(home: Pat
         assert "[forgotten] It is old." in (await hall.result(result.run_id)).answer
 
 
+async def test_the_words_go_from_whatever_a_run_has_written(home: Path) -> None:
+    said = {"texts": [f"a, {SECRET} b"], "call": json.dumps({"query": SECRET, "n": 1.5}), "none": None}
+    rows = {
+        "events": ("r", 1, json.dumps({"kind": "x", "data": said})),
+        "journal": ("r", "a/b", "digest", json.dumps(said, ensure_ascii=False)),
+        "cache": ("key", "digest", "model", json.dumps(json.dumps(said)), 0.0),
+        "files": ("digest", f"\xff {SECRET}".encode("latin-1")),
+        "questions": ("q", "r", "", "ann", f"Is it so? {SECRET}", json.dumps([SECRET, "no"]), 0.0, None, None, None),
+        "notebook": ("r", 1, f"Look at: {SECRET}", "finding", "ann", f"{SECRET} So it is.", 0, 0.0, 0),
+    }  # fmt: skip
+    async with memory_in(home) as memory:
+        kept = await memory.remember(SECRET)
+
+        def write(db: sqlite3.Connection) -> None:
+            for table, values in rows.items():
+                db.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(values))})", values)
+
+        await memory._db.write(write)
+        assert (await memory.forget(kept.id)).places == len(rows)
+        assert where(home, *WORDS, "Ödön", "d\\u00f6n") == []
+        [[event]] = await memory._db.read(lambda db: db.execute("SELECT body FROM events").fetchall())
+    data = json.loads(event)["data"]
+    assert (data["texts"], data["none"]) == (["a, [forgotten] b"], None)
+    assert json.loads(data["call"]) == {"query": "[forgotten]", "n": 1.5}
+
+
 async def test_a_record_that_quotes_it_keeps_the_rest_of_what_it_says(home: Path) -> None:
     async with memory_in(home) as memory:
         kept = await memory.remember("青い庭の秘密の言葉はチューリップです。")
@@ -109,16 +143,15 @@ async def test_a_text_that_may_stand_in_any_other_breaks_no_log(project: Path, t
         assert (await hall.resume(result.run_id)).answer == "It is done, ok."
 
 
-async def test_a_reply_that_quoted_it_is_not_given_again(project: Path) -> None:
-    model = ScriptedModel(f"I know it. {SECRET}", "I do not know.", name="model")
-    agent = Agent("ann", "Answer.", [model])
-    async with Hall.open() as hall:
-        kept = await hall.remember(SECRET, visibility="private", author=Author(agent="bob"))
-        first = await hall.run_team(agent, "Where does the harpsichord stand?", cache="use")
-        assert "pavilion" in first.answer
-        await hall.memory.forget(kept.id, scope=hall.scope)
-        again = await hall.run_team(agent, "Where does the harpsichord stand?", cache="use")
-        assert again.answer == "I do not know."
+async def test_a_reply_that_quoted_it_is_not_kept_to_be_given_again(home: Path) -> None:
+    async with memory_in(home) as memory:
+        kept = await memory.remember(SECRET)
+        cache = Cache(memory._db)
+        cache.keep("one", "asked", "model", {"text": f"I know it. {SECRET}"})
+        cache.keep("two", "asked as well", "model", {"text": "Chairs are brown."})
+        assert (await memory.forget(kept.id)).places == 1
+        assert await cache.find("one", youngest=0) is None
+        assert await cache.find("two", youngest=0) is not None
 
 
 async def test_what_a_forgotten_record_had_taken_the_place_of_holds_again(home: Path) -> None:
@@ -247,3 +280,83 @@ async def test_nothing_named_is_refused(home: Path) -> None:
             await memory.forget()
         with pytest.raises(UserError, match="there is no memory 'ffff'"):
             await memory.forget("ffff")
+
+
+@pytest.mark.slow
+@pytest.mark.deadline(120)
+async def test_nothing_is_left_where_chroma_serves_other_processes_too(home: Path) -> None:
+    db = await asyncio.to_thread(Database, home / "guildhall.db")
+    index = Index(db, few=100, rest=1)
+    memory = Memory(db, scope="shop", dense=VectorSearch(Words(), index))
+    reading, stop = subprocess.Popen([*READER, str(home)]), home / "stop"
+    try:
+        await memory.remember(SECRET)
+        filled(db, range(400))
+        [secret] = await memory.recall("harpsichord", limit=1)
+        vector = await db.read(
+            lambda raw: raw.execute(
+                "SELECT vector FROM vectors v JOIN records r ON r.seq = v.record WHERE r.id = ?",
+                (secret.record.id,),
+            ).fetchone()[0]
+        )
+        while (await memory.search("anything")).served != "chroma":
+            await asyncio.sleep(0.02)
+        assert any("chroma" in path for path in holding(home, vector))
+        for left in 0, 1:  # the second one finds an index that was built anew
+            forgotten = await memory.forget(secret.record.id if not left else (await other(memory)))
+            assert (forgotten.records, forgotten.left) == (1, "")
+            assert holding(home, vector, *map(str.encode, WORDS)) == []
+            assert (await memory.search(text_of(7))).hits[0].record.text == text_of(7)
+            while (await memory.search("anything")).served != "chroma":
+                await asyncio.sleep(0.02)
+            assert holding(home, vector, *map(str.encode, WORDS)) == []
+    finally:
+        stop.touch()
+        looked = await asyncio.to_thread(reading.wait, 30)
+        await asyncio.to_thread(index.close)
+        await asyncio.to_thread(db.close)
+        (home / NOTE).unlink(missing_ok=True)
+    assert looked == 0
+
+
+async def other(memory: Memory) -> str:
+    [hit] = await memory.recall(text_of(8), limit=1)
+    return hit.record.id
+
+
+def holding(home: Path, *wanted: bytes) -> list[str]:
+    """The files in which one of these stands; looked at by another process, since who closes a file of a
+    database that it has open itself loses its locks."""
+    command = [sys.executable, "-c", SEARCH, str(home), *(one.hex() for one in wanted)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+SEARCH = """
+import sys
+from pathlib import Path
+wanted = [bytes.fromhex(one) for one in sys.argv[2:]]
+for path in Path(sys.argv[1]).rglob("*"):
+    data = path.read_bytes().lower() if path.is_file() else b""
+    if any(one.lower() in data for one in wanted):
+        print(path)
+"""
+READER = [
+    sys.executable,
+    "-c",
+    """
+import asyncio, sys
+from pathlib import Path
+from guildhall.memory.chroma_server import NOTE
+from guildhall.memory.dense import VectorSearch
+from guildhall.memory.index import Index
+from guildhall.memory.memory import Memory
+from guildhall.memory.store.database import Database
+async def main(home):
+    db = Database(home / "guildhall.db")
+    while not (home / "stop").exists():
+        for query in ("harpsichord pavilion", "about topic7"):
+            await Memory(db).recall(query, scope="shop")
+    db.close()
+asyncio.run(main(Path(sys.argv[1])))
+""",
+]

@@ -160,27 +160,34 @@ async def test_what_an_agent_keeps_for_itself_it_alone_is_told_in_later_runs(hom
     assert (shown(ann), shown(bob)) == ([kept.text], [])
 
 
+CRANE = (
+    "The harbour crane was built by Krupp of Essen in 1962, lifts forty tons and stands at the northern "
+    "pier, where grain is unloaded."
+)
+
+
 @pytest.mark.parametrize(
     ("text", "is_known"),
     [
-        ("The harbour crane was built by Krupp in 1962 and lifts forty tons.", True),
-        ("- the harbour crane was built by Krupp in 1962, and lifts forty tons!", True),
-        ("The harbour crane was built by Krupp in 1962.", True),
-        ("The harbour crane was built by Krupp in 1963 and lifts forty tons.", False),
-        ("The harbour crane was not built by Krupp in 1962 and lifts forty tons.", False),
-        ("The harbour crane was built by Krupp in 1962 and lifts forty tons. It is red.", False),
+        (CRANE, True),
+        (f"- {CRANE.lower().replace(',', '')}", True),
+        (CRANE.replace("grain is", "grain and coal is"), True),
+        ("The harbour crane was built by Krupp of Essen in 1962.", True),
+        (CRANE.replace("1962", "1963"), False),
+        (CRANE.replace("was built", "was not built"), False),
+        (f"{CRANE} It is red.", False),
     ],
 )
 async def test_what_was_recalled_is_known_already_and_what_differs_is_not(
     text: str, is_known: bool, home: Path
 ) -> None:
-    known = "The harbour crane was built by Krupp in 1962 and lifts forty tons."
     async with Hall.open() as hall:
-        first = await hall.remember(known)
-        _, said = await used(hall, call("recall", query="harbour crane"), call("remember", text=text))
+        await hall.remember("A crane is a bird, too.")
+        first = await hall.remember(CRANE)
+        _, said = await used(hall, call("recall", query="Is a crane a bird?"), call("remember", text=text))
         texts = [one for one in await by_text(hall) if not one.startswith("Task for")]
     assert said.startswith(f"That is known already: memory:{first.id[:8]}") == is_known
-    assert len(texts) == 2 - is_known
+    assert len(texts) == 3 - is_known
 
 
 async def test_a_run_that_recalled_nothing_may_say_what_is_there(home: Path) -> None:

@@ -73,7 +73,8 @@ async def made(
         )
         question = (f"q-{run}", run, "t/human", "human", "Go?", "[]", 1.0, None, None, None)
         raw.execute(f"INSERT INTO questions VALUES ({', '.join('?' * 10)})", question)
-        raw.execute("INSERT INTO notebook VALUES (?, 1, 'q', 'finding', 'ann', 'It is so.', 0, 1.0)", (run,))
+        note = (run, 1, "q", "finding", "ann", "It is so.", 0, 1.0, 0)
+        raw.execute(f"INSERT INTO notebook VALUES ({', '.join('?' * len(note))})", note)
         for name, length in (files or {}).items():
             raw.execute("INSERT OR IGNORE INTO files VALUES (?, ?)", (name, bytes(length)))
 
@@ -114,7 +115,7 @@ async def test_every_table_that_names_runs_is_pruned_or_outlives_them(db: Databa
         tables = [name for (name,) in raw.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         return {t for t in tables if any(row[1] == "run" for row in raw.execute(f"PRAGMA table_info({t})"))}
 
-    assert await db.read(naming_runs) == {*retention.OF_A_RUN, "records"}  # memory stays
+    assert await db.read(naming_runs) == {*retention.OF_A_RUN, "records", "origins"}  # memory stays
 
 
 async def test_without_a_limit_nothing_is_removed(db: Database, store: Retention) -> None:

@@ -16,6 +16,7 @@ from guildhall.agents.patterns.checks import Quality
 from guildhall.agents.patterns.supervised import Supervised
 from guildhall.agents.rules import PLAIN, Ruled, Rules
 from guildhall.agents.testing import ScriptedModel, StubMember
+from guildhall.agents.tools.memory import memory_tools
 from guildhall.agents.tools.notes import note_tools
 from guildhall.errors import ProviderError
 from guildhall.memory.records import Author, Record
@@ -63,7 +64,7 @@ async def test_a_critics_verdict_is_a_lesson_that_its_author_alone_recalls_in_th
         await hall.run_team(Pipeline("others", [author, other]), "Write of something else entirely.")
     assert lesson.text == (
         "On the task “Describe the harbour crane.”: critic scored the first version of author's answer 0.40, "
-        "and 0.80 was needed: The load is missing. With that, then a version reached 0.90."
+        "and 0.80 was needed: The load is missing. With that, a later version reached 0.90."
     )
     assert (lesson.visibility, lesson.author.agent, lesson.author.model) == (
         "private", "author", "model-of-author",
@@ -200,13 +201,16 @@ async def test_contradictions_that_stand_and_questions_of_the_notebook_are_open(
 async def test_the_same_task_again_asks_the_same_whatever_is_remembered_of_it(home: Path) -> None:
     said = []
     async with Hall.open() as hall:
+        for number in range(9):
+            await hall.remember(f"Describe the crane of harbour {number}.")
         for _ in range(2):
             ann = agent("ann", "It lifts 40 tons.")
             team = Parallel("team", [ann, StubMember("bob", "It lifts 60 tons.")])
             await hall.run_team(team, TASK)
             said.append(asked(ann))
         outcomes, still = await records(hall, "outcome"), await records(hall, "open question")
-    assert said == [[], []]
+    assert said[0] == said[1]
+    assert len(said[0]) == 5
     assert (len(outcomes), len(still)) == (1, 1)
 
 
@@ -277,23 +281,49 @@ async def test_what_is_for_a_team_is_recalled_by_its_members(home: Path) -> None
     assert record.author.team == "team"
 
 
-async def test_a_resumed_run_is_shown_what_it_was_shown_before_and_remembers_nothing_twice(
-    home: Path,
-) -> None:
+async def test_what_a_team_has_learned_is_told_when_it_does_the_same_again(home: Path) -> None:
+    def team(*scores: float) -> tuple[Agent, Loop]:
+        critic = agent("critic", *(scored(one, "The load is missing.") for one in scores))
+        first = agent("ann", *["It is red."] * len(scores))
+        return first, Loop("pair", [first, agent("bob", *["Red, says bob."] * len(scores))], critic)
+
     async with Hall.open() as hall:
-        await looped(hall)
-        author = agent("author", "Blue.", name_of_last := "Blue again.")
-        second = agent("editor", ProviderError("auth", "no key"), "Edited.")
-        team = Pipeline("line", [author, second])
+        await hall.run_team(team(0.2, 0.9)[1], TASK)
+        [lesson] = await records(hall, "lesson")
+        ann, again = team(0.9)
+        await hall.run_team(again, TASK)
+    assert (lesson.visibility, lesson.author.team) == ("team", "pair")
+    assert asked(ann) == [lesson.text]
+
+
+async def test_an_outcome_is_whole_though_the_earlier_one_of_the_task_was_recalled(home: Path) -> None:
+    lines = "The harbour crane lifts forty tons at most.", "The harbour crane was painted in May."
+    look = ModelReply(calls=(ToolCall(id="1", name="recall", arguments={"query": "harbour crane"}),))
+    async with Hall.open() as hall:
+        await hall.run_team(agent("ann", lines[0]), TASK)
+        await hall.run_team(agent("ann", look, "\n".join(lines), tools=memory_tools()), TASK)
+        [outcome] = await records(hall, "outcome")
+    assert outcome.text == f"Task for ann: {TASK}\nOutcome: {lines[0]}\n{lines[1]}"
+
+
+@pytest.mark.parametrize("had_some", [True, False])
+async def test_a_resumed_run_is_shown_what_it_was_shown_before_and_remembers_nothing_twice(
+    had_some: bool, home: Path
+) -> None:
+    author = agent("author", "Blue.", "It is asked once more.")
+    team = Pipeline("line", [author, agent("editor", ProviderError("auth", "no key"), "Edited.")])
+    books = Books()
+    async with Hall.open() as hall:
+        if had_some:
+            await looped(hall)
         failed = await hall.run_team(team, "Write of something else.")
         assert failed.status == "failed"
         await hall.remember("Mind the commas.", visibility="private", author=Author(agent="author"))
-        books = Books()
         again = await hall.resume(failed.run_id, team=team, sinks=[books])
-        [model] = author.models
-        assert isinstance(model, ScriptedModel)
-        assert again.status == "done"
-        assert len(model.requests) == 1, name_of_last
-        assert not [event for event in books.of(Decided) if event.what == "journal"]
         outcomes = [one for one in await records(hall, "outcome") if "something else" in one.text]
+    [model] = author.models
+    assert isinstance(model, ScriptedModel)
+    assert again.status == "done"
+    assert len(model.requests) == 1
+    assert not [event for event in books.of(Decided) if event.what == "journal"]
     assert len(outcomes) == 1

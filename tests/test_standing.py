@@ -93,8 +93,9 @@ async def test_a_resumed_run_votes_by_the_records_with_which_it_began(home: Path
     def ballot(one: str) -> str:
         return json.dumps({"ranking": [one], "confidence": 0.5, "reason": ""})
 
-    def team(model: ScriptedModel) -> Vote:
-        members = [Agent(name, f"{name} votes.", [model]) for name in ("ann", "bob")]
+    def team(*models: ScriptedModel) -> Vote:
+        each = zip(("ann", "bob"), models * (2 // len(models)), strict=True)
+        members = [Agent(name, f"{name} votes.", [model]) for name, model in each]
         return Vote("vote", members, ["red", "blue"], rule="weighted", weigh="standing")
 
     async with Hall.open() as hall:
@@ -102,7 +103,7 @@ async def test_a_resumed_run_votes_by_the_records_with_which_it_began(home: Path
         await cut_short(hall, team(stuck), stuck, home, "a" * 32)
         await hall.run_team(Debate("team", debaters(), StubMember("judge", VERDICT)), "Which?")
         resumed = await hall.resume("a" * 32, team=team(ScriptedModel(ballot("blue"))))
-        new = await hall.run_team(team(ScriptedModel(ballot("red"), ballot("blue"))), "Which?")
+        new = await hall.run_team(team(ScriptedModel(ballot("red")), ScriptedModel(ballot("blue"))), "Which?")
     assert resumed.answer.startswith("**red**")
     assert new.answer.startswith("**blue**")
 

@@ -137,6 +137,7 @@ async def test_a_full_disk_is_told_and_costs_no_event(db: Database) -> None:
         await log.record("ask", "d", 1)
     assert told.value.code == "memory_full"
     assert await ids(db) == []
+    assert db._writer is not None
     db._writer._db.execute("PRAGMA max_page_count = 100000").fetchone()
     await log.record("ask", "d", 1)
     assert await ids(db) == [1]

@@ -74,6 +74,17 @@ async def test_an_agents_oldest_results_are_told_in_short_where_its_model_has_no
     assert sizes[-1] > 5_000
 
 
+async def test_a_result_that_nobody_has_read_yet_stays_whole() -> None:
+    @tool
+    def book() -> str:
+        """A book."""
+        return "It goes on for very long indeed. " * 1_700
+
+    model = Roomy(ModelReply(calls=(ToolCall(id="1", name="book"),)), "read")
+    await given(Agent("ann", "Read.", [model], [book], max_output=2_000), "Well?")
+    assert len(model.requests[-1].turns[-1].text) > 50_000
+
+
 async def test_what_fits_is_left_as_it_is() -> None:
     @tool
     def page() -> str:
