@@ -36,8 +36,9 @@ async def continued(hall: "Hall", spec: RunSpec, run_id: str | None) -> RunSpec:
         return spec
     row = await hall.find(run_id)
     if row.status != "done":
+        how = _HOW_IT_IS.get(row.status, f"is {row.status}")
         raise RunRefused(
-            f"run {row.id} is {row.status.replace('_', ' ')} and has no answer to continue from: "
+            f"run {row.id} {how} and has no answer to continue from: "
             f"{_WHAT_TO_DO.get(row.status, _RESUME).format(id=row.id[:12])}"
         )
     turns, private, before = [], False, row
@@ -61,6 +62,7 @@ async def continued(hall: "Hall", spec: RunSpec, run_id: str | None) -> RunSpec:
 
 
 _RESUME = "`guildhall resume {id}` goes on with it"
+_HOW_IT_IS = {"needs_input": "waits for the user", "failed": "has failed", "cancelled": "was cancelled"}
 _WHAT_TO_DO = {
     "running": "`guildhall watch {id}` shows it; continue it when it is done",
     "needs_input": "`guildhall answer {id}` answers what it asks",

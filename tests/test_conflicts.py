@@ -352,7 +352,7 @@ async def test_many_findings_are_compared_beside_everybody_else_s_work(
     answer = await given(Parallel("team", members), "What is it?")
     assert len(threads) == 1
     assert threads[0] != threading.get_ident()
-    assert "m9 says: The price of the pump is 34 dollars.; and 290 more. This is not resolved." in answer.text
+    assert "m9 says: The price of the pump is 34 dollars; and 290 more. This is not resolved." in answer.text
 
 
 async def test_claims_that_are_many_are_compared_there_too(monkeypatch: pytest.MonkeyPatch) -> None:

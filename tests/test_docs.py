@@ -148,7 +148,7 @@ class Reader:
             pytest.fail(f"{block.place}: this is not in the output, which was\n{self.output}", pytrace=False)
 
 
-@pytest.mark.deadline(60)
+@pytest.mark.deadline(240)
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 async def test_what_a_page_says_can_be_done(

@@ -68,7 +68,7 @@ async def test_a_run_that_is_not_known_or_has_no_answer_cannot_be_continued(home
         with pytest.raises(NameUnknown, match="there is no run 'nobody'"):
             await hall.run_team(member, "Well?", continue_from="nobody")
         failed = await hall.run_team(member, "Well?")
-        with pytest.raises(RunRefused, match=r"is failed and has no answer .* `guildhall resume"):
+        with pytest.raises(RunRefused, match=r"has failed and has no answer .* `guildhall resume"):
             await hall.run_team(member, "And?", continue_from=failed.run_id)
         with pytest.raises(UserError, match="continue_from is 7; it can be the id of a run"):
             await hall.run_team(member, "And?", continue_from=7)  # type: ignore[arg-type]  # what is wrong

@@ -202,6 +202,9 @@ async def cancelled(trial: Trial, at: int) -> None:
             work.cancel()
 
     outcome.state.sinks = [*outcome.state.sinks, cancel_there]
+    if len(outcome.books.events) >= at:  # the run's start is told at once, before anybody is at work
+        await asyncio.sleep(0)
+        work.cancel()
     reached = asyncio.create_task(there(outcome, work, at))
     async with asyncio.timeout(60):
         await reached
