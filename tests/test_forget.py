@@ -97,7 +97,9 @@ async def test_the_words_go_from_whatever_a_run_has_written(home: Path) -> None:
         "journal": ("r", "a/b", "digest", json.dumps(said, ensure_ascii=False)),
         "cache": ("key", "digest", "model", json.dumps(json.dumps(said)), 0.0),
         "files": ("digest", f"\xff {SECRET}".encode("latin-1")),
-        "questions": ("q", "r", "", "ann", f"Is it so? {SECRET}", json.dumps([SECRET, "no"]), 0.0, None, None, None),
+        "questions": (
+            "q", "r", "", "ann", f"Is it so? {SECRET}", json.dumps([SECRET, "no"]), 0.0, None, None, None,
+        ),
         "notebook": ("r", 1, f"Look at: {SECRET}", "finding", "ann", f"{SECRET} So it is.", 0, 0.0, 0),
     }  # fmt: skip
     async with memory_in(home) as memory:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 HEAVY = (
-    "anthropic", "openai", "chromadb", "mcp", "genai_prices", "anywidget", "httpx2", "rich", "pypdf", "mammoth",
-    "pathspec", "charset_normalizer", "watchfiles", "python_calamine",
+    "anthropic", "openai", "chromadb", "mcp", "genai_prices", "anywidget", "httpx2", "rich", "pypdf",
+    "mammoth", "pathspec", "charset_normalizer", "watchfiles", "python_calamine",
 )  # fmt: skip
 WATCHED = """
 import importlib, json, sys

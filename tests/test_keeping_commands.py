@@ -1,4 +1,4 @@
-"""`guildhall memory ...`: what is kept is shown, erased, carried and mended; erased when that is said twice."""
+"""`guildhall memory ...`: what is kept is shown, erased (when that is said twice), carried and mended."""
 
 import json
 import sqlite3

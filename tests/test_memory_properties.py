@@ -101,14 +101,14 @@ def test_what_is_not_trusted_is_shown_on_request_alone(said: list[Said], scope: 
 @quickly
 @given(said=st.lists(SAID.filter(lambda one: one.trust == 1.0), max_size=12), day=st.integers(0, 10))
 def test_what_held_at_a_time_is_what_as_of_that_time_returns(said: list[Said], day: int) -> None:
-    """Of each subject and its readers: what began to hold last before that time, in whatever order it came."""
+    """Of a subject and its readers that is what began last before that time, in whatever order it came."""
     held: dict[tuple[str, ...], tuple[int, int]] = {}
     for number, one in enumerate(said):
-        readers = {"private": one.agent, "team": one.team, "user": "everywhere"}.get(one.visibility, "")
-        scope = "" if one.visibility == "user" else one.scope
-        key = (one.visibility in ("private", "team") and one.visibility or "", readers, scope, one.subject)
-        if one.day <= day:
-            held[tuple(map(str, key))] = max(held.get(tuple(map(str, key)), (0, 0)), (one.day, number))
+        if one.day > day:
+            continue
+        readers = {"private": f"agent {one.agent}", "team": f"team {one.team}"}.get(one.visibility, "")
+        key = ("" if one.visibility == "user" else one.scope, readers, one.subject)
+        held[key] = max(held.get(key, (0, 0)), (one.day, number))
 
     async def work(memory: Memory) -> None:
         await write(memory, said)
