@@ -230,14 +230,21 @@ def backup(path: Path) -> None:
 
 
 @click.command()
+@click.option(
+    "--fetch", is_flag=True, help="First fetch MiniLM, which finds records by meaning (80 MB, once)."
+)
 @json_option
-def rebuild() -> None:
+def rebuild(fetch: bool) -> None:
     """Check the database, and make anew what can be made of it; a damaged file gives what can be read.
 
     The damaged file is kept beside the new one.
     """
     from guildhall.errors import StoreError
 
+    if fetch:
+        from guildhall.memory.minilm import fetch_minilm
+
+        say(f"MiniLM is in {fetch_minilm()}")
     try:
         done = in_hall(lambda hall: hall.memory.rebuild())
     except StoreError as error:
