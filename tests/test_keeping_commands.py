@@ -1,4 +1,4 @@
-"""`guildhall memory ...`: what is kept is shown, erased, carried and mended; erased when that is said twice."""
+"""`guildhall memory ...`: what is kept is shown, carried and mended, and erased where that is confirmed."""
 
 import json
 import sqlite3
