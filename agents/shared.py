@@ -174,5 +174,7 @@ class Shared:
                 await self.forget_replies(days=None)
         except asyncio.CancelledError:
             raise
+        except StoreError as error:
+            log.warning("old runs could not be removed: %s", error)
         except Exception:
             log.warning("old runs could not be removed", exc_info=True)

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 @click.command()
 @json_option
 def stats() -> None:
-    """Say how much this project remembers."""
+    """Say how much this project remembers.
+
+    \b
+    guildhall memory stats
+    """
 
     async def work(hall: "Hall") -> "Stats":
         return await hall.memory.stats(scope=hall.scope)
@@ -55,7 +59,11 @@ def stats() -> None:
 @click.command()
 @json_option
 def audit() -> None:
-    """Look for duplicates, conflicts, what is stale, secrets and junk; nothing is changed."""
+    """Look for duplicates, conflicts, what is stale, secrets and junk; nothing is changed.
+
+    \b
+    guildhall memory audit
+    """
 
     async def work(hall: "Hall") -> "list[Finding]":
         return await hall.memory.audit(scope=hall.scope)
@@ -79,7 +87,11 @@ def audit() -> None:
 @click.argument("subject")
 @json_option
 def timeline(subject: str) -> None:
-    """Tell all that was ever recorded of a subject, the oldest first."""
+    """Tell all that was ever recorded of a subject, the oldest first.
+
+    \b
+    guildhall memory timeline db.engine
+    """
 
     async def work(hall: "Hall") -> "list[Record]":
         return await hall.memory.timeline(subject, scope=hall.scope)
@@ -105,7 +117,11 @@ def timeline(subject: str) -> None:
 @click.argument("id_", metavar="ID")
 @json_option
 def show(id_: str) -> None:
-    """Show all that is known of one record: its text, who said it, where it came from, what became of it."""
+    """Show all that is known of one record: its text, who said it, where it came from, what became of it.
+
+    \b
+    guildhall memory show 1f3a9c02
+    """
 
     async def work(hall: "Hall") -> "tuple[Record | None, list[Origin]]":
         record = await hall.memory.get(id_.removeprefix("memory:"))
@@ -192,7 +208,11 @@ def _confirmed(question: str) -> bool:
 @click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
 @json_option
 def export(path: Path) -> None:
-    """Write this project's records to a new file: JSON lines, signed with your key."""
+    """Write this project's records to a new file: JSON lines, signed with your key.
+
+    \b
+    guildhall memory export records.jsonl
+    """
     count = in_hall(lambda hall: hall.memory.export(path, scope=hall.scope))
     if wants_json():
         emit({"path": str(path), "records": count})
@@ -205,7 +225,11 @@ def export(path: Path) -> None:
 @click.option("--foreign", is_flag=True, help="Take what somebody else has exported, into quarantine.")
 @json_option
 def load(path: Path, foreign: bool) -> None:
-    """Read an export into this project's memory; what was forgotten here stays so."""
+    """Read an export into this project's memory; what was forgotten here stays so.
+
+    \b
+    guildhall memory import records.jsonl
+    """
 
     async def work(hall: "Hall") -> "Imported":
         return await hall.memory.load(path, scope=hall.scope, foreign=foreign)
@@ -221,7 +245,11 @@ def load(path: Path, foreign: bool) -> None:
 @click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
 @json_option
 def backup(path: Path) -> None:
-    """Copy the whole database to a new file: all projects, with the logs of runs."""
+    """Copy the whole database to a new file: all projects, with the logs of runs.
+
+    \b
+    guildhall memory backup copy.db
+    """
     made = in_hall(lambda hall: hall.memory.backup(path))
     if wants_json():
         emit({"path": str(made), "bytes": made.stat().st_size})
@@ -230,14 +258,22 @@ def backup(path: Path) -> None:
 
 
 @click.command()
+@click.option("--fetch", is_flag=True, help="First fetch MiniLM, to find records by meaning (80 MB, once).")
 @json_option
-def rebuild() -> None:
+def rebuild(fetch: bool) -> None:
     """Check the database, and make anew what can be made of it; a damaged file gives what can be read.
 
     The damaged file is kept beside the new one.
+
+    \b
+    guildhall memory rebuild
     """
     from guildhall.errors import StoreError
 
+    if fetch:
+        from guildhall.memory.minilm import fetch_minilm
+
+        say(f"MiniLM is in {fetch_minilm()}")
     try:
         done = in_hall(lambda hall: hall.memory.rebuild())
     except StoreError as error:

@@ -14,6 +14,8 @@ from .question import Condition
 from .quoted import Quoted
 from .traces import erase_run
 
+AT_ONCE = 500
+"""Records that are erased in one transaction, so that nobody waits for long."""
 _OF_THE_NEXT_TURN = (
     "DELETE FROM vectors WHERE record IN (SELECT next.seq FROM records said JOIN records next "
     "ON next.scope = said.scope AND next.session = said.session AND next.turn = said.turn + 1 "
@@ -95,30 +97,35 @@ def doomed(db: sqlite3.Connection, scope: str, wanted: Wanted) -> Doomed:
     return Doomed(named, _derived(db, named))
 
 
+def erase_records(db: sqlite3.Connection, gone: Mapping[str, tuple[int, str]]) -> set[int]:
+    """The scopes of the records, which are gone but for their ids; in a transaction of the caller's.
+
+    What they had taken the place of holds again, as if they had never been said.
+    """
+    seqs, now = [(seq,) for seq, _ in gone.values()], time.time()
+    of_records = "SELECT DISTINCT scope FROM records WHERE seq IN ({})"
+    touched = {number for (number,) in _in_parts(db, of_records, [seq for (seq,) in seqs])}
+    db.executemany("INSERT OR IGNORE INTO tombstones (id, at) VALUES (?, ?)", [(id_, now) for id_ in gone])
+    db.executemany(_OF_THE_NEXT_TURN, seqs)  # what was embedded of it had some words of this one
+    _give_back(db, gone)
+    db.executemany("DELETE FROM records WHERE seq = ?", seqs)
+    return touched
+
+
 def erase(db: sqlite3.Connection, scope: str, wanted: Wanted) -> tuple[Doomed, int]:
     """What was erased in the scope, and how many other records quoted it; in a transaction of the caller's.
 
-    What a record had taken the place of holds again, as if it had never been said. The run that is named goes
-    with all that is known of it.
+    The run that is named goes with all that is known of it.
     """
     gone = doomed(db, scope, wanted)
-    seqs, now = [(seq,) for seq, _ in gone.every.values()], time.time()
-    scopes = set(ledger.scope_ids(db, scope, ledger.EVERYWHERE))
-    of_records = "SELECT DISTINCT scope FROM records WHERE seq IN ({})"
-    touched = {number for (number,) in _in_parts(db, of_records, [seq for (seq,) in seqs])}
-    db.executemany(
-        "INSERT OR IGNORE INTO tombstones (id, at) VALUES (?, ?)", [(id_, now) for id_ in gone.every]
-    )
-    db.executemany(_OF_THE_NEXT_TURN, seqs)  # what was embedded of it had some words of this one
-    _give_back(db, gone.every)
-    db.executemany("DELETE FROM records WHERE seq = ?", seqs)
+    scopes = erase_records(db, gone.every) | set(ledger.scope_ids(db, scope, ledger.EVERYWHERE))
     if wanted.run:
         db.execute("DELETE FROM origins WHERE run = ?", (wanted.run,))
         erase_run(db, wanted.run)
     if wanted.source:
         _erase_documents(db, scope, wanted.source)
     quoting = _erase_quotes(db, scopes, Quoted(gone.texts, sentences=False)) if wanted.ids else 0
-    for number in touched | (scopes if quoting else set()):
+    for number in scopes:
         table = f"words_{number}"
         db.execute(f"INSERT INTO {table} ({table}) VALUES ('optimize')")  # until then it keeps the words
     return gone, quoting

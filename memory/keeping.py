@@ -12,7 +12,7 @@ from guildhall.errors import StoreError, UserError, describe
 from . import backup, given, repair, traces
 from .audit import Finding, Stats, audited, counted
 from .backup import Imported
-from .erase import Doomed, Forgotten, Wanted, doomed, elsewhere, erase
+from .erase import AT_ONCE, Doomed, Forgotten, Wanted, doomed, elsewhere, erase, erase_records
 from .quoted import Quoted
 from .repair import Repaired
 from .store.database import Database
@@ -49,7 +49,11 @@ class Keeping:
         if run and run in await self._at_work({run}):
             raise UserError(f"run {run[:12]} is at work: `guildhall cancel {run[:12]}` ends it")
         places, runs = await self._erase_traces(there)  # while the records say what to look for
-        gone, quoting = await self._db.write(lambda db: erase(db, scope, wanted))
+        many = list(there.every.items()) if not ids else []
+        for start in range(0, len(many), AT_ONCE):
+            await self._db.write(partial(erase_records, gone=dict(many[start : start + AT_ONCE])))
+        last, quoting = await self._db.write(lambda db: erase(db, scope, wanted))
+        gone = Doomed({**there.named, **last.named}, {**there.derived, **last.derived})
         more, again = await self._erase_traces(gone)
         at_work = await self._at_work(runs | again)
         left = [f"run {one[:12]} is at work and may write of it again" for one in at_work]

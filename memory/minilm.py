@@ -47,7 +47,7 @@ class MiniLM:
         folder = minilm_folder()
         if all((folder / name).is_file() for name in ("model.onnx", "tokenizer.json")):
             return ""
-        return "its file is not here (`guildhall init` fetches it, 80 MB)"
+        return "its file is not here (`guildhall memory rebuild --fetch` fetches it, 80 MB)"
 
     def load(self) -> None:
         _parts(minilm_folder())

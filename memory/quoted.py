@@ -10,6 +10,7 @@ GONE = "[forgotten]"
 """Stands where a forgotten text stood."""
 _SHORTEST, _SENTENCE = 8, 16
 """Bytes of a text, and of a sentence, that is looked for; a shorter one may stand in any other."""
+_DEPTH = 3
 _FEW = 500
 """Forms that one pattern looks for quickly."""
 _SENTENCES = re.compile(r"(?<=[.!?…])\s+|(?<=[。！？])|\n+")  # noqa: RUF001  full-width
@@ -86,12 +87,13 @@ def _pieces(text: str, sentences: bool) -> Iterator[str]:
                 yield piece
 
 
-def _written(piece: str) -> Iterator[str]:
+def _written(piece: str) -> set[str]:
     """As it may stand: as it is, and in JSON, which may stand in JSON itself."""
-    yield piece
-    form = piece
-    for _ in range(2):
-        yield from (json.dumps(form)[1:-1], form := json.dumps(form, ensure_ascii=False)[1:-1])
+    forms = newest = {piece}
+    for _ in range(_DEPTH):
+        newest = {json.dumps(one, ensure_ascii=ascii_)[1:-1] for one in newest for ascii_ in (True, False)}
+        forms = forms | newest
+    return forms
 
 
 def _any_of(forms: Iterable[str]) -> "re.Pattern[str]":

@@ -25,7 +25,9 @@ COMMANDS = [
     ["run"], ["ask"], ["resume"], ["answer"], ["teams"], ["teams", "show"], ["specialists"],
     ["specialists", "show"],
     ["runs"], ["runs", "show"], ["runs", "prune"], ["watch"], ["cancel"], ["recall"], ["remember"],
-    ["memory"], ["memory", "ingest"], ["doctor"], ["mcp"],
+    ["memory"], ["memory", "ingest"], ["memory", "stats"], ["memory", "audit"], ["memory", "timeline"],
+    ["memory", "show"], ["memory", "forget"], ["memory", "export"], ["memory", "import"],
+    ["memory", "backup"], ["memory", "rebuild"], ["doctor"], ["mcp"],
 ]  # fmt: skip
 
 

@@ -68,7 +68,7 @@ def likeness(embedder: Embedder, one: str, other: str) -> float:
 
 def test_auto_takes_the_best_that_is_here_and_says_what_would_be_better() -> None:
     choice = chosen("auto")
-    assert "minilm: its file is not here (`guildhall init` fetches it" in choice.why
+    assert "minilm: its file is not here (`guildhall memory rebuild --fetch` fetches it" in choice.why
     if WordLlama.lacking():  # it is not to be had for every platform
         assert choice.embedder is None
         assert 'wordllama is not installed (pip install "guildhall[local]")' in choice.why
@@ -82,7 +82,7 @@ def test_auto_takes_the_best_that_is_here_and_says_what_would_be_better() -> Non
 def test_what_cannot_be_used_is_none_and_says_what_it_lacks() -> None:
     choice = chosen("minilm")
     assert choice.embedder is None
-    assert "`guildhall init`" in choice.why
+    assert "`guildhall memory rebuild --fetch`" in choice.why
     assert chosen("none").why == "no embedder is wanted, so recall goes by words alone"
     assert chosen("openai:text-embedding-3-small").embedder is None
     with pytest.raises(UserError, match="there is no embedder 'bert'; it can be auto, minilm"):

@@ -96,10 +96,8 @@ async def test_the_words_go_from_whatever_a_run_has_written(home: Path) -> None:
         "events": ("r", 1, json.dumps({"kind": "x", "data": said})),
         "journal": ("r", "a/b", "digest", json.dumps(said, ensure_ascii=False)),
         "cache": ("key", "digest", "model", json.dumps(json.dumps(said)), 0.0),
-        "files": ("digest", f"\xff {SECRET}".encode("latin-1")),
-        "questions": (
-            "q", "r", "", "ann", f"Is it so? {SECRET}", json.dumps([SECRET, "no"]), 0.0, None, None, None,
-        ),
+        "files": ("digest", b"\xff" + SECRET.encode()),
+        "questions": ("q", "r", "", "ann", f"? {SECRET}", json.dumps([SECRET, "no"]), 0.0, None, None, None),
         "notebook": ("r", 1, f"Look at: {SECRET}", "finding", "ann", f"{SECRET} So it is.", 0, 0.0, 0),
     }  # fmt: skip
     async with memory_in(home) as memory:
@@ -256,6 +254,25 @@ async def test_a_tombstone_has_no_content(home: Path) -> None:
         await memory.forget(kept.id)
     with closing(sqlite3.connect(home / "guildhall.db")) as db:
         assert [row[0] for row in db.execute("SELECT * FROM tombstones")] == [kept.id]
+
+
+async def test_the_words_of_a_whole_folder_go_from_the_logs(home: Path) -> None:
+    async with memory_in(home) as memory:
+        for number in range(300):
+            text = f"Chair {number} is brown. It stood in {number} rooms."
+            await memory.remember(text, kind="document", source=f"house/{number}.md")
+        await memory.remember("Chairs are for sitting.", kind="document", source="houses.md")
+        said = "Of what you ask: It stood in 123 rooms. Chairs are for sitting."
+        sql = "INSERT INTO events VALUES ('r', 1, ?), ('r', 2, ?)"
+        rows = (json.dumps({"text": said}), json.dumps({"text": "It stood in 1234 rooms."}))
+        await memory._db.write(lambda db: db.execute(sql, rows))
+        forgotten = await memory.forget(source="house")
+        assert (forgotten.records, forgotten.places) == (300, 1)
+        left = await memory._db.read(lambda db: db.execute("SELECT body FROM events").fetchall())
+        assert [json.loads(body)["text"] for (body,) in left] == [
+            "Of what you ask: [forgotten] Chairs are for sitting.", "It stood in 1234 rooms.",
+        ]  # fmt: skip
+        assert [hit.record.source for hit in await memory.recall("chairs sitting")] == ["houses.md"]
 
 
 async def test_what_is_old_goes_but_for_what_is_pinned(home: Path) -> None:

@@ -92,7 +92,11 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook]:
         name: value for name, value in os.environ.items() if not name.startswith(("ANTHROPIC", "OPENAI"))
     }
     with fake_models() as models:
-        ours = {"GUILDHALL_HOME": str(folder / "home"), "GUILDHALL_BASE_URL": f"{models.url}/v1"}
+        ours = {
+            "GUILDHALL_HOME": str(folder / "home"),
+            "GUILDHALL_BASE_URL": f"{models.url}/v1",
+            "GUILDHALL_EMBEDDER": "none",
+        }
         manager = KernelManager(kernel_name="python3")
         manager.start_kernel(cwd=str(folder), env={**clean, **ours, "IPYTHONDIR": str(folder / "ipython")})
         client = manager.client()

@@ -1,4 +1,4 @@
-"""`guildhall memory ...`: what is kept is shown, erased (when that is said twice), carried and mended."""
+"""`guildhall memory ...`: what is kept is shown, carried and mended, and erased where that is confirmed."""
 
 import json
 import sqlite3
@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from shell import data, done, guildhall
+
+from guildhall.memory.minilm import FILES, minilm_folder
 
 pytestmark = pytest.mark.usefixtures("project")
 
@@ -116,6 +118,19 @@ def test_a_sound_memory_is_built_anew() -> None:
     remembered("The harbour was closed in March.")
     assert data("memory", "rebuild")["problems"] == []
     assert len(data("recall", "harbour")["hits"]) == 1
+
+
+def test_the_file_of_an_embedder_that_is_there_is_not_fetched_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    minilm_folder().mkdir(parents=True)
+    for name in FILES:
+        (minilm_folder() / name).write_text("there")
+    result = guildhall("memory", "rebuild", "--fetch")
+    assert result.exit_code == 0, result.output
+    assert f"MiniLM is in {minilm_folder()}" in result.stderr
 
 
 @pytest.mark.parametrize("whole", [False, True])
