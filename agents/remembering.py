@@ -22,6 +22,8 @@ SPARE = 5
 """So many more are looked for, since some may not be shown."""
 OWN = 3
 """Of what an agent remembers for itself: so many that bear on its work, and so many of the newest."""
+FROM_ONE = 3
+"""So many are recalled of one file or run, so that a long one does not crowd out all else."""
 _MEMORY = "memory:"
 
 
@@ -52,9 +54,8 @@ async def recalled(
     filters = {"viewer": run.who if run.path else "", "team": run.team, **filters}
     filters |= {"scope": state.scope, "private": private or run.private}
     try:
-        found = await state.memory.search(
-            query, limit=limit + (SPARE if but is None else 4 * SPARE), **filters
-        )
+        most = limit + (SPARE if but is None else 4 * SPARE)
+        found = await state.memory.search(query, limit=most, per_source=FROM_ONE, **filters)
         hits = [hit for hit in _wanted(run, found.hits) if but is None or not but(hit)][:limit]
         if recent:
             found = await state.memory.search("", limit=recent + SPARE, sort="recent", **filters)

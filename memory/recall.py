@@ -1,11 +1,11 @@
 """The recipe of recall: who shares words or meaning with the query, what stands around it, what holds.
 
 H = .45 minmax(similarity) + .55 bm25 / max        without vectors: H = bm25 / max
-S = H + .30 H(turns before) + .20 H(turns after) + 1.0 mean of the 3 best H of its session
+S = H + .30 H(turn before) + .20 H(turn after) + 1.0 mean of the 3 best H of its session
   + .30 for the one author that the query names + .80 min(1, ln(1 + words) / ln 60) - .10 for a question
-  + .15 for a subject + .30 (trust - 1)            a record with a subject counts as one of 10 words
+  + .15 for a subject + .50 where the query names all that it says + .30 (trust - 1)
 
-Of the turns before, the last counts whole, the one before it half, the third a quarter; of those after, two.
+A record with a subject counts as one of 10 words.
 """
 
 import math
@@ -23,8 +23,6 @@ POOL = 200
 """Candidates by words, and as many by meaning."""
 AROUND = 40
 """Of so many of the best, the turns around them are candidates too."""
-_BEFORE, _AFTER = ((-1, 1.0), (-2, 0.5), (-3, 0.25)), ((1, 1.0), (2, 0.5))
-"""What a turn counts for another, by how far away it is: answers may come a few turns after questions."""
 _ABOUT = ("seq", "scope", "session", "turn", "agent", "subject", "trust", "words", "asks")
 _SUBJECT_LENGTH, _LONG = 0.48, math.log(60)
 _AT_ONCE = 500
@@ -160,8 +158,7 @@ class _Scores:
         if row.session:
             near, session = self._near[row.scope, row.session], self._sessions[row.scope, row.session]
             if len(near) > 1:
-                before = sum(much * near.get(row.turn + step, 0.0) for step, much in _BEFORE)
-                after = sum(much * near.get(row.turn + step, 0.0) for step, much in _AFTER)
+                before, after = near.get(row.turn - 1, 0.0), near.get(row.turn + 1, 0.0)
         length = _SUBJECT_LENGTH if row.subject else min(1.0, math.log1p(row.words) / _LONG)
         return _Parts(
             query=own,
@@ -196,8 +193,7 @@ def _around(db: sqlite3.Connection, rows: Mapping[int, _Row], shares: Mapping[in
     """The turns that the best count for, where they are no candidates yet."""
     there = {(row.scope, row.session, row.turn) for row in rows.values()}
     best = sorted((row for row in rows.values() if row.session), key=lambda row: -shares[row.seq])[:AROUND]
-    steps = [step for step, _ in (*_BEFORE, *_AFTER)]
-    wanted = {(row.scope, row.session, row.turn - step) for row in best for step in steps if row.turn > step}
+    wanted = {(row.scope, row.session, row.turn + step) for row in best for step in (-1, 1)}
     places = [value for place in sorted(wanted - there) for value in place]
     if not places:
         return

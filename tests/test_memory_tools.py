@@ -272,3 +272,14 @@ def test_the_schemas_of_the_tools_are_small() -> None:
         for one in (*memory_tools(), *note_tools())
     }
     assert sum(sizes.values()) < 1_300, sizes
+
+
+async def test_a_long_document_does_not_crowd_out_what_somebody_said(home: Path) -> None:
+    async with Hall.open() as hall:
+        for number in range(12):
+            text = f"The engine of the ship, part {number}: the engine of the ship is an engine."
+            await hall.remember(text, kind="document", source="ship.md", place=str(number))
+        await hall.remember("Somebody said that engines are costly, in the harbour, last winter.")
+        [answer] = await used(hall, call("recall", query="engine of the ship"))
+        assert answer.count("ship.md") == 3
+        assert "engines are costly" in answer
