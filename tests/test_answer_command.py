@@ -114,6 +114,7 @@ def paused(*args: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_a_paused_run_says_how_it_is_answered_and_goes_on_from_there(board: FakeModels) -> None:
     result = guildhall("run", "line", "Shall we pay?", "--model", "m")
     assert result.exit_code == 1
@@ -179,6 +180,7 @@ def test_a_waiting_run_shows_its_question_to_whoever_looks(board: FakeModels) ->
     assert "is cancelled" in done("cancel", run["run_id"])
 
 
+@pytest.mark.slow
 def test_at_a_terminal_the_picture_steps_aside_and_the_answer_is_typed(board: FakeModels) -> None:
     with Terminal("run", "line", "Shall we pay?", "--model", "m") as terminal:
         terminal.until("boss asks you")

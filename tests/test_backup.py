@@ -59,6 +59,7 @@ async def test_a_backup_never_takes_the_place_of_a_file(home: Path, tmp_path: Pa
     assert (tmp_path / "mine.db").read_text() == "mine"
 
 
+@pytest.mark.slow
 async def test_a_backup_is_made_while_others_write(home: Path, tmp_path: Path) -> None:
     async with memory_in(home) as memory, memory_in(home) as other:
         blob = "INSERT INTO files VALUES (hex(randomblob(8)), zeroblob(60000000))"
@@ -311,6 +312,7 @@ async def test_a_forgotten_text_is_told_to_be_in_the_damaged_file_that_was_kept(
         assert f"{repaired.moved} is a copy that has it still" in (await memory.forget(tea.record.id)).left
 
 
+@pytest.mark.slow
 async def test_a_damaged_file_is_replaced_by_what_can_be_read_of_it(home: Path) -> None:
     async with memory_in(home) as memory:
         for number in range(400):

@@ -35,6 +35,7 @@ def test_the_shipped_table_has_each_tier_of_each_provider_with_all_that_is_chose
     assert table.prices() == {}
 
 
+@pytest.mark.slow
 def test_shipped_models_are_known_to_the_sdks() -> None:
     from anthropic.types import Model as Claude
     from openai.types import ChatModel

@@ -278,6 +278,7 @@ def test_the_doctor_names_what_local_only_leaves_out(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is no signal there")
 @pytest.mark.parametrize("form", [[], ["--json"]], ids=["text", "json"])
+@pytest.mark.slow
 def test_ctrl_c_again_and_again_prints_what_is_known_and_ends_with_130(
     server: FakeModels, form: list[str]
 ) -> None:

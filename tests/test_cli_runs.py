@@ -23,6 +23,7 @@ from guildhall.view import View
 pytestmark = pytest.mark.usefixtures("harbour")
 
 
+@pytest.mark.slow
 def test_ctrl_c_cancels_the_run_which_can_then_be_resumed(server: FakeModels) -> None:
     process = started("run", "duo", TASK, "--model", "openai-compatible:m/hang,ok", "--json")
     server.wait_for(lambda models: models.in_flight == 2, 30)
@@ -41,6 +42,7 @@ def test_ctrl_c_cancels_the_run_which_can_then_be_resumed(server: FakeModels) ->
     assert "The storm closed it." in resumed["answer"]
 
 
+@pytest.mark.slow
 def test_a_run_of_another_process_can_be_watched_and_cancelled(server: FakeModels) -> None:
     process = started("run", "duo", TASK, "--model", "openai-compatible:m/hang")
     server.wait_for(lambda models: models.in_flight == 2, 30)
@@ -169,6 +171,7 @@ def test_mcp_without_its_extra_says_how_to_install_it(monkeypatch: pytest.Monkey
     assert 'pip install "guildhall[mcp]"' in result.stderr
 
 
+@pytest.mark.slow
 def test_mcp_speaks_json_rpc_alone_until_stdin_closes() -> None:
     hello = {
         "jsonrpc": "2.0", "id": 1, "method": "initialize",
@@ -226,6 +229,7 @@ def on_terminal(*args: str) -> str:
     return said.decode()
 
 
+@pytest.mark.slow
 def test_on_a_terminal_the_work_is_drawn_and_the_answer_set(server: FakeModels) -> None:
     said_by_model = "# Answer\n\nIt was the **storm** \x1b]0;owned\x07 and [red]not[/red] me."
     server.reply = lambda body, api: Says(said_by_model)

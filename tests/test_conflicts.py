@@ -376,6 +376,7 @@ async def test_claims_that_are_many_are_compared_there_too(monkeypatch: pytest.M
     assert threads != [threading.get_ident()]
 
 
+@pytest.mark.slow
 async def test_where_there_may_be_more_contradictions_than_are_told_that_is_said() -> None:
     said = " ".join(f"The {kind} {part} of the pump weighs 5 kg." for kind in KINDS for part in KINDS)
     state = RunState("r" * 32)

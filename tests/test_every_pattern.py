@@ -86,6 +86,7 @@ async def test_everybody_gets_all_that_it_needs_and_nothing_else(sample: Sample)
 
 
 @every
+@pytest.mark.slow
 async def test_a_cancel_ends_the_run_at_once_whoever_is_at_work(sample: Sample) -> None:
     for number in range(1, len((await whole(sample)).office.asked) + 1):
         office, state = Office(stuck_at=number), RunState("r" * 32, Meter(Budget(calls=100)))

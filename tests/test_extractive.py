@@ -108,6 +108,7 @@ async def test_a_long_task_without_quotes_is_answered_from_its_own_text() -> Non
 @pytest.mark.parametrize(
     "unit", ["!", "word ", "a. ", "[", "- ", "漢", "1.1 ", " #", "|a|\n", "# x\n", "a\n\n"]
 )
+@pytest.mark.slow
 async def test_a_long_document_of_anything_is_read(unit: str) -> None:
     text = unit * (300_000 // len(unit)) + "\n\nThe rent is 310 crowns."
     found = bullets(await answer("What is the rent?", document(text)))

@@ -144,6 +144,7 @@ async def test_the_line_of_a_plain_terminal_is_written_over(
 # -- waiting is shown
 
 
+@pytest.mark.slow
 def test_the_shell_says_who_waits_for_a_slot(server: FakeModels, config: Path) -> None:
     gate = threading.Event()
     server.reply = lambda _body, _api: "said" if gate.wait(20) else Fault("500")

@@ -205,6 +205,7 @@ def test_no_budget_is_ever_exceeded(case: Case, calls: int) -> None:
 
 @several(60)
 @given(cases(), st.integers(1, 200))
+@pytest.mark.slow
 def test_a_cancel_at_any_moment_ends_within_a_second_and_leaves_nothing_open(case: Case, after: int) -> None:
     trial = run(case, cancel_after=after)
     check(case, trial)
@@ -213,6 +214,7 @@ def test_a_cancel_at_any_moment_ends_within_a_second_and_leaves_nothing_open(cas
 
 @several(25)
 @given(cases(20))
+@pytest.mark.slow
 def test_the_same_graph_takes_the_same_way_however_its_steps_are_timed(case: Case) -> None:
     if case.model.failing:
         return

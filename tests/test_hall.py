@@ -223,6 +223,7 @@ async def test_an_image_goes_to_models_that_take_it_and_is_refused_by_name_elsew
     assert "image/png" in json.dumps(server.requests[0].body)
 
 
+@pytest.mark.slow
 async def test_a_run_is_cancelled_from_another_process(project: Path) -> None:
     begun = asyncio.Event()
 

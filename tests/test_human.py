@@ -140,6 +140,7 @@ ROLES = {"debate": "judge", "vote": "judge", "router": "judge", "loop": "critic"
 
 
 @pytest.mark.parametrize("pattern", [name for name in PATTERNS if name not in ("graph", "auto")])
+@pytest.mark.slow
 async def test_in_every_pattern_people_are_told_who_asks_what_in_words_for_people(
     pattern: str, project: Path
 ) -> None:

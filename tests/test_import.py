@@ -45,6 +45,7 @@ PLACES = (Path(__file__).parent.parent, Path(sys.prefix), Path(sys.base_prefix))
         "guildhall.mcp_server",
     ],
 )
+@pytest.mark.slow
 def test_an_import_loads_no_sdk_and_touches_nothing_but_code(module: str, home: Path, tmp_path: Path) -> None:
     seen = _imported(module, tmp_path)
 
@@ -53,6 +54,7 @@ def test_an_import_loads_no_sdk_and_touches_nothing_but_code(module: str, home: 
     assert not home.exists()
 
 
+@pytest.mark.slow
 def test_the_server_for_assistants_loads_no_model_sdk_before_it_is_asked(home: Path, tmp_path: Path) -> None:
     seen = _imported("guildhall.mcp_server.server", tmp_path)
 

@@ -134,6 +134,7 @@ print(sorted(heavy & set(sys.modules)), set(threading.enumerate()) - threads)
     assert ran.stdout == "[] set()\n"
 
 
+@pytest.mark.slow
 def test_what_members_say_is_shown_before_the_answer_is_there(notebook: Notebook) -> None:
     gate = threading.Event()
     members = 0
@@ -228,6 +229,7 @@ def test_bad_input_is_answered_in_one_line_and_calls_no_model(
     assert not notebook.models.requests
 
 
+@pytest.mark.slow
 def test_an_error_nobody_expected_is_one_line_and_its_traceback_is_logged_without_secrets() -> None:
     program = f"""
 from IPython.core.interactiveshell import InteractiveShell
@@ -363,6 +365,7 @@ def test_a_question_mark_shows_the_arguments(notebook: Notebook) -> None:
         assert option in page
 
 
+@pytest.mark.slow
 def test_unloading_takes_everything_away_and_loading_brings_it_back(notebook: Notebook) -> None:
     threads = "[t.name for t in __import__('threading').enumerate() if t.name.startswith('guildhall')]"
     assert not notebook.run("%recall pilot").error

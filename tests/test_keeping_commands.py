@@ -68,6 +68,7 @@ def test_what_is_not_there_is_not_forgotten(given: list[str], why: str) -> None:
 @pytest.mark.parametrize(
     "named", ["notes", "./notes/", "notes/a.md", "../project/notes", "{project}/notes/a.md"]
 )
+@pytest.mark.slow
 def test_a_source_is_named_as_the_disk_names_it(project: Path, named: str) -> None:
     (project / "notes").mkdir()
     (project / "notes" / "a.md").write_text("# Harbour\n\nThe harbour was closed in March.\n")
@@ -134,6 +135,7 @@ def test_the_file_of_an_embedder_that_is_there_is_not_fetched_again(
 
 
 @pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.slow
 def test_a_damaged_file_is_saved_as_far_as_it_can_be_read(home: Path, whole: bool) -> None:
     for number in range(60):
         remembered(f"Chair number {number} is brown. " * 20)

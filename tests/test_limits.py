@@ -104,6 +104,7 @@ async def test_tokens_that_time_has_refilled_are_not_given_back(here: Process) -
     await waiting
 
 
+@pytest.mark.slow
 async def test_only_the_first_who_waits_asks_and_nobody_overtakes_it(here: Process) -> None:
     here.limit = Limit(tokens=600)
     await here.take(10)

@@ -30,6 +30,7 @@ async def test_what_one_process_was_told_stops_the_others(
 
 
 @pytest.mark.parametrize("limit", [Limit(), ONE])
+@pytest.mark.slow
 async def test_calls_go_on_when_a_short_pause_is_over(here: Process, other: Process, limit: Limit) -> None:
     here.limit = other.limit = limit
     here.slots.pause(MODEL, 1)
@@ -109,6 +110,7 @@ async def test_a_waiter_of_another_process_that_asks_no_more_is_passed_over(
     assert await here.rows("waiting") == 1
 
 
+@pytest.mark.slow
 async def test_the_slots_of_a_process_that_was_killed_are_freed(home: Path, here: Process) -> None:
     here.limit = Limit(in_flight=2)
     child = await start(home, here.limit, calls=2)

@@ -251,6 +251,7 @@ async def test_a_call_that_is_cancelled_while_the_hall_opens_leaves_it_to_the_ne
         assert not (await client.call_tool("recall", {"query": "anything"})).is_error
 
 
+@pytest.mark.slow
 def test_listing_the_tools_imports_no_provider_and_touches_no_disk(home: Path) -> None:
     program = """
 import asyncio, sys
@@ -282,6 +283,7 @@ async def test_a_host_starts_the_server_over_stdio_and_gets_an_answer(
     assert "repaired in May" in _data(result)["answer"]
 
 
+@pytest.mark.slow
 def test_stdout_carries_json_rpc_alone_and_the_server_outlives_garbage(duo: Path) -> None:
     hello = {
         "protocolVersion": "2025-11-25",

@@ -273,6 +273,7 @@ def start_writer(home: Path, name: str, count: int) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 async def test_two_processes_that_write_at_once_lose_nothing(home: Path) -> None:
     writers = [start_writer(home, name, 150) for name in ("ann", "bob")]
     for writer in writers:

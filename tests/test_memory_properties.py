@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -72,6 +73,7 @@ async def recalled(memory: Memory, scope: str, **how: object) -> list[Record]:
 
 @quickly
 @given(said=st.lists(SAID, max_size=12), scope=st.sampled_from(SCOPES), agent=st.sampled_from(AGENTS))
+@pytest.mark.slow
 def test_nothing_is_shown_to_whom_it_is_not_for(said: list[Said], scope: str, agent: str) -> None:
     async def work(memory: Memory) -> None:
         await write(memory, said)
@@ -85,6 +87,7 @@ def test_nothing_is_shown_to_whom_it_is_not_for(said: list[Said], scope: str, ag
 
 @quickly
 @given(said=st.lists(SAID, max_size=12), scope=st.sampled_from(SCOPES))
+@pytest.mark.slow
 def test_what_is_not_trusted_is_shown_on_request_alone(said: list[Said], scope: str) -> None:
     async def work(memory: Memory) -> None:
         await write(memory, said)
@@ -100,6 +103,7 @@ def test_what_is_not_trusted_is_shown_on_request_alone(said: list[Said], scope: 
 
 @quickly
 @given(said=st.lists(SAID.filter(lambda one: one.trust == 1.0), max_size=12), day=st.integers(0, 10))
+@pytest.mark.slow
 def test_what_held_at_a_time_is_what_as_of_that_time_returns(said: list[Said], day: int) -> None:
     """Of a subject and its readers that is what began last before that time, in whatever order it came."""
     held: dict[tuple[str, ...], tuple[int, int]] = {}
@@ -122,6 +126,7 @@ def test_what_held_at_a_time_is_what_as_of_that_time_returns(said: list[Said], d
 
 @quickly
 @given(said=st.lists(SAID, min_size=1, max_size=12))
+@pytest.mark.slow
 def test_nothing_derived_is_trusted_more_than_what_it_is_derived_from(said: list[Said]) -> None:
     async def work(memory: Memory) -> None:
         await write(memory, said)

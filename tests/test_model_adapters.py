@@ -30,6 +30,7 @@ PDF = Attachment(name="contract.pdf", media_type="application/pdf", data=b"%PDF-
 
 
 @all_apis
+@pytest.mark.slow
 async def test_the_text_streams_in_pieces_that_make_up_the_reply(api: str) -> None:
     pieces: list[str] = []
     async with provider() as server:

@@ -69,6 +69,7 @@ async def test_an_assistant_has_a_team_work_in_another_pattern(pattern: str) -> 
 
 
 @pytest.mark.parametrize("pattern", ["parallel", "pipeline"])
+@pytest.mark.slow
 def test_a_notebook_has_a_team_work_in_another_pattern(pattern: str, shell: Any) -> None:
     shell.run_cell_magic("team", f"duo -f notes.md -p {pattern} -o kept", TASK)
     assert shell.user_ns["kept"].pattern == pattern

@@ -19,6 +19,7 @@ async def _told(server: FakeModels) -> str:
 
 
 @pytest.mark.parametrize("marked", [False, True])
+@pytest.mark.slow
 async def test_what_is_private_is_shown_to_no_api_that_is_not_marked_so(
     home: Path, project: Path, monkeypatch: pytest.MonkeyPatch, *, marked: bool
 ) -> None:
@@ -41,6 +42,7 @@ async def test_what_is_private_is_shown_to_no_api_that_is_not_marked_so(
     assert ("house" in told, "manor" in told) == (marked, marked)
 
 
+@pytest.mark.slow
 async def test_the_private_task_of_a_run_is_not_shown_to_an_api_either(
     home: Path, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -193,6 +193,7 @@ async def test_only_what_is_offered_can_be_answered(home: Path) -> None:
 
 
 @pytest.mark.parametrize(("options", "told"), [(("yes", "no"), "no"), ((), "None"), (("a", "b"), "None")])
+@pytest.mark.slow
 async def test_at_its_deadline_an_approval_is_no_and_any_other_has_no_answer(
     options: tuple[str, ...], told: str, home: Path
 ) -> None:
@@ -294,6 +295,7 @@ async def test_a_tool_asks_before_it_acts_and_the_others_called_beside_it_are_no
     assert (result.answer, done) == ("All is done.", ["filed", "paid 5"])
 
 
+@pytest.mark.slow
 async def test_no_time_of_the_run_goes_by_while_only_a_human_is_waited_for(home: Path) -> None:
     person = Person()
     agent = Agent("quick", "Be quick.", [ScriptedModel("done")])

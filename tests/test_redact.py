@@ -44,6 +44,7 @@ def test_a_secret_is_replaced_by_its_kind(case: Case) -> None:
 
 
 @pytest.mark.parametrize("sign", UNSEEN, ids=ascii)
+@pytest.mark.slow
 def test_what_is_not_seen_of_a_text_hides_no_secret(sign: str) -> None:
     """What is cleaned for a terminal or a page after that puts nothing together again."""
     for case in ONE_LINE + SHAPES:
@@ -99,6 +100,7 @@ def test_the_code_and_the_documents_of_this_repository_hold_no_secrets() -> None
 
 @settings(max_examples=300, deadline=None)
 @given(TEXTS)
+@pytest.mark.slow
 def test_what_is_redacted_once_is_redacted_for_good(text: str) -> None:
     once = redact(text)
     assert redact(once) == once
@@ -236,6 +238,7 @@ SIZES = st.lists(st.integers(1, 12), max_size=200)
     before=st.sampled_from(HARMLESS),
     after=st.sampled_from(HARMLESS),
 )
+@pytest.mark.slow
 def test_pieces_never_show_a_secret_wherever_it_is_cut(
     case: Case, sizes: list[int], before: str, after: str
 ) -> None:

@@ -43,6 +43,7 @@ def left(case: Case, *texts: str) -> list[str]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.kind}-{case.text[:16]}")
+@pytest.mark.slow
 async def test_a_secret_that_comes_in_anywhere_is_nowhere(
     case: Case, project: Path, home: Path, logged: io.StringIO
 ) -> None:

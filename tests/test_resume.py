@@ -332,6 +332,7 @@ async def test_a_larger_budget_of_one_kind_leaves_the_others_as_they_were(home: 
     assert (again.usage.cost_usd or 1) <= 0.035
 
 
+@pytest.mark.slow
 async def test_a_reply_that_was_paid_for_stays_though_the_seconds_ended_while_it_was_kept(home: Path) -> None:
     with fake_models(lambda body, api: "paid") as server:
         asked = OpenAICompatibleModel("fake", base_url=f"{server.url}/v1", api_key="none")

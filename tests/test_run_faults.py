@@ -27,6 +27,7 @@ from guildhall.errors import ProviderError, UserError
 from guildhall.memory.store import writer
 
 
+@pytest.mark.slow
 async def test_seconds_hold_in_tools_too(project: Path) -> None:
     @tool
     async def wait() -> str:
@@ -223,6 +224,7 @@ async def test_a_run_without_a_word_of_its_choice_says_why_it_was_made(project: 
     assert "price of other:model is not known" in decided.reason
 
 
+@pytest.mark.slow
 async def test_a_call_that_never_left_the_machine_costs_nothing(project: Path) -> None:
     environ = {"ANTHROPIC_API_KEY": "k", "ANTHROPIC_BASE_URL": "http://127.0.0.1:9"}
     async with Hall.open(environ=environ) as hall:

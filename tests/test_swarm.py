@@ -277,6 +277,7 @@ def test_the_turns_are_shared_by_all() -> None:
 
 
 @pytest.mark.parametrize("budget", [None, Budget(calls=5)])
+@pytest.mark.slow
 async def test_a_run_that_died_anywhere_takes_the_same_way_and_pays_nothing_twice(
     budget: Budget | None, tmp_path: Path
 ) -> None:
