@@ -202,12 +202,7 @@ async def settled(run: "Run", own: str, other: str, how: Settlement) -> str:
     mine, its = await _named(run, own), await _named(run, other)
     if mine.author.run != run.id:
         raise UserError(f"{mine.label} was not written in this run; name what `remember` has given you first")
-    if how in ("supersede", "retract") and its.trust > mine.trust:
-        raise UserError(
-            f"{its.label} is trusted more ({its.trust:g}) than {mine.label} ({mine.trust:g}) and stays: let "
-            "them coexist, or say in your answer that the user has to decide"
-        )
-    await run.state.memory.settle(mine.id, its.id, how)
+    await run.state.memory.settle(mine.id, its.id, how, trust=mine.trust)
     run.decided("memory", how, f"{mine.label} and {its.label}")
     return _SETTLED[how].format(mine=mine.label, its=its.label)
 

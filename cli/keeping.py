@@ -151,7 +151,9 @@ def show(id_: str) -> None:
 @click.option("--run", default="", help="All that a run has left, and the run itself.")
 @click.option("--source", default="", help="All from a file, or from the files of a folder.")
 @click.option(
-    "--before", type=click.DateTime(), help="All that was recorded before that time, but for pinned."
+    "--before",
+    type=click.DateTime(),
+    help="All that was recorded before that time, but for what matters most (importance above .8) or is pinned.",
 )
 @click.option("--dry-run", "dry", is_flag=True, help="Only say how much it would be.")
 @click.option("--yes", is_flag=True, help="Do not ask.")

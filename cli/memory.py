@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from guildhall.agents.hall import Hall
-    from guildhall.memory.records import Found, Hit, Kind, Remembered
+    from guildhall.memory.records import Found, Hit, Remembered
 
 _TIMES = ("since", "until", "as_of", "known_at")
 _SERVED = {
@@ -117,9 +117,13 @@ def _show(hits: "Sequence[Hit]", *, explain: bool) -> None:
 @click.argument("text")
 @click.option("--kind", type=click.Choice(KINDS[:-1]), default="fact", show_default=True, help="What it is.")
 @click.option("--subject", help="What it is about; it takes the place of the older one with this subject.")
+@click.option("--tag", "tags", multiple=True, help="A word of your own to find it by; may be repeated.")
+@click.option("--from", "valid_from", type=click.DateTime(), help="When it began to hold, if not now.")
+@click.option("--importance", type=click.FloatRange(0, 1), help="Above .8 it is never left out or pruned.")
+@click.option("--everywhere", is_flag=True, help="For all projects of yours, not for this one alone.")
 @click.option("--private", is_flag=True, help="Only models marked private may be shown it.")
 @json_option
-def remember(text: str, kind: "Kind", subject: str | None, private: bool) -> None:
+def remember(text: str, *, valid_from: Any, everywhere: bool, private: bool, **given: Any) -> None:
     """Remember a text for this project.
 
     A text of "-" is read from stdin.
@@ -134,8 +138,16 @@ def remember(text: str, kind: "Kind", subject: str | None, private: bool) -> Non
     body = text_or_stdin(text)
 
     async def work(hall: "Hall") -> "Remembered":
-        author = Author(host="shell")
-        return await hall.remember(body, kind=kind, subject=subject, author=author, private=private)
+        visibility = "user" if everywhere else "project"
+        since = None if valid_from is None else valid_from.timestamp()
+        return await hall.remember(
+            body,
+            visibility=visibility,
+            private=private,
+            valid_from=since,
+            author=Author(host="shell"),
+            **given,
+        )
 
     kept = in_hall(work)
     if wants_json():
@@ -147,4 +159,7 @@ def remember(text: str, kind: "Kind", subject: str | None, private: bool) -> Non
     if kept.superseded:
         click.echo(f"It takes the place of memory:{kept.superseded[:8]}.")
     for other in kept.conflicts:
-        click.echo(f"memory:{other[:8]} may say otherwise.")
+        click.echo(
+            f"memory:{other[:8]} may say otherwise: "
+            f"`guildhall memory settle {kept.id[:8]} {other[:8]} supersede|coexist|duplicate|retract`"
+        )

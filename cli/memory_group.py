@@ -2,7 +2,7 @@
 
 import click
 
-from . import consolidate, ingest, keeping
+from . import consolidate, ingest, keeping, settling
 
 
 @click.group()
@@ -18,6 +18,7 @@ def memory() -> None:
 
 for command in (
     ingest.ingest, keeping.stats, keeping.audit, keeping.timeline, keeping.show, keeping.forget,
-    keeping.export, keeping.load, keeping.backup, keeping.rebuild, consolidate.consolidate,
+    settling.settle, settling.promote, keeping.export, keeping.load, keeping.backup, keeping.rebuild,
+    consolidate.consolidate,
 ):  # fmt: skip
     memory.add_command(command)

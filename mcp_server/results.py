@@ -9,9 +9,15 @@ from pydantic import BaseModel, WithJsonSchema
 from .hosts import how_to_add_a_key
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from guildhall.agents.result import Result
     from guildhall.memory.records import Hit, Record, Remembered
 
+_TO_SETTLE = (
+    "These say something near to it. Where that matters, remember it again with `settle`: for each id "
+    "supersede (this holds in its place), coexist, duplicate (that one holds) or retract (that was wrong)."
+)
 LONGEST_ANSWER = 20_000
 LONGEST_PART = 1_500
 LONGEST_PARTS = 12_000
@@ -79,11 +85,16 @@ class Memories(BaseModel):
     next: str
 
 
+class Other(BaseModel):
+    id: str
+    text: str
+
+
 class Kept(BaseModel):
     id: str
     merged: bool
     superseded: str
-    conflicts: list[str]
+    conflicts: list[Other]
     next: str
 
 
@@ -162,25 +173,21 @@ def memories(hits: "list[Hit]", *, withheld: int) -> CallToolResult:
     return _both("\n".join([*lines, *said]), found)
 
 
-def kept(remembered: "Remembered") -> CallToolResult:
-    """What became of a text that was to be remembered."""
+def kept(remembered: "Remembered", others: "Sequence[Record]") -> CallToolResult:
+    """What became of a text that was to be remembered, and which others say something near to it."""
     result = Kept(
         id=remembered.id,
         merged=remembered.merged,
         superseded=remembered.superseded or "",
-        conflicts=list(remembered.conflicts),
-        next=(
-            "Similar memories exist: recall them and, where this one replaces one, remember it "
-            "again with the subject of that one."
-            if remembered.conflicts
-            else ""
-        ),
+        conflicts=[Other(id=one.id, text=_clipped(one.text, LONGEST_PART)) for one in others],
+        next=_TO_SETTLE if others else "",
     )
     said = f"This was known already, as memory {result.id}." if result.merged else ""
     said = said or f"Remembered as memory {result.id}."
     if result.superseded:
         said += f" It takes the place of {result.superseded}."
-    return _both(" ".join(filter(None, [said, result.next])), result)
+    near = [f"[{one.label}] {other.text}" for one, other in zip(others, result.conflicts, strict=True)]
+    return _both("\n".join(filter(None, [said, *near, result.next])), result)
 
 
 def _next_step(result: "Result") -> str:

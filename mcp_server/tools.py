@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Request = Context[LazyHall, Any]
 
 Kind = Literal["fact", "decision", "procedure", "preference"]
+Settlement = Literal["supersede", "coexist", "duplicate", "retract"]
 Files = Annotated[
     list[Annotated[str, Field(min_length=1, max_length=1_000)]],
     Field(max_length=20, description="Paths within the project."),
@@ -151,15 +152,22 @@ async def remember(
         Field(max_length=200, description="Such as db.engine; replaces what it said of that."),
     ] = "",
     tags: Annotated[Tags, Field(description="Words to find it by.")] = [],  # noqa: B006  as above
+    settle: Annotated[
+        dict[str, Settlement], Field(max_length=20, description="By id: what becomes of its conflicts.")
+    ] = {},  # noqa: B006  as above
 ) -> Annotated[CallToolResult, Kept]:
     """Keep one fact, decision, procedure or preference for all later runs and notebooks of this
     project. Use it when the user states or settles something worth keeping; never for secrets."""
-    from guildhall.memory.records import Author
+    from guildhall.memory.records import TRUST, Author
 
     author = Author(agent=_host(ctx) or "assistant", host="mcp")
     hall = await _hall(ctx)
     remembered = await hall.remember(text, kind=kind, subject=subject or None, tags=tags, author=author)
-    return kept(remembered)
+    for other, how in settle.items():
+        await hall.memory.settle(remembered.id, other, how, trust=TRUST["agent"])
+    named = [other.removeprefix("memory:") for other in settle]
+    found = [await hall.memory.get(one) for one in remembered.conflicts if not one.startswith(tuple(named))]
+    return kept(remembered, [one for one in found if one is not None and not one.private])
 
 
 async def _run(

@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 from guildhall.errors import UserError
 
 from . import ledger, words
-from .question import Condition
+from .importance import KEPT
+from .question import Condition, every
 from .quoted import Quoted
+from .records import Author
 from .traces import erase_run
 
 AT_ONCE = 500
@@ -33,20 +35,38 @@ class Wanted(NamedTuple):
     """Recorded before that time."""
 
     def condition(self) -> Condition:
-        """The same on a record `r`. Raises UserError where nothing is given, which would be all."""
-        parts: list[Condition] = []
+        """The same on a record `r`. Raises UserError where nothing is given, which would be all.
+
+        What somebody else has said too stays, unless it is named by its id.
+        """
+        parts = self._said("r", "recorded_at")
         if self.ids:
-            parts.append((f"r.id IN ({', '.join('?' * len(self.ids))})", self.ids))
-        if self.run:
-            parts.append(("r.run = ?", (self.run,)))
-        if self.source:
-            folder = self.source.rstrip("/") + "/"
-            parts.append(("(r.source = ? OR substr(r.source, 1, ?) = ?)", (self.source, len(folder), folder)))
-        if self.before is not None:
-            parts.append(("r.recorded_at < ? AND NOT r.pinned", (self.before,)))
+            return every([(f"r.id IN ({', '.join('?' * len(self.ids))})", self.ids), *parts])
         if not parts:
             raise UserError("say what is to be forgotten: ids, a run, a source, or a time before which")
-        return " AND ".join(part for part, _ in parts), tuple(value for _, some in parts for value in some)
+        said, values = self.said()
+        parts.append(
+            (f"NOT EXISTS (SELECT 1 FROM origins o WHERE o.record = r.seq AND NOT ({said}))", values)
+        )
+        if self.before is not None:
+            parts.append(("NOT r.pinned AND r.importance <= ?", (KEPT,)))
+        return every(parts)
+
+    def said(self) -> Condition:
+        """The same on somebody's saying `o`, but for ids."""
+        return every(self._said("o", "at"))
+
+    def _said(self, one: str, at: str) -> list[Condition]:
+        parts: list[Condition] = []
+        if self.run:
+            parts.append((f"{one}.run = ?", (self.run,)))
+        if self.source:
+            folder = self.source.rstrip("/") + "/"
+            within = f"({one}.source = ? OR substr({one}.source, 1, ?) = ?)"
+            parts.append((within, (self.source, len(folder), folder)))
+        if self.before is not None:
+            parts.append((f"{one}.{at} < ?", (self.before,)))
+        return parts
 
 
 class Doomed(NamedTuple):
@@ -119,8 +139,9 @@ def erase(db: sqlite3.Connection, scope: str, wanted: Wanted) -> tuple[Doomed, i
     """
     gone = doomed(db, scope, wanted)
     scopes = erase_records(db, gone.every) | set(ledger.scope_ids(db, scope, ledger.EVERYWHERE))
+    if not wanted.ids and (wanted.run or wanted.source):
+        _take_back(db, scope, wanted)
     if wanted.run:
-        db.execute("DELETE FROM origins WHERE run = ?", (wanted.run,))
         erase_run(db, wanted.run)
     if wanted.source:
         _erase_documents(db, scope, wanted.source)
@@ -164,6 +185,7 @@ def _derived(db: sqlite3.Connection, named: Iterable[str]) -> dict[str, tuple[in
 def _give_back(db: sqlite3.Connection, gone: Iterable[str]) -> None:
     """Have what these took the place of hold until what took theirs."""
     columns = "superseded_by, valid_to, closed_at"
+    _in_parts(db, "DELETE FROM ends WHERE superseded_by IN ({})", gone)
     sql = f"SELECT id, {columns} FROM records WHERE id IN ({{}})"
     ends = {id_: end for id_, *end in _in_parts(db, sql, gone)}
     sql = f"SELECT seq, valid_to <= valid_from, {columns} FROM records WHERE superseded_by IS NOT NULL"
@@ -177,6 +199,26 @@ def _give_back(db: sqlite3.Connection, gone: Iterable[str]) -> None:
             db.execute(
                 "UPDATE records SET superseded_by = ?, valid_to = ?, closed_at = ? WHERE seq = ?",
                 (*changes, seq),
+            )
+
+
+def _take_back(db: sqlite3.Connection, scope: str, wanted: Wanted) -> None:
+    """Have what others have said too rest on those others alone."""
+    said, values = wanted.said()
+    sql = "SELECT DISTINCT o.record FROM origins o JOIN records r ON r.seq = o.record JOIN scopes s "
+    rows = db.execute(f"{sql} ON s.id = r.scope WHERE s.name = ? AND {said}", (scope, *values)).fetchall()
+    author = ", ".join(f"{name} = o.{name}" for name in Author.model_fields)
+    for (seq,) in rows:
+        first = "SELECT rowid FROM origins WHERE record = ? ORDER BY rowid LIMIT 1"
+        was = db.execute(first, (seq,)).fetchone()
+        db.execute(f"DELETE FROM origins AS o WHERE o.record = ? AND {said}", (seq, *values))
+        most = "(SELECT max(trust) FROM origins WHERE record = seq)"
+        db.execute(f"UPDATE records SET trust = {most} WHERE seq = ?", (seq,))
+        if (now := db.execute(first, (seq,)).fetchone()) != was:
+            db.execute(
+                f"UPDATE records SET {author}, source = o.source, place = '', source_hash = '', "
+                "derived_from = '[]' FROM origins AS o WHERE o.rowid = ? AND records.seq = ?",
+                (*now, seq),
             )
 
 

@@ -15,6 +15,8 @@ _SCOPE = re.compile(r"[\w][\w .-]{0,99}")
 
 def text(given: str) -> str:
     """The text without secrets, and with nothing that no disk can hold."""
+    if not isinstance(given, str):
+        raise UserError(f"the text is {given!r:.80}; it must be a str")
     given = redact(given.encode("utf-8", "replace").decode().replace("\0", "\ufffd")).strip()
     if not given:
         raise UserError("there is nothing to remember: the text is empty")
@@ -54,12 +56,22 @@ def count(what: str, given: int, most: int) -> int:
 
 
 def fraction(what: str, given: float) -> float:
-    if not 0 <= given <= 1:
-        raise UserError(f"{what} is {given!r}; it can be from 0 to 1")
+    if not _is_number(given) or not 0 <= given <= 1:
+        raise UserError(f"{what} is {given!r:.80}; it can be from 0 to 1")
     return float(given)
 
 
 def moment(what: str, given: float) -> float:
-    if not math.isfinite(given):
-        raise UserError(f"{what} is {given!r}; it is a time in seconds since 1970")
+    if not _is_number(given) or not math.isfinite(given):
+        raise UserError(f"{what} is {given!r:.80}; it is a time in seconds since 1970")
     return float(given)
+
+
+def tags(given: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(given, str) or not all(isinstance(tag, str) and 0 < len(tag) <= 200 for tag in given):
+        raise UserError(f"tags are {given!r:.80}; give a list of words of 1 to 200 characters")
+    return tuple(map(redact, given))
+
+
+def _is_number(given: object) -> bool:
+    return isinstance(given, int | float) and not isinstance(given, bool)

@@ -37,8 +37,8 @@ class Keeping:
         """What was erased for good: these records, all of a run, of a file or folder, or of before a time.
 
         What was derived from them goes too, and their words wherever the logs of runs quote them; a run that
-        is named goes altogether. What they had taken the place of holds again. Pinned records have to be
-        named. With `dry`, nothing is done. Raises UserError for a run that is at work.
+        is named goes altogether. What they had taken the place of holds again. What is pinned, or
+        matters more than .8, has to be named. With `dry`, nothing is done. Raises UserError for a run that is at work.
         """
         if before is not None:
             given.moment("before", before)

@@ -3,8 +3,10 @@
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
+
+from guildhall.errors import UserError
 
 from .question import Condition, Question
 from .records import QUARANTINE, Author, Origin, Record, Remembered
@@ -21,6 +23,7 @@ _OWN = (
 )  # fmt: skip
 _COLUMNS = ", ".join([*(f"r.{name}" for name in _OWN), "s.name"])
 _SELECT = f"SELECT {_COLUMNS} FROM records r JOIN scopes s ON s.id = r.scope WHERE"
+_OF_ORIGIN = ", ".join(f"o.{name}" for name in ("source", "at", "trust", *Author.model_fields))
 _HOLDS_ON = (
     "(r.valid_to IS NULL OR r.valid_to > :at) AND (r.expires_at IS NULL OR r.expires_at > :at) "
     "AND r.status = 'active'"
@@ -73,17 +76,13 @@ def owners(db: sqlite3.Connection, scope: str) -> frozenset[str]:
 
 
 def origins(db: sqlite3.Connection, id: str) -> list[Origin]:  # noqa: A002  the name of the field
-    """Who else has said what the record says, the oldest first."""
-    columns = ", ".join(f"o.{name}" for name in Author.model_fields)
+    """Who else has said what the record says, in the order in which that was written."""
     rows = db.execute(
-        f"SELECT {columns}, o.source, o.at FROM origins o JOIN records r ON r.seq = o.record "
-        "WHERE r.id = ? ORDER BY o.at",
+        f"SELECT {_OF_ORIGIN} FROM origins o JOIN records r ON r.seq = o.record "
+        "WHERE r.id = ? ORDER BY o.rowid LIMIT -1 OFFSET 1",  # the first is the record's own
         (id,),
     )
-    return [
-        Origin(author=Author(**dict(zip(Author.model_fields, row, strict=False))), source=row[-2], at=row[-1])
-        for row in rows
-    ]
+    return [_origin(row) for row in rows]
 
 
 def leading(db: sqlite3.Connection, seq: int, question: Question) -> int | None:
@@ -122,9 +121,10 @@ def write(db: sqlite3.Connection, record: Record) -> Remembered:
     """What became of the record. One that is there, or whose id was forgotten, is not written again."""
     if _is_known(db, record.id):
         return Remembered(id=record.id, merged=True)
-    trust = min([record.trust, *_trusts(db, record.derived_from)])
+    lineage = _lineage(db, record.derived_from)
+    trust = min([record.trust, *lineage.values()])
     status = "quarantined" if trust < QUARANTINE else record.status
-    record = record.model_copy(update={"trust": trust, "status": status})
+    record = record.model_copy(update={"trust": trust, "status": status, "derived_from": tuple(lineage)})
     scope = scope_id(db, record.scope)
     same = _same(db, scope, record)
     if same is None:
@@ -145,7 +145,7 @@ def take(db: sqlite3.Connection, record: Record, also: Sequence[Origin], *, now:
         return False
     _insert(db, scope_id(db, record.scope), record)
     for origin in also:
-        _add_origin(db, record.id, origin)
+        _add_origin(db, record, origin)
     if record.valid_to is None:
         _supersede(db, record.model_copy(update={"recorded_at": now}))
     return True
@@ -157,8 +157,13 @@ def every(db: sqlite3.Connection, scopes: Sequence[int]) -> list[Record]:
     return [_record(row) for row in db.execute(f"{_SELECT} r.scope IN ({within}) ORDER BY r.seq")]
 
 
-def close(db: sqlite3.Connection, ids: Iterable[str], *, by: str, until: float, now: float) -> None:
+def close(db: sqlite3.Connection, ids: Sequence[str], *, by: str, until: float, now: float) -> None:
     """Have the record `by` take the place of these from `until` on."""
+    db.executemany(
+        "INSERT INTO ends (record, valid_to, superseded_by, closed_at) SELECT seq, valid_to, superseded_by, "
+        "closed_at FROM records WHERE id = ? AND closed_at IS NOT NULL",
+        [(id_,) for id_ in ids],
+    )
     db.executemany(
         "UPDATE records SET superseded_by = ?, valid_to = ?, closed_at = ? WHERE id = ?",
         [(by, until, now, id_) for id_ in ids],
@@ -242,7 +247,7 @@ def _insert(db: sqlite3.Connection, scope: int, record: Record) -> None:
 
 def _merged(db: sqlite3.Connection, same: Record, record: Record) -> Record:
     """The record that says the same, which keeps where this one came from, and gains what it adds."""
-    _add_origin(db, same.id, Origin(author=record.author, source=record.source, at=record.recorded_at))
+    _add_origin(db, same, _own_origin(record))
     db.execute(  # the later end: max() of SQLite is NULL, which is never, where one is
         "UPDATE records SET trust = max(trust, ?), importance = max(importance, ?), pinned = max(pinned, ?), "
         "valid_from = min(valid_from, ?), expires_at = max(expires_at, ?) WHERE id = ?",
@@ -251,12 +256,30 @@ def _merged(db: sqlite3.Connection, same: Record, record: Record) -> Record:
     return record.model_copy(update={"id": same.id, "trust": max(same.trust, record.trust)})
 
 
-def _add_origin(db: sqlite3.Connection, id_: str, origin: Origin) -> None:
-    author = origin.author.model_dump()
-    db.execute(
-        f"INSERT INTO origins (record, source, at, {', '.join(author)}) "
-        f"SELECT seq, ?, ?, {', '.join('?' * len(author))} FROM records WHERE id = ?",
-        (origin.source, origin.at, *author.values(), id_),
+def _own_origin(record: Record) -> Origin:
+    return Origin(author=record.author, source=record.source, at=record.recorded_at, trust=record.trust)
+
+
+def _add_origin(db: sqlite3.Connection, record: Record, origin: Origin) -> None:
+    """Write down who says the record too; with the first of them, who has said it first."""
+    there = "SELECT 1 FROM origins o JOIN records r ON r.seq = o.record WHERE r.id = ?"
+    is_first = db.execute(there, (record.id,)).fetchone() is None
+    for one in (_own_origin(record), origin) if is_first else (origin,):
+        author = one.author.model_dump()
+        db.execute(
+            f"INSERT INTO origins (record, source, at, trust, {', '.join(author)}) "
+            f"SELECT seq, ?, ?, ?, {', '.join('?' * len(author))} FROM records WHERE id = ?",
+            (one.source, one.at, one.trust, *author.values(), record.id),
+        )
+
+
+def _origin(row: tuple[Any, ...]) -> Origin:
+    source, at, trust, *author = row
+    return Origin(
+        author=Author(**dict(zip(Author.model_fields, author, strict=True))),
+        source=source,
+        at=at,
+        trust=trust,
     )
 
 
@@ -283,10 +306,21 @@ def _supersede(db: sqlite3.Connection, record: Record) -> tuple[str | None, tupl
     return before.id if before else None, conflicts
 
 
-def _trusts(db: sqlite3.Connection, ids: Sequence[str]) -> list[float]:
-    """How far the records are trusted that something is derived from, as far as they are there."""
-    marks = ", ".join("?" * len(ids))
-    return [trust for (trust,) in db.execute(f"SELECT trust FROM records WHERE id IN ({marks})", tuple(ids))]
+def _lineage(db: sqlite3.Connection, ids: Sequence[str]) -> dict[str, float]:
+    """The whole ids of the records that something is derived from, and how far each is trusted.
+
+    What was forgotten meanwhile is left out. Raises UserError for what never was there.
+    """
+    trusts: dict[str, float] = {}
+    for id_ in ids:
+        name = id_.removeprefix("memory:")
+        if (record := find(db, name)) is not None:
+            trusts[record.id] = record.trust
+        elif not _is_known(db, name):
+            raise UserError(
+                f"derived_from names {id_!r:.80}; there is no such memory: `guildhall recall` shows the ids"
+            )
+    return trusts
 
 
 def _record(row: tuple[Any, ...]) -> Record:

@@ -153,7 +153,7 @@ class Memory(Keeping):
             session=redact(session),
             turn=turn,
             derived_from=tuple(derived_from),
-            tags=tuple(map(redact, tags)),
+            tags=given.tags(tags),
             trust=given.fraction("trust", trust),
             importance=given.fraction("importance", importance),
             valid_from=now if valid_from is None else given.moment("valid_from", valid_from),
@@ -224,7 +224,8 @@ class Memory(Keeping):
         """What the scope knows of the query, and how it was found.
 
         At most `limit` records, `per_source` of them from one source, in `tokens` together as `count` counts
-        them. `sort="recent"` gives the newest of them first; with an empty query, the newest there are.
+        them. `sort="recent"` gives the newest that share words with the query; with an empty one, the newest
+        there are.
         """
         given.count("limit", limit, MOST)
         given.one_of("sort", sort, ("best", "recent"))
@@ -246,9 +247,12 @@ class Memory(Keeping):
                 hits: Iterable[Hit] = (Hit(record=record, score=0.0) for record in newest)
                 return Found(hits=tuple(_packed(hits, limit, per_source, tokens, count)))
             pool, how = self._pool(db, scopes, question)
-            packed = _packed(recalled(db, question, pool), limit, per_source, tokens, count)
+            if sort == "recent" and pool.said:  # all that share words with it, however old the best are
+                pool = Pool(pool.said, {})
+            hits = recalled(db, question, pool)
             if sort == "recent":
-                packed.sort(key=lambda hit: -hit.record.valid_from)
+                hits = iter(sorted(hits, key=lambda hit: -hit.record.valid_from))
+            packed = _packed(hits, limit, per_source, tokens, count)
             return Found(hits=tuple(packed), served=how.served, why=how.why)
 
         return await self._db.read(read)
@@ -279,13 +283,15 @@ class Memory(Keeping):
         scope = self._scope(scope)
         return await self._db.read(lambda db: ledger.history(db, scope, subject, condition))
 
-    async def settle(self, id: str, other: str, how: Settlement) -> Record:  # noqa: A002  the name of the field
+    async def settle(self, id: str, other: str, how: Settlement, *, trust: float = 1.0) -> Record:  # noqa: A002
         """The record that `id` names, as it is after its conflict with `other` was settled.
 
         It can `supersede` the other, `coexist` with it, be a `duplicate` of it, or have the other retracted.
+        With a `trust`, what is trusted more than that is not taken away: a UserError.
         """
         given.one_of("how", how, get_args(Settlement))
-        return await self._db.write(lambda db: settled(db, id, other, how))
+        trust = given.fraction("trust", trust)
+        return await self._db.write(lambda db: settled(db, id, other, how, trust))
 
     async def promote(self, id: str, to: Visibility, *, team: str = "") -> Remembered:  # noqa: A002  as above
         """What became of the record, which more may recall from now on; who calls this has it approved."""
@@ -322,7 +328,7 @@ def _question(query: str, filters: Filters) -> Question:
         model=filters.get("model", ""),
         run=filters.get("run", ""),
         source=filters.get("source", ""),
-        tags=tuple(filters.get("tags", ())),
+        tags=given.tags(filters.get("tags", ())),
         since=filters.get("since"),
         until=filters.get("until"),
         min_trust=given.fraction("min_trust", filters.get("min_trust", QUARANTINE)),
@@ -339,25 +345,24 @@ def _packed(
 ) -> list[Hit]:
     """The first of the hits for which there is room; a shorter one may fit where a longer one did not.
 
-    Of what matters most, nothing is left out for lack of room: others give way to it, the last ones first.
+    Where there is little room, what matters most is taken before what is found first.
     """
-    kept: list[Hit] = []
+    wanted: list[Hit] = []
+    most = limit if tokens is None else min(MOST, 4 * limit)
     sources: dict[str, int] = {}
-    left = tokens
     for hit in hits:
-        if len(kept) == limit:
+        if len(wanted) == most:
             break
         source = hit.record.source
         if per_source is not None and source and sources.get(source, 0) >= per_source:
             continue
-        if left is not None:
-            if (size := count(hit.record.text)) > left and not stays(hit.record):
-                continue
-            left -= size
         sources[source] = sources.get(source, 0) + 1
-        kept.append(hit)
-    for hit in reversed(kept) if left is not None and left < 0 else ():
-        if left is not None and left < 0 and not stays(hit.record):
-            left += count(hit.record.text)
-            kept = [one for one in kept if one is not hit]
-    return kept
+        wanted.append(hit)
+    if tokens is None:
+        return wanted
+    fitting, left = set[str](), tokens
+    for hit in sorted(wanted, key=lambda hit: not stays(hit.record)):
+        if len(fitting) < limit and (size := count(hit.record.text)) <= left:
+            left -= size
+            fitting.add(hit.record.id)
+    return [hit for hit in wanted if hit.record.id in fitting]

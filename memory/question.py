@@ -1,5 +1,6 @@
 """What is asked of memory, and which records may answer it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +8,7 @@ from .records import Kind
 
 Condition = tuple[str, tuple[Any, ...]]
 """A condition on a record `r` in SQL, and its values."""
+_LAST_OF = "{} ORDER BY e.closed_at DESC, e.rowid DESC LIMIT 1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +62,7 @@ class Question:
             parts.append(("r.recorded_at >= ?", (self.since,)))
         if self.until is not None:
             parts.append(("r.recorded_at <= ?", (self.until,)))
-        return _all(parts)
+        return every(parts)
 
     def holds(self) -> Condition:
         """What held at that time, as far as it was known."""
@@ -70,9 +72,10 @@ class Question:
         if self.known is None:
             parts.append(("(r.valid_to IS NULL OR r.valid_to > ?)", (self.at,)))
         else:
-            closed = "(r.valid_to IS NULL OR r.valid_to > ? OR r.closed_at > ?)"
-            parts.append((f"r.recorded_at <= ? AND {closed}", (self.known, self.at, self.known)))
-        return _all(parts)
+            earlier = "SELECT e.valid_to FROM ends e WHERE e.record = r.seq AND e.closed_at <= ?"
+            end = f"CASE WHEN r.closed_at <= ? THEN r.valid_to ELSE ({_LAST_OF.format(earlier)}) END"
+            parts.append((f"r.recorded_at <= ? AND coalesce({end} > ?, 1)", (*[self.known] * 3, self.at)))
+        return every(parts)
 
     @property
     def narrow(self) -> bool:
@@ -84,8 +87,9 @@ class Question:
 
 def both(one: Condition, other: Condition) -> Condition:
     """Both conditions together."""
-    return _all([one, other])
+    return every([one, other])
 
 
-def _all(parts: "list[Condition]") -> Condition:
+def every(parts: Sequence[Condition]) -> Condition:
+    """All of the conditions together."""
     return " AND ".join(part for part, _ in parts), tuple(value for _, given in parts for value in given)

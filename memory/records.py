@@ -118,6 +118,7 @@ class Origin(Frozen):
     author: Author
     source: str = ""
     at: float = 0.0
+    trust: float = 1.0
 
 
 class Remembered(Frozen):

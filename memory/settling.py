@@ -43,14 +43,20 @@ def near(db: sqlite3.Connection, record: Record, dense: Dense | None) -> list[st
     return [id_ for _, id_ in sorted(found, reverse=True)[:_MOST]]
 
 
-def settled(db: sqlite3.Connection, id_: str, other_id: str, how: Settlement) -> Record:
-    """The record as it is once its conflict with the other is settled."""
+def settled(db: sqlite3.Connection, id_: str, other_id: str, how: Settlement, trust: float) -> Record:
+    """The record as it is once its conflict with the other is settled, by somebody who is trusted so far."""
     record, other, now = _named(db, id_), _named(db, other_id), time.time()
     if record.id == other.id:
         raise UserError(f"{record.label} is no conflict with itself; name two records")
     if record.scope != other.scope:
         raise UserError(
             f"{record.label} and {other.label} are of two projects, which do not touch each other"
+        )
+    if how in ("supersede", "retract") and other.trust > trust:
+        raise UserError(
+            f"{other.label} is trusted more ({other.trust:g}) than whoever says otherwise ({trust:g}) and "
+            f"stays: let them coexist, or the user decide: `guildhall memory settle {record.id[:8]} "
+            f"{other.id[:8]} {how}`"
         )
     match how:
         case "supersede":
@@ -72,6 +78,8 @@ def promoted(db: sqlite3.Connection, id_: str, to: Visibility, team: str) -> Rem
     order = get_args(Visibility)
     if order.index(to) <= order.index(record.visibility):
         raise UserError(f"{record.label} is for {record.visibility} already; it can be given only to more")
+    if record.valid_to is not None or record.status == "retracted":
+        raise UserError(f"{record.label} holds no more: promote the one that holds in its place")
     author = record.author.model_copy(update={"team": team or record.author.team})
     if to == "team" and not author.team:
         raise UserError("what is for a team needs the team's name")

@@ -74,7 +74,7 @@ async def test_every_tool_tells_a_model_when_and_how_to_call_it() -> None:
         assert tool.output_schema is not None
         for name, schema in tool.input_schema["properties"].items():
             assert schema.get("description"), (tool.name, name)
-            limits = {"maxLength", "maximum", "maxItems", "enum"}
+            limits = {"maxLength", "maximum", "maxItems", "maxProperties", "enum"}
             assert schema["type"] == "boolean" or limits & schema.keys(), (tool.name, name)
 
 

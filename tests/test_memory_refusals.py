@@ -1,17 +1,14 @@
 """Bad inputs, and disks that take nothing, through the faces: it is said why, and costs nothing else."""
 
-import contextlib
-import ctypes
 import json
-import os
 import sqlite3
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mcp.client import Client
+from rights import no_rights
 from shell import data, done, guildhall
 
 from guildhall.agents import Agent, Hall
@@ -181,7 +178,7 @@ def read_only(home: Path, project: Path) -> Iterator[None]:
     done("remember", KNOWN)
     (home / "guildhall.db").chmod(0o400)
     home.chmod(0o500)
-    with _no_rights():
+    with no_rights():
         yield
     home.chmod(0o700)
 
@@ -214,29 +211,6 @@ async def test_where_nothing_may_be_written_a_run_goes_on_and_says_so() -> None:
     assert result.answer == "In March."
     assert "this run is not kept" in " ".join(result.notices)
     assert KNOWN in _shown(model)
-
-
-@contextlib.contextmanager
-def _no_rights() -> Iterator[None]:
-    """Where the tests run as root: do without its right to write whatever it likes."""
-    if os.name == "nt":
-        pytest.skip("permissions are another matter there")
-    if os.geteuid() != 0:
-        yield
-        return
-    if sys.platform != "linux":
-        pytest.skip("root may write everywhere")
-    libc, header = ctypes.CDLL(None), (ctypes.c_uint32 * 2)(0x20080522, 0)
-    rights = (ctypes.c_uint32 * 6)()
-    assert libc.capget(header, rights) == 0
-    effective = rights[0]
-    rights[0] &= ~0b1110  # DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER
-    assert libc.capset(header, rights) == 0
-    try:
-        yield
-    finally:
-        rights[0] = effective
-        assert libc.capset(header, rights) == 0
 
 
 def _shown(model: ScriptedModel) -> str:

@@ -178,9 +178,18 @@ MIGRATIONS: tuple[tuple[Statement, ...], ...] = (
             host TEXT NOT NULL,
             team TEXT NOT NULL,
             source TEXT NOT NULL,
-            at REAL NOT NULL
+            at REAL NOT NULL,
+            trust REAL NOT NULL
         )""",
         "CREATE INDEX origins_record ON origins (record)",
+        # The ends that a record was given before the one that it has.
+        """CREATE TABLE ends (
+            record INTEGER NOT NULL REFERENCES records (seq) ON DELETE CASCADE,
+            valid_to REAL,
+            superseded_by TEXT,
+            closed_at REAL NOT NULL
+        )""",
+        "CREATE INDEX ends_record ON ends (record)",
         "CREATE TABLE tombstones (id TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID",
         "CREATE TABLE embedders (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
         # A vector's number rises with each that is committed: it may come long after its record.
