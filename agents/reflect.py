@@ -215,7 +215,7 @@ async def _close(about: _About, outcome: Remembered) -> None:
     assert memory is not None, "something was remembered"
     for one in await memory.timeline(about.open_subject, scope=scope):
         if one.valid_to is None:
-            await memory.settle(outcome.id, one.id, "supersede")
+            await memory.settle(outcome.id, one.id, "supersede", scope=scope)
 
 
 def _tag(team: str, task: str) -> str:

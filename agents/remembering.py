@@ -182,7 +182,7 @@ async def told(run: "Run") -> dict[str, Record]:
     shown = {label: quotes for label, quotes in state.shown.items() if label not in state.recalled}
     for label, quotes in shown.items():
         if label.startswith(_MEMORY) and any(quote.kind == "memory" for quote in quotes):
-            record = await state.memory.get(label.removeprefix(_MEMORY))
+            record = await state.memory.get(label.removeprefix(_MEMORY), scope=state.scope)
             if record is not None:
                 state.recalled[label] = record
     known = state.recalled
@@ -202,7 +202,7 @@ async def settled(run: "Run", own: str, other: str, how: Settlement) -> str:
     mine, its = await _named(run, own), await _named(run, other)
     if mine.author.run != run.id:
         raise UserError(f"{mine.label} was not written in this run; name what `remember` has given you first")
-    await run.state.memory.settle(mine.id, its.id, how, trust=mine.trust)
+    await run.state.memory.settle(mine.id, its.id, how, scope=run.state.scope, trust=mine.trust)
     run.decided("memory", how, f"{mine.label} and {its.label}")
     return _SETTLED[how].format(mine=mine.label, its=its.label)
 
@@ -210,7 +210,9 @@ async def settled(run: "Run", own: str, other: str, how: Settlement) -> str:
 async def _named(run: "Run", label: str) -> Record:
     """The record of the label, if it may be seen here."""
     assert run.state.memory is not None, "who asks has looked"
-    record = await run.state.memory.get(label.strip().strip("[]").removeprefix(_MEMORY))
+    record = await run.state.memory.get(
+        label.strip().strip("[]").removeprefix(_MEMORY), scope=run.state.scope
+    )
     seen = record is not None and record.scope == run.state.scope and (run.trusted or not record.private)
     if record is None or not seen or not _reads(run, record):
         raise UserError(f"there is no {label!r:.60}; name a memory by its label, such as memory:1f3a9c02")

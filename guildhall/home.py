@@ -37,7 +37,7 @@ def private_folder(folder: Path) -> Path:
     about = folder.stat()
     ours = not hasattr(os, "getuid") or about.st_uid == os.getuid()
     if ours and about.st_mode & 0o077 and not about.st_mode & stat.S_ISVTX:
-        with contextlib.suppress(PermissionError):
+        with contextlib.suppress(OSError):  # not ours to change, or on a disk that takes nothing
             folder.chmod(0o700)
     return folder
 

@@ -3,7 +3,7 @@ stand in the database. Only its id stays, so that no import brings it back."""
 
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -75,6 +75,8 @@ class Doomed(NamedTuple):
     named: Mapping[str, tuple[int, str]]
     derived: Mapping[str, tuple[int, str]]
     """What was made of those."""
+    shared: tuple[int, ...] = ()
+    """The numbers of those that stay, since others have said the same."""
 
     @property
     def every(self) -> dict[str, tuple[int, str]]:
@@ -114,7 +116,8 @@ def doomed(db: sqlite3.Connection, scope: str, wanted: Wanted) -> Doomed:
         same = sql + "r.kind <> 'document' AND r.hash IN ({})"
         rows += _in_parts(db, same, {hash_ for *_, hash_ in rows})
     named = {id_: (seq, text) for id_, seq, text, _ in rows}
-    return Doomed(named, _derived(db, named))
+    shared = () if wanted.ids else tuple(_shared(db, scopes, wanted, {seq for seq, _ in named.values()}))
+    return Doomed(named, _derived(db, named), shared)
 
 
 def erase_records(db: sqlite3.Connection, gone: Mapping[str, tuple[int, str]]) -> set[int]:
@@ -139,8 +142,7 @@ def erase(db: sqlite3.Connection, scope: str, wanted: Wanted) -> tuple[Doomed, i
     """
     gone = doomed(db, scope, wanted)
     scopes = erase_records(db, gone.every) | set(ledger.scope_ids(db, scope, ledger.EVERYWHERE))
-    if not wanted.ids and (wanted.run or wanted.source):
-        _take_back(db, scope, wanted)
+    _take_back(db, wanted, gone.shared)
     if wanted.run:
         erase_run(db, wanted.run)
     if wanted.source:
@@ -202,13 +204,21 @@ def _give_back(db: sqlite3.Connection, gone: Iterable[str]) -> None:
             )
 
 
-def _take_back(db: sqlite3.Connection, scope: str, wanted: Wanted) -> None:
-    """Have what others have said too rest on those others alone."""
+def _shared(db: sqlite3.Connection, scopes: str, wanted: Wanted, gone: Collection[int]) -> Iterator[int]:
+    """The numbers of the records of the scopes that others have said, too."""
     said, values = wanted.said()
-    sql = "SELECT DISTINCT o.record FROM origins o JOIN records r ON r.seq = o.record JOIN scopes s "
-    rows = db.execute(f"{sql} ON s.id = r.scope WHERE s.name = ? AND {said}", (scope, *values)).fetchall()
+    sql = "SELECT DISTINCT o.record FROM origins o JOIN records r ON r.seq = o.record "
+    rows = db.execute(f"{sql} WHERE r.scope IN ({scopes}) AND {said}", values)
+    return (seq for (seq,) in rows.fetchall() if seq not in gone)
+
+
+def _take_back(db: sqlite3.Connection, wanted: Wanted, shared: Iterable[int]) -> None:
+    """Have what others have said too rest on those others alone."""
+    if wanted.before is not None:
+        return  # it is as old for them
+    said, values = wanted.said()
     author = ", ".join(f"{name} = o.{name}" for name in Author.model_fields)
-    for (seq,) in rows:
+    for seq in shared:
         first = "SELECT rowid FROM origins WHERE record = ? ORDER BY rowid LIMIT 1"
         was = db.execute(first, (seq,)).fetchone()
         db.execute(f"DELETE FROM origins AS o WHERE o.record = ? AND {said}", (seq, *values))

@@ -37,15 +37,19 @@ class Keeping:
         """What was erased for good: these records, all of a run, of a file or folder, or of before a time.
 
         What was derived from them goes too, and their words wherever the logs of runs quote them; a run that
-        is named goes altogether. What they had taken the place of holds again. What is pinned, or
-        matters more than .8, has to be named. With `dry`, nothing is done. Raises UserError for a run that is at work.
+        is named goes altogether. What they had taken the place of holds again, and what others have said too
+        stays theirs. What is pinned, or matters more than .8, has to be named. With `dry`, nothing is done.
+        Raises UserError for a run that is at work.
         """
         if before is not None:
             given.moment("before", before)
         wanted, scope = Wanted(ids, run, source, before), self._scope(scope)
         there = await self._db.read(lambda db: doomed(db, scope, wanted))
-        if dry or not (there.named or run):
-            return Forgotten(len(there.every), len(there.derived))
+        left = (
+            [f"{len(there.shared):,} records stay, since others have said the same"] if there.shared else []
+        )
+        if dry or not (there.named or there.shared or run):
+            return Forgotten(len(there.every), len(there.derived), left="; ".join(left))
         if run and run in await self._at_work({run}):
             raise UserError(f"run {run[:12]} is at work: `guildhall cancel {run[:12]}` ends it")
         places, runs = await self._erase_traces(there)  # while the records say what to look for
@@ -56,7 +60,7 @@ class Keeping:
         gone = Doomed({**there.named, **last.named}, {**there.derived, **last.derived})
         more, again = await self._erase_traces(gone)
         at_work = await self._at_work(runs | again)
-        left = [f"run {one[:12]} is at work and may write of it again" for one in at_work]
+        left += [f"run {one[:12]} is at work and may write of it again" for one in at_work]
         if others := await self._db.read(lambda db: elsewhere(db, gone.texts) if ids else 0):
             left.append(f"{others:,} documents, or records of other projects, say the same and stay")
         left += await asyncio.to_thread(self._wipe)

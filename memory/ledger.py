@@ -37,6 +37,12 @@ def find(db: sqlite3.Connection, id: str) -> Record | None:  # noqa: A002  the n
     return _record(rows[0]) if len(rows) == 1 else None
 
 
+def seen(db: sqlite3.Connection, scope: str, id: str) -> Record | None:  # noqa: A002  the name of the field
+    """The record of that id, where it is of the scope, or for all of them."""
+    record = find(db, id)
+    return record if record is not None and record.scope in (scope, EVERYWHERE) else None
+
+
 def at(db: sqlite3.Connection, seq: int, condition: Condition) -> Record | None:
     """The record of that number, where it meets the condition."""
     sql, values = condition
@@ -85,19 +91,20 @@ def origins(db: sqlite3.Connection, id: str) -> list[Origin]:  # noqa: A002  the
     return [_origin(row) for row in rows]
 
 
-def leading(db: sqlite3.Connection, seq: int, question: Question) -> int | None:
-    """The number of the record that is to be believed of this one's subject, at the time asked for.
+def leading(db: sqlite3.Connection, seq: int, question: Question) -> list[tuple[int, str]]:
+    """The number and id of the record that is to be believed of this one's subject, at the time asked for.
 
-    The most trusted that holds, and of equals the newest; None where the record is about no subject.
+    It is the most trusted that holds, and of equals the newest. After it comes the next that is trusted less
+    and was not settled, if any; there is none at all where the record is about no subject.
     """
     holds, values = question.holds()
-    row = db.execute(
-        "SELECT r.seq FROM records said JOIN records r ON r.scope = said.scope AND r.subject = said.subject "
-        f"AND r.readers = said.readers WHERE said.seq = ? AND said.status = 'active' AND r.status = 'active' "
-        f"AND {holds} ORDER BY r.trust DESC, r.seq DESC LIMIT 1",
+    rows = db.execute(
+        "SELECT r.seq, r.id, r.trust FROM records said JOIN records r ON r.scope = said.scope AND r.subject = "
+        f"said.subject AND r.readers = said.readers WHERE said.seq = ? AND said.status = 'active' AND r.status "
+        f"= 'active' AND {holds} ORDER BY r.trust DESC, r.seq DESC LIMIT 2",
         (seq, *values),
-    ).fetchone()
-    return int(row[0]) if row else None
+    ).fetchall()
+    return [(number, id_) for number, id_, trust in rows if number == rows[0][0] or trust < rows[0][2]]
 
 
 def rivals(db: sqlite3.Connection, record: Record, at: float) -> list[Record]:
@@ -157,8 +164,10 @@ def every(db: sqlite3.Connection, scopes: Sequence[int]) -> list[Record]:
     return [_record(row) for row in db.execute(f"{_SELECT} r.scope IN ({within}) ORDER BY r.seq")]
 
 
-def close(db: sqlite3.Connection, ids: Sequence[str], *, by: str, until: float, now: float) -> None:
-    """Have the record `by` take the place of these from `until` on."""
+def close(
+    db: sqlite3.Connection, ids: Sequence[str], *, by: str | None, until: float | None, now: float
+) -> None:
+    """Have the record `by` take the place of these from `until` on; None: have them hold."""
     db.executemany(
         "INSERT INTO ends (record, valid_to, superseded_by, closed_at) SELECT seq, valid_to, superseded_by, "
         "closed_at FROM records WHERE id = ? AND closed_at IS NOT NULL",
@@ -168,6 +177,15 @@ def close(db: sqlite3.Connection, ids: Sequence[str], *, by: str, until: float, 
         "UPDATE records SET superseded_by = ?, valid_to = ?, closed_at = ? WHERE id = ?",
         [(by, until, now, id_) for id_ in ids],
     )
+
+
+def retract(db: sqlite3.Connection, record: Record, *, now: float) -> None:
+    """Have the record say nothing any more: what it took the place of holds until what took its own."""
+    rows = db.execute(
+        "SELECT id FROM records WHERE superseded_by = ? AND valid_to > valid_from", (record.id,)
+    ).fetchall()
+    close(db, [id_ for (id_,) in rows], by=record.superseded_by, until=record.valid_to, now=now)
+    db.execute("UPDATE records SET status = 'retracted' WHERE id = ?", (record.id,))
 
 
 def scope_id(db: sqlite3.Connection, name: str) -> int:

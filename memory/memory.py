@@ -257,9 +257,10 @@ class Memory(Keeping):
 
         return await self._db.read(read)
 
-    async def get(self, id: str) -> Record | None:  # noqa: A002  the name of the field
+    async def get(self, id: str, *, scope: str = "") -> Record | None:  # noqa: A002  the name of the field
         """The record of that id, or of the only id that begins so."""
-        return await self._db.read(lambda db: ledger.find(db, id))
+        scope = self._scope(scope)
+        return await self._db.read(lambda db: ledger.seen(db, scope, id))
 
     async def origins(self, id: str) -> list[Origin]:  # noqa: A002  the name of the field
         """Who else has said what the record says, and where."""
@@ -283,20 +284,31 @@ class Memory(Keeping):
         scope = self._scope(scope)
         return await self._db.read(lambda db: ledger.history(db, scope, subject, condition))
 
-    async def settle(self, id: str, other: str, how: Settlement, *, trust: float = 1.0) -> Record:  # noqa: A002
+    async def settle(
+        self,
+        id: str,  # noqa: A002  the name of the field
+        other: str,
+        how: Settlement,
+        *,
+        scope: str = "",
+        trust: float = 1.0,
+    ) -> Record:
         """The record that `id` names, as it is after its conflict with `other` was settled.
 
-        It can `supersede` the other, `coexist` with it, be a `duplicate` of it, or have the other retracted.
-        With a `trust`, what is trusted more than that is not taken away: a UserError.
+        It can `supersede` the other, `coexist` with it, be a `duplicate` of it, or have the other retracted:
+        what that had taken the place of holds again. One that had given way to the other holds again, too.
+        With a `trust`, what is trusted more than that is not taken away: a UserError, as for what holds no
+        more.
         """
         given.one_of("how", how, get_args(Settlement))
-        trust = given.fraction("trust", trust)
-        return await self._db.write(lambda db: settled(db, id, other, how, trust))
+        scope, trust = self._scope(scope), given.fraction("trust", trust)
+        return await self._db.write(lambda db: settled(db, scope, id, other, how, trust=trust))
 
-    async def promote(self, id: str, to: Visibility, *, team: str = "") -> Remembered:  # noqa: A002  as above
+    async def promote(self, id: str, to: Visibility, *, team: str = "", scope: str = "") -> Remembered:  # noqa: A002
         """What became of the record, which more may recall from now on; who calls this has it approved."""
         given.one_of("to", to, get_args(Visibility))
-        return await self._db.write(lambda db: promoted(db, id, to, team))
+        scope = self._scope(scope)
+        return await self._db.write(lambda db: promoted(db, scope, id, to, team))
 
     def _pool(self, db: sqlite3.Connection, scopes: Sequence[int], question: Question) -> tuple[Pool, Near]:
         telling, condition = words.telling(question.query), question.gate()

@@ -107,8 +107,8 @@ def recalled(
 ) -> Iterator[Hit]:
     """The records that answer, the best first.
 
-    One that does not hold gives way to the one that holds for its subject; it is first itself, where it does
-    too, and is trusted less.
+    One that does not hold gives way to the one that holds for its subject, and that comes first where both
+    do. What is trusted less and says something else of the subject follows right behind.
     """
     given = question.gate()
     shares = pool.shares(weights.meaning)
@@ -121,13 +121,21 @@ def recalled(
     totals = {seq: sum(each) for seq, each in parts.items()}
     condition, given_out = both(given, question.holds()), set[int]()
     for seq in sorted(rows, key=lambda seq: (-totals[seq], -seq)):
-        for candidate in (ledger.leading(db, seq, question) if rows[seq].subject else None, seq):
-            if candidate is None or candidate in given_out:
+        leading = ledger.leading(db, seq, question) if rows[seq].subject else []
+        for candidate in (*(number for number, _ in leading), seq):
+            if candidate in given_out:
                 continue
             given_out.add(candidate)
             if (record := ledger.at(db, candidate, condition)) is not None:
                 told = {name: part for name, part in zip(_Parts._fields, parts[seq], strict=True) if part}
-                yield Hit(record=record, score=totals[seq], parts=told)
+                first, second = [id_ for _, id_ in leading] if len(leading) > 1 else ("", "")
+                yield Hit(
+                    record=record,
+                    score=totals[seq],
+                    parts=told,
+                    doubted_by=second if record.id == first else "",
+                    outweighed_by=first if record.id == second else "",
+                )
 
 
 class _Scores:

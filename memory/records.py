@@ -100,6 +100,10 @@ class Hit(Frozen):
     record: Record
     score: float
     parts: dict[str, float] = {}
+    doubted_by: str = ""
+    """The id of a newer record of its subject that is trusted less, and stands beside it until it is settled."""
+    outweighed_by: str = ""
+    """The id of the record that this one stands beside so."""
 
 
 class Found(Frozen):

@@ -43,15 +43,15 @@ def near(db: sqlite3.Connection, record: Record, dense: Dense | None) -> list[st
     return [id_ for _, id_ in sorted(found, reverse=True)[:_MOST]]
 
 
-def settled(db: sqlite3.Connection, id_: str, other_id: str, how: Settlement, trust: float) -> Record:
+def settled(
+    db: sqlite3.Connection, scope: str, id_: str, other_id: str, how: Settlement, *, trust: float
+) -> Record:
     """The record as it is once its conflict with the other is settled, by somebody who is trusted so far."""
-    record, other, now = _named(db, id_), _named(db, other_id), time.time()
+    record, other, now = _named(db, scope, id_), _named(db, scope, other_id), time.time()
     if record.id == other.id:
         raise UserError(f"{record.label} is no conflict with itself; name two records")
     if record.scope != other.scope:
-        raise UserError(
-            f"{record.label} and {other.label} are of two projects, which do not touch each other"
-        )
+        raise UserError(f"{record.label} is for one project and {other.label} for all: they do not touch")
     if how in ("supersede", "retract") and other.trust > trust:
         raise UserError(
             f"{other.label} is trusted more ({other.trust:g}) than whoever says otherwise ({trust:g}) and "
@@ -60,26 +60,45 @@ def settled(db: sqlite3.Connection, id_: str, other_id: str, how: Settlement, tr
         )
     match how:
         case "supersede":
-            ledger.close(
-                db, [other.id], by=record.id, until=max(record.valid_from, other.valid_from), now=now
-            )
+            _have_hold(db, record, other, now)
+            _is_open(other)
+            until = max(record.valid_from, other.valid_from)
+            ledger.close(db, [other.id], by=record.id, until=until, now=now)
         case "duplicate":
+            _have_hold(db, other, record, now)
+            _is_open(record)
             ledger.close(db, [record.id], by=other.id, until=record.valid_from, now=now)
         case "retract":
-            db.execute("UPDATE records SET status = 'retracted', closed_at = ? WHERE id = ?", (now, other.id))
+            _have_hold(db, record, other, now)
+            ledger.retract(db, other, now=now)
         case "coexist":
-            pass
-    return _named(db, record.id)
+            _have_hold(db, record, other, now)
+            _have_hold(db, other, record, now)
+    return _named(db, scope, record.id)
 
 
-def promoted(db: sqlite3.Connection, id_: str, to: Visibility, team: str) -> Remembered:
+def _have_hold(db: sqlite3.Connection, record: Record, other: Record, now: float) -> None:
+    """Have the record hold again, where it had given way to that other one."""
+    if record.superseded_by == other.id:
+        ledger.close(db, [record.id], by=None, until=None, now=now)
+    else:
+        _is_open(record)
+
+
+def _is_open(record: Record) -> None:
+    if record.status == "retracted" or record.valid_to is not None:
+        raise UserError(
+            f"{record.label} holds no more: `guildhall memory show {record.id[:8]}` says since when"
+        )
+
+
+def promoted(db: sqlite3.Connection, scope: str, id_: str, to: Visibility, team: str) -> Remembered:
     """The record for more readers, in place of the one for few."""
-    record, now = _named(db, id_), time.time()
+    record, now = _named(db, scope, id_), time.time()
     order = get_args(Visibility)
     if order.index(to) <= order.index(record.visibility):
         raise UserError(f"{record.label} is for {record.visibility} already; it can be given only to more")
-    if record.valid_to is not None or record.status == "retracted":
-        raise UserError(f"{record.label} holds no more: promote the one that holds in its place")
+    _is_open(record)
     author = record.author.model_copy(update={"team": team or record.author.team})
     if to == "team" and not author.team:
         raise UserError("what is for a team needs the team's name")
@@ -93,9 +112,9 @@ def promoted(db: sqlite3.Connection, id_: str, to: Visibility, team: str) -> Rem
     return kept
 
 
-def _named(db: sqlite3.Connection, id_: str) -> Record:
-    if (record := ledger.find(db, id_.removeprefix("memory:"))) is None:
+def _named(db: sqlite3.Connection, scope: str, id_: str) -> Record:
+    if (record := ledger.seen(db, scope, id_.removeprefix("memory:"))) is None:
         raise UserError(
-            f"there is no memory {id_!r}, or several begin so; `guildhall recall` shows their ids"
+            f"there is no memory {id_!r} here, or several begin so; `guildhall recall` shows their ids"
         )
     return record

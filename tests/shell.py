@@ -27,7 +27,8 @@ COMMANDS = [
     ["runs"], ["runs", "show"], ["runs", "prune"], ["watch"], ["cancel"], ["recall"], ["remember"],
     ["memory"], ["memory", "ingest"], ["memory", "stats"], ["memory", "audit"], ["memory", "timeline"],
     ["memory", "show"], ["memory", "forget"], ["memory", "export"], ["memory", "import"],
-    ["memory", "backup"], ["memory", "rebuild"], ["doctor"], ["mcp"],
+    ["memory", "backup"], ["memory", "rebuild"], ["memory", "settle"], ["memory", "promote"],
+    ["memory", "consolidate"], ["doctor"], ["mcp"],
 ]  # fmt: skip
 
 

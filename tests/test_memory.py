@@ -165,7 +165,7 @@ async def test_a_record_is_got_by_its_id_or_the_beginning_of_it(db: Database) ->
     memory = Memory(db)
     for id_ in ("ab", "abc", "abd", "b1"):
         await memory.remember(f"It is {id_}.", scope="shop", id=id_)
-    found = [await memory.get(id_) for id_ in ("ab", "b", "a", "x", "%")]
+    found = [await memory.get(id_, scope="shop") for id_ in ("ab", "b", "a", "x", "%")]
     assert [record and record.id for record in found] == ["ab", "b1", None, None, None]
 
 

@@ -1,6 +1,7 @@
 """What always holds of memory, whatever was written in whatever order."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -132,8 +133,26 @@ def test_nothing_derived_is_trusted_more_than_what_it_is_derived_from(said: list
         await write(memory, said)
         sources = [f"{number:032}" for number in range(len(said))]
         kept = await memory.remember("In sum, it was chosen.", scope="shop", derived_from=sources)
-        record = await memory.get(kept.id)
+        record = await memory.get(kept.id, scope="shop")
         assert record is not None
         assert record.trust == min(one.trust for one in said)
+
+    with_memory(work)
+
+
+@quickly
+@given(days=st.lists(st.integers(0, 10), min_size=2, max_size=8), day=st.integers(0, 12))
+@pytest.mark.slow
+def test_what_was_known_at_a_time_is_never_changed_by_what_comes_later(days: list[int], day: int) -> None:
+    async def work(memory: Memory) -> None:
+        known: list[tuple[float, list[str]]] = []
+        for number, begins in enumerate(days):
+            text = f"choice number {number}"
+            await memory.remember(text, scope="shop", subject="s", valid_from=begins * DAY)
+            found = await recalled(memory, "shop", as_of=day * DAY + 1)
+            known.append((time.time(), [one.id for one in found]))
+        for then, ids in known:
+            found = await recalled(memory, "shop", as_of=day * DAY + 1, known_at=then)
+            assert [one.id for one in found] == ids
 
     with_memory(work)

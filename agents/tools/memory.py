@@ -96,7 +96,7 @@ def _told(one: Quote) -> str:
 async def _conflicting(run: Run, ids: tuple[str, ...]) -> str:
     """What the records say, each in a line, as far as it may be seen here."""
     assert run.state.memory is not None, "something was remembered"
-    found = [await run.state.memory.get(id_) for id_ in ids]
+    found = [await run.state.memory.get(id_, scope=run.state.scope) for id_ in ids]
     seen = [one for one in found if one is not None and (run.trusted or not one.private)]
     run.private |= any(one.private for one in seen)
     return "\n".join(f"- [{one.label}] {' '.join(one.text.split())[:300]}" for one in seen)
