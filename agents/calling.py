@@ -35,6 +35,7 @@ async def used(
         )
     known = run.recorded(digest)
     if known is not None and known["ended"]:
+        run.state.hears(tool.name, tool.trusted)
         run.show([Quote.model_validate(quote) for quote in known["shown"]])
         return ToolResult(str(known["text"]), bool(known["error"]), bool(known["private"]))
     if not tool.idempotent:
@@ -51,6 +52,7 @@ async def used(
     except Exception as error:  # noqa: BLE001  the model is told, and goes on from there
         text = redact(plain(describe(error)))
     finally:
+        run.state.hears(tool.name, tool.trusted)
         run.emit(ev.Returned, called=called, text=text, failed=failed)
     shown = [quote.model_dump(exclude_defaults=True) for quote in run.shown]
     kept = {"ended": True, "text": text, "error": failed, "shown": shown, "private": run.private}

@@ -13,6 +13,7 @@ from guildhall.redact import redact
 
 from . import event as ev
 from .message import Message, Quote, memory_quote
+from .remembering import noted
 from .run import Run
 from .tool import Tool, ToolContext, tool
 
@@ -83,17 +84,16 @@ class Knowledge:
         query, here = redact(query), run.span("knowledge")
         digest = here.digest(query, str(most), *map(str, self.paths))
         if (known := here.recorded(digest)) is not None:
-            return [Quote.model_validate(quote) for quote in known]
-        hits = await self._hits(query, run, most)
+            return [_quote(hit) for hit in noted(run, [Hit.model_validate(hit) for hit in known])]
+        hits = noted(run, await self._hits(query, run, most))
         here.emit(
             ev.Recalled,
             query=query,
             records=tuple(hit.record.label for hit in hits),
             texts=tuple(hit.record.text for hit in hits),
         )
-        quotes = [_quote(hit) for hit in hits]
-        await here.record(digest, [quote.model_dump(exclude_defaults=True) for quote in quotes], wait=False)
-        return quotes
+        await here.record(digest, [hit.model_dump(exclude_defaults=True) for hit in hits], wait=False)
+        return [_quote(hit) for hit in hits]
 
     async def _hits(self, query: str, run: Run, most: int) -> list[Hit]:
         if (memory := run.state.memory) is None:

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from guildhall.memory.records import Hit
+from guildhall.memory.records import Hit, named
 
 MessageType = Literal["request", "response", "broadcast", "error", "info"]
 QuoteKind = Literal["document", "answer", "memory", "specialist", "task", "conversation", "remark"]
@@ -208,6 +208,8 @@ def memory_quote(hit: Hit) -> Quote:
     parts = [f"trusted {record.trust:g} of 1"]
     if record.kind != "document":  # its label says where it is from
         parts.append(f"said by {record.author.agent or 'the user'}")
+        parts += [f"newer than {named(hit.outweighed_by)}, which is trusted more"] * bool(hit.outweighed_by)
+        parts += [f"{named(hit.doubted_by)} is newer, and trusted less"] * bool(hit.doubted_by)
         parts += [f"from {record.source}"] if record.source else []
     origin = ", ".join(parts)
     return Quote(label=record.label, kind="memory", text=record.text, private=record.private, origin=origin)

@@ -17,7 +17,7 @@ from .echo import own
 from .kinds import Contribution
 from .message import Message, cited
 from .notebook import notes, still_open
-from .remembering import LESSON, told
+from .remembering import LESSON, lineage, told
 from .rules import PLAIN, Rules
 from .run import Member, Run
 
@@ -194,7 +194,6 @@ async def _keep(about: _About, entries: Sequence[Entry]) -> None:
 
 async def _kept(about: _About, here: Run, entry: Entry) -> Remembered:
     here.team = about.team if about.is_team else ""
-    sources = (about.known[label].id for label in cited(entry.rests_on) if label in about.known)
     visibility = entry.visibility if here.team or entry.visibility != "team" else "project"
     return await here.remember(
         entry.text,
@@ -203,7 +202,7 @@ async def _kept(about: _About, here: Run, entry: Entry) -> Remembered:
         model=entry.model,
         visibility=visibility,
         place=f"event {entry.event}" if entry.event else "",
-        derived_from=tuple(dict.fromkeys(sources)),
+        derived_from=tuple(lineage(entry.rests_on, about.known)),
         tags=(f"team:{about.team}", entry.tag, about.tag),
         expires_at=time.time() + entry.days * DAY if entry.days is not None else None,
     )

@@ -1,7 +1,7 @@
 """What a run recalls and remembers: once in all its sittings, and nothing that memory had told it."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from guildhall.errors import GuildhallError, StoreError, UserError
@@ -50,13 +50,16 @@ async def recalled(
     said = {"recent": recent, **filters} if recent or filters else {}
     digest = run.digest(query, str(limit), *([json.dumps(said, sort_keys=True)] if said else []))
     if (known := here.recorded(digest)) is not None:
-        return _noted(run, [Hit.model_validate(hit) for hit in known])
+        return noted(run, [Hit.model_validate(hit) for hit in known])
     filters = {"viewer": run.who if run.path else "", "team": run.team, **filters}
     filters |= {"scope": state.scope, "private": private or run.private}
     try:
         most = limit + (SPARE if but is None else 4 * SPARE)
         found = await state.memory.search(query, limit=most, per_source=FROM_ONE, **filters)
         hits = [hit for hit in _wanted(run, found.hits) if but is None or not but(hit)][:limit]
+        if len(hits) < limit and not run.trusted and any(hit.record.private for hit in found.hits):
+            found = await state.memory.search(query, limit=most, per_source=FROM_ONE, public=True, **filters)
+            hits = [hit for hit in _wanted(run, found.hits) if but is None or not but(hit)][:limit]
         if recent:
             found = await state.memory.search("", limit=recent + SPARE, sort="recent", **filters)
             hits = _once([*hits, *_wanted(run, found.hits)[:recent]])
@@ -70,7 +73,7 @@ async def recalled(
         texts=tuple(hit.record.text for hit in hits),
     )
     await here.record(digest, [hit.model_dump(exclude_defaults=True) for hit in hits], wait=False)
-    return _noted(run, hits)
+    return noted(run, hits)
 
 
 def _wanted(run: "Run", hits: Sequence[Hit]) -> list[Hit]:
@@ -88,7 +91,8 @@ def _once(hits: Iterable[Hit]) -> list[Hit]:
     return list({hit.record.id: hit for hit in hits}.values())
 
 
-def _noted(run: "Run", hits: list[Hit]) -> list[Hit]:
+def noted(run: "Run", hits: list[Hit]) -> list[Hit]:
+    """The hits, once it is known that the run was told of them."""
     run.state.recalled |= {hit.record.label: hit.record for hit in hits}
     if run.path:  # the run itself passes them on as quotes, which are marked
         run.private |= any(hit.record.private for hit in hits)
@@ -131,7 +135,7 @@ async def remembered(
     """What became of the text; on a resumed run it is not remembered twice.
 
     What memory has told this run is not stored again: it is merged with what says it. What is stored is
-    trusted no more than anything that the run was told.
+    trusted no more than anything that the run was told, by memory or a tool; a tag names a tool like that.
     """
     if run.state.memory is None:
         raise StoreError("no_memory", "this run was started without a memory")
@@ -142,9 +146,11 @@ async def remembered(
         record = next(saying, next(iter(known.values())))
         here.decided("memory", "known already", f"{record.label} says it")
         return Remembered(id=record.id, merged=True)
-    sources = [known[label].id for label in cited(text) if label in known]
-    more["derived_from"] = tuple(dict.fromkeys([*more.get("derived_from", ()), *sources]))
-    more["trust"] = min([more.get("trust") or TRUST["agent"], *(one.trust for one in known.values())])
+    more["derived_from"] = tuple(dict.fromkeys([*more.get("derived_from", ()), *lineage(text, known)]))
+    heard, trust = run.state.least_trusted
+    if trust < TRUST["agent"]:
+        more["tags"] = (*more.get("tags", ()), f"from:{heard}")
+    more["trust"] = min([more.get("trust", TRUST["agent"]), trust, *(one.trust for one in known.values())])
     return await stored(here, text, kind=kind, subject=subject, model=model, **more)
 
 
@@ -187,6 +193,19 @@ async def told(run: "Run") -> dict[str, Record]:
                 state.recalled[label] = record
     known = state.recalled
     return {label: one for label, one in known.items() if run.trusted or not one.private}
+
+
+def lineage(text: str, known: Mapping[str, Record]) -> list[str]:
+    """The ids of the known records that the text cites; places in documents may be cited by a line."""
+    found = []
+    for label in cited(text):
+        source, _, line = label.rpartition(":")
+        found += [
+            one.id
+            for of, one in known.items()
+            if of == label or (one.source == source and line.isdigit() and one.has_line(int(line)))
+        ]
+    return found
 
 
 # -- conflicts

@@ -107,6 +107,8 @@ class RunState:
     """What was asked and answered in the runs that this one continues."""
     recalled: dict[str, Record] = field(default_factory=dict)
     """What memory has told this run, by label."""
+    heard: dict[str, float] = field(default_factory=dict)
+    """The tools that have told this run something, and how far each is trusted."""
     contributions: dict[str, Contribution] = field(default_factory=dict)
     """The typed answers of members, by the paths of their spans."""
     shown: dict[str, list[Quote]] = field(default_factory=dict)
@@ -191,6 +193,15 @@ class RunState:
     def judged(self, member: str, *, held: bool) -> None:
         """Note that a matter was decided, and whether this member's side held."""
         self.standings[member] = self.standings.get(member, Standing()).plus(Standing(1, int(held)))
+
+    def hears(self, tool: str, trust: float) -> None:
+        """Note that a tool has told this run something."""
+        self.heard[tool] = trust
+
+    @property
+    def least_trusted(self) -> tuple[str, float]:
+        """The tool that is trusted least of those that this run has heard, and how far."""
+        return min(self.heard.items(), key=lambda one: (one[1], one[0]), default=("", 1.0))
 
     def withheld(self, labels: Iterable[str]) -> None:
         """Have the reader told of private memories that a member was not shown."""

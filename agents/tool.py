@@ -13,6 +13,8 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ArgsKwargs, to_json
 
 from guildhall.errors import Failure, UserError
+from guildhall.memory import given
+from guildhall.memory.records import TRUST
 from guildhall.redact import redact
 
 from .message import ToolSpec, plain
@@ -46,6 +48,15 @@ class Tool:
     risk: Risk = "read"
     idempotent: bool = True
     """A tool that is not is never repeated by itself after a crash."""
+    trust: float | None = None
+    """How far its answers are trusted, from 0 to 1; if not given, as the web's over a network or a tool's."""
+
+    @property
+    def trusted(self) -> float:
+        """What a run that was told by it remembers is trusted no more than that."""
+        if self.trust is not None:
+            return self.trust
+        return TRUST["web" if self.risk == "network" else "tool"]
 
     @property
     def spec(self) -> ToolSpec:
@@ -55,19 +66,28 @@ class Tool:
 @overload
 def tool(function: Callable[..., Any], /) -> Tool: ...
 @overload
-def tool(*, risk: Risk = "read", idempotent: bool = True) -> Callable[[Callable[..., Any]], Tool]: ...
+def tool(
+    *, risk: Risk = "read", idempotent: bool = True, trust: float | None = None
+) -> Callable[[Callable[..., Any]], Tool]: ...
 
 
 def tool(
-    function: Callable[..., Any] | None = None, /, *, risk: Risk = "read", idempotent: bool = True
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    risk: Risk = "read",
+    idempotent: bool = True,
+    trust: float | None = None,
 ) -> Tool | Callable[[Callable[..., Any]], Tool]:
     """A tool made of a typed function: its signature is the schema, its docstring what the model reads.
 
-    A plain function runs in a thread. A parameter of type ToolContext is filled in, and not shown.
+    A plain function runs in a thread. A parameter of type ToolContext is filled in, and not shown. What comes
+    over a network is hardly trusted, and so is what is remembered of it, unless you vouch with a `trust`.
     """
+    about = (risk, idempotent, None if trust is None else given.fraction("trust", trust))
     if function is None:
-        return lambda function: _made(function, risk, idempotent)
-    return _made(function, risk, idempotent)
+        return lambda function: _made(function, *about)
+    return _made(function, *about)
 
 
 def missing(name: str, offered: Sequence[str]) -> Tool:
@@ -79,7 +99,7 @@ def missing(name: str, offered: Sequence[str]) -> Tool:
     return Tool(name, "", {}, call)
 
 
-def _made(function: Callable[..., Any], risk: Risk, idempotent: bool) -> Tool:
+def _made(function: Callable[..., Any], risk: Risk, idempotent: bool, trust: float | None) -> Tool:
     name, text = function.__name__, inspect.getdoc(function) or ""
     _check_signature(function)
     context = _context_parameter(function)
@@ -91,8 +111,8 @@ def _made(function: Callable[..., Any], risk: Risk, idempotent: bool) -> Tool:
             f"{name} cannot be a tool: every parameter needs a type with a JSON schema ({error})"
         ) from error
 
-    async def call(arguments: Mapping[str, Any], given: ToolContext) -> str:
-        filled = {**arguments, context: given} if context else dict(arguments)
+    async def call(arguments: Mapping[str, Any], here: ToolContext) -> str:
+        filled = {**arguments, context: here} if context else dict(arguments)
         try:
             work = adapter.validate_python(ArgsKwargs((), filled))
         except ValidationError as error:
@@ -102,7 +122,7 @@ def _made(function: Callable[..., Any], risk: Risk, idempotent: bool) -> Tool:
     if context:
         schema = {**schema, "properties": {k: v for k, v in schema["properties"].items() if k != context}}
         schema["required"] = [key for key in schema.get("required", []) if key != context]
-    return Tool(name, text, schema, call, risk, idempotent)
+    return Tool(name, text, schema, call, risk, idempotent, trust)
 
 
 def _check_signature(function: Callable[..., Any]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .frame import BadInput, emit, in_hall, json_option, say, wants_json
-from .memory import source_in
+from .memory import A_TIME, source_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -97,11 +97,11 @@ def timeline(subject: str) -> None:
         return await hall.memory.timeline(subject, scope=hall.scope)
 
     records = in_hall(work)
+    if not records:
+        raise BadInput(f"nothing was ever recorded of {subject!r}; `guildhall recall` shows subjects")
     if wants_json():
         emit({"subject": subject, "records": [one.model_dump(mode="json") for one in records]})
         return
-    if not records:
-        raise BadInput(f"nothing was ever recorded of {subject!r}; `guildhall recall` shows subjects")
     from guildhall.view.clean import one_line
 
     from .show import heading, moment
@@ -152,13 +152,13 @@ def show(id_: str) -> None:
 @click.option("--source", default="", help="All from a file, or from the files of a folder.")
 @click.option(
     "--before",
-    type=click.DateTime(),
-    help="All that was recorded before that time, but for what matters most (importance above .8) or is pinned.",
+    metavar=A_TIME,
+    help="All recorded before that time, but for what matters most (importance above .8) or is pinned.",
 )
 @click.option("--dry-run", "dry", is_flag=True, help="Only say how much it would be.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
-def forget(ids: tuple[str, ...], *, run: str, source: str, before: Any, dry: bool, yes: bool) -> None:
+def forget(ids: tuple[str, ...], *, run: str, source: str, before: str | None, dry: bool, yes: bool) -> None:
     """Erase records for good: their words, vectors, what was derived from them, and quotes in logs of runs.
 
     \b
@@ -167,7 +167,9 @@ def forget(ids: tuple[str, ...], *, run: str, source: str, before: Any, dry: boo
     """
     if wants_json() and not (yes or dry):
         raise BadInput("with --json nobody is asked: say --yes to erase for good, or --dry-run to look")
-    until = before.timestamp() if before is not None else None
+    from guildhall.memory.asked import moment as moment_of
+
+    until = None if before is None else moment_of("--before", before)
 
     async def work(hall: "Hall", *, only_look: bool) -> "Forgotten":
         whole = (await hall.find(run)).id if run else ""
@@ -176,13 +178,14 @@ def forget(ids: tuple[str, ...], *, run: str, source: str, before: Any, dry: boo
             dry=only_look,
         )  # fmt: skip
 
-    if not (yes or dry):
+    if not dry:
         there = in_hall(lambda hall: work(hall, only_look=True))
-        if not (there.records or run):
+        if not (there.records or run or (yes and before)):
             raise BadInput(
                 "nothing of that is remembered in this project; `guildhall recall --recent` shows it"
             )
-        if not _confirmed(f"Erase {_many(there)}{' and the run' if run else ''} for good?"):
+        question = f"Erase {_many(there)}{' and the run' if run else ''} for good?"
+        if not yes and not confirmed(question, "--yes to erase for good, or --dry-run to look"):
             click.echo("Nothing was erased.")
             return
     done = in_hall(lambda hall: work(hall, only_look=dry))
@@ -195,15 +198,14 @@ def forget(ids: tuple[str, ...], *, run: str, source: str, before: Any, dry: boo
         say(f"  {done.left}")
 
 
-def _confirmed(question: str) -> bool:
+def confirmed(question: str, without: str) -> bool:
+    """What the user says to the question. Where nobody is there, BadInput says what to say `without` it."""
     try:
         return click.confirm(question)
     except click.Abort:
         if sys.stdin.isatty():
             raise
-        raise BadInput(
-            "nobody can be asked here: say --yes to erase for good, or --dry-run to look"
-        ) from None
+        raise BadInput(f"nobody can be asked here: say {without}") from None
 
 
 @click.command()

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .frame import BadInput, emit, in_hall, json_option, wants_json
+from .keeping import confirmed
 
 if TYPE_CHECKING:
     from guildhall.agents.hall import Hall
@@ -33,7 +34,7 @@ def settle(id_: str, other: str, how: "Settlement") -> None:
     """
 
     async def work(hall: "Hall") -> "Record":
-        return await hall.memory.settle(id_, other, how)
+        return await hall.memory.settle(id_, other, how, scope=hall.scope)
 
     record = in_hall(work)
     if wants_json():
@@ -58,17 +59,19 @@ def promote(id_: str, to: "Visibility", *, team: str, yes: bool) -> None:
         raise BadInput("with --json nobody is asked: say --yes to promote it")
 
     async def look(hall: "Hall") -> "Record | None":
-        return await hall.memory.get(id_.removeprefix("memory:"))
+        return await hall.memory.get(id_.removeprefix("memory:"), scope=hall.scope)
 
     async def work(hall: "Hall") -> "Remembered":
-        return await hall.memory.promote(id_, to, team=team)
+        return await hall.memory.promote(id_, to, team=team, scope=hall.scope)
 
     if not yes and (record := in_hall(look)) is not None:
         from guildhall.view.clean import clean
 
         whose = {"team": f"the team {team}", "project": "all of the project", "user": "all your projects"}
         click.echo(clean(record.text))
-        click.confirm(f"From now on, {whose[to]} may recall this. Promote it?", abort=True)
+        if not confirmed(f"From now on, {whose[to]} may recall this. Promote it?", "--yes to promote it"):
+            click.echo("Nothing was promoted.")
+            return
     kept = in_hall(work)
     if wants_json():
         emit(kept.model_dump(mode="json"))

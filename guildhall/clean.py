@@ -35,5 +35,5 @@ def one_line(text: str, most: int = 300) -> str:
 
 
 def quoted(text: str) -> str:
-    """The clean text to stand behind a label: its further lines are marked, so that none passes for another."""
+    """The clean text to stand behind a label: further lines are marked, and pass for no other entry."""
     return "\n> ".join(clean(text).splitlines())

@@ -1,5 +1,7 @@
 """Names that every face lists; here, so that none has to load what they stand for."""
 
+KINDS = ("fact", "decision", "procedure", "preference", "episode", "summary", "document")
+"""Of what is remembered."""
 PATTERNS = (
     "auto", "debate", "first_valid", "graph", "group_chat", "handoff", "hierarchy", "loop", "map", "parallel",
     "peer_to_peer", "pipeline", "router", "swarm", "vote",

@@ -38,9 +38,13 @@ def parsed(magic: Callable[..., Any], line: str) -> Namespace:
         raise UsageError(f"the line cannot be read: {error}") from None
 
 
-def options_and_text(line: str) -> tuple[str, str]:
-    """The options that the line begins with, each with its value, and the rest as it was written."""
-    options = re.match(r"\s*(?:-{1,2}[a-zA-Z][\w-]*(?:=|\s+)(?:\"[^\"]*\"|'[^']*'|\S+)\s*)*", line)
+def options_and_text(line: str, *flags: str) -> tuple[str, str]:
+    """The options that the line begins with, each but these flags with its value, and the rest as it was
+    written.
+    """
+    alone = "|".join(rf"{re.escape(flag)}(?!\S)" for flag in flags) or "(?!)"
+    valued = r"-{1,2}[a-zA-Z][\w-]*(?:=|\s+)(?:\"[^\"]*\"|'[^']*'|\S+)"
+    options = re.match(rf"\s*(?:(?:{alone}|{valued})\s*)*", line)
     assert options is not None  # no options match as well
     return options[0], line[options.end() :]
 
@@ -71,6 +75,16 @@ def dollars(text: str) -> float:
     if not 0 < amount < float("inf"):
         raise ArgumentTypeError(f"{text!r} is no budget; give US dollars above 0, such as 0.50")
     return amount
+
+
+def fraction(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise ArgumentTypeError(f"{text!r} is no share; give a number from 0 to 1")
+    return share
 
 
 def count(text: str) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from IPython import display as ipython_display
 from IPython.core.magic import Magics, cell_magic, line_cell_magic, line_magic, magics_class, no_var_expand
 
-from guildhall.names import PATTERNS
+from guildhall.names import KINDS, PATTERNS
 
 from . import show
 from .arguments import (
@@ -16,6 +16,7 @@ from .arguments import (
     arguments,
     count,
     dollars,
+    fraction,
     needed,
     options_and_text,
     parsed,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 PREFERENCES = ("cost_sensitive", "speed_priority", "quality_priority")
-KINDS = ("fact", "decision", "procedure", "preference")
 OUT = argument("-o", "--out", type=variable, metavar="NAME", help="keep the result in this variable")
 OF_A_RUN = (
     OUT,
@@ -117,24 +117,40 @@ class TeamMagics(Magics):
     @arguments(
         OUT,
         argument("-n", "--limit", type=count, default=10, help="the most memories to show (default: 10)"),
+        argument("-k", "--kind", choices=KINDS, action="append", help="only this kind; repeatable"),
+        argument("--agent", type=unquoted, help="only what this one said"),
+        argument("--since", type=unquoted, metavar="DATE", help="only what was recorded from then on"),
+        argument("--until", type=unquoted, metavar="DATE", help="only until then, that day included"),
+        argument("--as-of", type=unquoted, metavar="DATE", help="what held at the end of that day"),
+        argument("--recent", action="store_true", help="the newest first; without words, the newest"),
+        argument("--explain", action="store_true", help="how it was found, and what scores are made of"),
         argument("words", nargs="*", help="what to look for"),
     )
     @in_one_line()
     def recall(self, line: str) -> None:
         """Show what is remembered in this project about some words."""
-        options, words = options_and_text(line)
+        from guildhall.memory.asked import asked
+
+        options, words = options_and_text(line, "--recent", "--explain")
         given = parsed(TeamMagics.recall, options)
-        query = needed(words, "%recall", "words to look for")
-        hits = self._engine.run(lambda hall: hall.recall(query, limit=given.limit))
-        self._keep(given, hits)
-        _display(show.memories(hits), raw=True)
+        query = words.strip() if given.recent else needed(words, "%recall", "words to look for")
+        narrowed = asked(
+            {name: getattr(given, name) for name in ("limit", "agent", "since", "until", "as_of")}
+        )
+        narrowed |= {"kinds": given.kind or (), "sort": "recent" if given.recent else "best"}
+        found = self._engine.run(lambda hall: hall.search(query, **narrowed))
+        self._keep(given, list(found.hits))
+        _display(show.memories(found, explain=given.explain), raw=True)
 
     @no_var_expand
     @line_cell_magic
     @arguments(
         OUT,
-        argument("-k", "--kind", choices=KINDS, default="fact", help="what sort of thing it is"),
+        argument("-k", "--kind", choices=KINDS[:-1], default="fact", help="what sort of thing it is"),
         argument("-s", "--subject", type=unquoted, help="what it is about: replaces what was said of that"),
+        argument("-t", "--tag", type=unquoted, action="append", default=[], help="to find it by; repeatable"),
+        argument("--importance", type=fraction, metavar="X", help="above .8 it is never left out or pruned"),
+        argument("--private", action="store_true", help="only models marked private may be shown it"),
         argument("text", nargs="*", help="what to remember"),
     )
     @in_one_line()
@@ -142,10 +158,11 @@ class TeamMagics(Magics):
         """Remember a text for every later run in this project."""
         from guildhall.memory.records import Author
 
-        options, text = options_and_text(line)
+        options, text = options_and_text(line, "--private")
         given = parsed(TeamMagics.remember, options)
         text = needed(f"{text}\n{cell}", "%remember", "a text to remember")
         about = {"kind": given.kind, "subject": given.subject, "author": Author(host="jupyter")}
+        about |= {"tags": given.tag, "importance": given.importance, "private": given.private}
         kept = self._engine.run(lambda hall: hall.remember(text, **about))
         self._keep(given, kept)
         _display(show.kept(kept), raw=True)

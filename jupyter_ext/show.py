@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from guildhall.agents.estimate import Estimate
     from guildhall.agents.result import Result
-    from guildhall.memory.records import Hit, Record, Remembered
+    from guildhall.memory.records import Found, Record, Remembered
 
 Bundle = dict[str, str]
 """One thing in several media types."""
@@ -27,12 +27,15 @@ def answer(result: "Result") -> Bundle:
     }
 
 
-def memories(hits: "Sequence[Hit]") -> Bundle:
-    """The records that were found as a table of plain text, the best first."""
+def memories(found: "Found", *, explain: bool) -> Bundle:
+    """The records that were found as a table of plain text, the best first; explained, how each was found."""
     from guildhall.view import one_line
+    from guildhall.view.recalled import doubts, score, served
 
+    hits = found.hits
+    said = [served(found)] if explain else []
     if not hits:
-        return {"text/plain": "Nothing is remembered about this. Try other words."}
+        return {"text/plain": "\n".join([*said, "Nothing is remembered about this. Try other words."])}
     rows = [("score", "when", "kind", "who", "memory", "text")]
     for hit in hits:
         record = hit.record
@@ -42,21 +45,25 @@ def memories(hits: "Sequence[Hit]") -> Bundle:
                 time.strftime("%Y-%m-%d", time.localtime(record.recorded_at)),
                 record.kind,
                 one_line(_who(record), 20),
-                record.label,
+                one_line(record.label, 60),
                 one_line(record.text, 120),
             )
         )
-    return {"text/plain": _table(rows)}
+    said.append(_table(rows))
+    said += [f"{one_line(hit.record.label, 60)}: {score(hit)}" for hit in hits] if explain else []
+    return {"text/plain": "\n".join([*said, *doubts(hits)])}
 
 
 def kept(remembered: "Remembered") -> Bundle:
     """What became of a text that was to be remembered."""
+    from guildhall.memory.records import named
+    from guildhall.view.recalled import conflicts
+
     known = "Known already as" if remembered.merged else "Remembered as"
-    lines = [f"{known} {_label(remembered.id)}."]
+    lines = [f"{known} {named(remembered.id)}."]
     if remembered.superseded:
-        lines.append(f"It takes the place of {_label(remembered.superseded)}.")
-    lines += [f"{_label(id_)} may say otherwise." for id_ in remembered.conflicts]
-    return {"text/plain": "\n".join(lines)}
+        lines.append(f"It takes the place of {named(remembered.superseded)}.")
+    return {"text/plain": "\n".join([*lines, *conflicts(remembered)])}
 
 
 def estimate(estimate: "Estimate") -> Bundle:
@@ -93,10 +100,6 @@ def _table(rows: Sequence[tuple[str, ...]]) -> str:
 def _who(record: "Record") -> str:
     author = record.author
     return author.agent or (f"run {author.run[:8]}" if author.run else "user")
-
-
-def _label(id_: str) -> str:
-    return f"memory:{id_[:8]}"
 
 
 def _numbers(result: "Result") -> str:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
@@ -21,6 +21,20 @@ MOST_SHOWN = 5
 """Names, or problems, of one call."""
 AGAIN = "Nothing was done: put it right and call again"
 log = logger(__name__)
+
+
+class _Within(NamedTuple):
+    """What a schema calls the things that are within another, and the most of them."""
+
+    name: str
+    each: str
+    most: str
+
+
+_WITHIN = {
+    "array": _Within("a list", "items", "maxItems"),
+    "object": _Within("an object", "additionalProperties", "maxProperties"),
+}
 
 
 class CheckedServer(MCPServer[LazyHall]):
@@ -71,8 +85,8 @@ def _problems(error: ValidationError, takes: dict[str, Any]) -> Iterable[str]:
     for one in error.errors(include_url=False, include_context=False)[:MOST_SHOWN]:
         name, *place = one["loc"]
         schema = takes[str(name)]
-        if place and schema["type"] == "array":
-            name, schema = f"{name}[{place[0]}]", schema["items"]
+        if place and (of := _WITHIN.get(schema["type"])):
+            name, schema = f"{name}[{_shown(place[0])}]", schema[of.each]
         given = "missing" if one["type"] == "missing" else _shown(one["input"])
         yield f"{name} is {given}: give {_allowed(schema)}"
 
@@ -87,8 +101,9 @@ def _allowed(schema: dict[str, Any]) -> str:
         case "string":
             least = f"{schema['minLength']} to" if schema.get("minLength") else "at most"
             return f"a text of {least} {schema['maxLength']:,} characters"
-        case "array":
-            return f"a list of at most {schema['maxItems']:,}, each {_allowed(schema['items'])}"
+        case "array" | "object" as kind:
+            of = _WITHIN[kind]
+            return f"{of.name} of at most {schema[of.most]:,}, each {_allowed(schema[of.each])}"
         case "integer":
             return f"a whole number from {schema['minimum']} to {schema['maximum']:,}"
         case _:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from mcp_types import CallToolResult, TextContent
 from pydantic import BaseModel, WithJsonSchema
 
+from guildhall.clean import clean, one_line, quoted
+
 from .hosts import how_to_add_a_key
 
 if TYPE_CHECKING:
@@ -15,9 +17,11 @@ if TYPE_CHECKING:
     from guildhall.memory.records import Hit, Record, Remembered
 
 _TO_SETTLE = (
-    "These say something near to it. Where that matters, remember it again with `settle`: for each id "
-    "supersede (this holds in its place), coexist, duplicate (that one holds) or retract (that was wrong)."
+    "What says something near to it can be settled where that matters: remember it again with `settle`, for "
+    "each id supersede (this holds in its place), coexist, duplicate (that one holds) or retract (that was "
+    "wrong)."
 )
+_FOR_THE_USER = "Tell the user, who settles it in a terminal:"
 LONGEST_ANSWER = 20_000
 LONGEST_PART = 1_500
 LONGEST_PARTS = 12_000
@@ -56,12 +60,14 @@ class Memory(BaseModel):
     source: str
     recorded: str
     score: float
+    trust: float
+    newer_than: str
+    """The id of the one of its subject that is trusted more."""
 
 
 def _short(described: str, kind: str = "array") -> WithJsonSchema:
     """A schema in a few words: every one of them is read by every host, at every start."""
-    of = {"items": {"type": "object"}} if kind == "array" else {}
-    return WithJsonSchema({"type": kind, **of, "description": described})
+    return WithJsonSchema({"type": kind, "description": described})
 
 
 class RunAnswer(BaseModel):
@@ -81,20 +87,21 @@ class RunAnswer(BaseModel):
 
 
 class Memories(BaseModel):
-    hits: Annotated[list[Memory], _short("id, text, kind, subject, author, source, recorded, score")]
+    hits: Annotated[list[Memory], _short("id, text, kind, subject, author, source, recorded, score, trust")]
     next: str
 
 
 class Other(BaseModel):
     id: str
     text: str
+    trust: float
 
 
 class Kept(BaseModel):
     id: str
     merged: bool
     superseded: str
-    conflicts: list[Other]
+    conflicts: Annotated[list[Other], _short("id, text, trust")]
     next: str
 
 
@@ -147,46 +154,71 @@ def _asked(result: "Result") -> str:
     return "\n\n".join(question.told(whole=True) for question in result.questions)
 
 
-def memories(hits: "list[Hit]", *, withheld: int) -> CallToolResult:
-    """What was recalled, best first, and that some of it is private."""
+def memories(hits: "Sequence[Hit]", *, withheld: int) -> CallToolResult:
+    """What was recalled, best first, and that some of it is private or stands against something else."""
+    from guildhall.view.recalled import doubts
+
     nothing = "Nothing is remembered about this. Try other words, or ask the user."
     private = f"{withheld} private memories were withheld; the user can read them with `guildhall recall`."
     said = [nothing] * (not hits) + [private] * bool(withheld)
-    found = Memories(
-        hits=[
-            Memory(
-                id=hit.record.id,
-                text=_clipped(hit.record.text, LONGEST_PART),
-                kind=hit.record.kind,
-                subject=hit.record.subject or "",
-                author=_who(hit.record),
-                source=hit.record.source,
-                recorded=_date(hit.record.recorded_at),
-                score=round(hit.score, 3),
-            )
-            for hit in hits
-        ],
-        next=" ".join(said),
-    )
-    labels = (hit.record.label for hit in hits)
-    lines = [f"[{label}] {one.recorded} {one.text}" for label, one in zip(labels, found.hits, strict=True)]
+    said += [f"{_FOR_THE_USER} {one}" for one in doubts(hits)]
+    found = Memories(hits=[_memory(hit) for hit in hits], next=" ".join(said))
+    lines = [_line(hit, one) for hit, one in zip(hits, found.hits, strict=True)]
     return _both("\n".join([*lines, *said]), found)
 
 
-def kept(remembered: "Remembered", others: "Sequence[Record]") -> CallToolResult:
+def _memory(hit: "Hit") -> Memory:
+    record = hit.record
+    return Memory(
+        id=record.id,
+        text=clean(_clipped(record.text, LONGEST_PART)),
+        kind=record.kind,
+        subject=record.subject or "",
+        author=one_line(_who(record)),
+        source=one_line(record.label if record.kind == "document" else record.source),
+        recorded=_date(record.recorded_at),
+        score=round(hit.score, 3),
+        trust=record.trust,
+        newer_than=hit.outweighed_by,
+    )
+
+
+def _line(hit: "Hit", told: Memory) -> str:
+    """What a hit says, behind its label and where it is from: no text of it can pass for another's."""
+    from guildhall.agents.message import memory_quote
+
+    about = ", ".join(filter(None, (told.recorded, told.kind, told.subject, memory_quote(hit).origin)))
+    return f"[{one_line(hit.record.label)}] ({one_line(about)}) {quoted(told.text)}"
+
+
+def kept(
+    remembered: "Remembered", others: "Sequence[Record]", refused: "Sequence[str]" = ()
+) -> CallToolResult:
     """What became of a text that was to be remembered, and which others say something near to it."""
+    from guildhall.memory.records import TRUST
+    from guildhall.view.recalled import doubt
+
+    heavier = [one for one in others if one.trust > TRUST["agent"]]
+    now = [f"Not settled: {why}" for why in refused]
+    now += [] if refused else [f"{_FOR_THE_USER} {doubt(remembered.id, one.id)}" for one in heavier]
+    now += [_TO_SETTLE] * (len(heavier) < len(others))
     result = Kept(
         id=remembered.id,
         merged=remembered.merged,
         superseded=remembered.superseded or "",
-        conflicts=[Other(id=one.id, text=_clipped(one.text, LONGEST_PART)) for one in others],
-        next=_TO_SETTLE if others else "",
+        conflicts=[
+            Other(id=one.id, text=clean(_clipped(one.text, LONGEST_PART)), trust=one.trust) for one in others
+        ],
+        next=" ".join(now),
     )
     said = f"This was known already, as memory {result.id}." if result.merged else ""
     said = said or f"Remembered as memory {result.id}."
     if result.superseded:
         said += f" It takes the place of {result.superseded}."
-    near = [f"[{one.label}] {other.text}" for one, other in zip(others, result.conflicts, strict=True)]
+    near = [
+        f"[{one.label}] (trusted {one.trust:g} of 1) {quoted(other.text)}"
+        for one, other in zip(others, result.conflicts, strict=True)
+    ]
     return _both("\n".join(filter(None, [said, *near, result.next])), result)
 
 

@@ -78,7 +78,7 @@ def _tool(
         meta={"anthropic/alwaysLoad": True},
     )
     tool.parameters = {**_lean(tool.parameters), "additionalProperties": False}
-    tool.fn_metadata.output_schema = _lean(tool.fn_metadata.output_schema)
+    tool.fn_metadata.output_schema = _in_short(_lean(tool.fn_metadata.output_schema))
     return tool
 
 
@@ -89,6 +89,15 @@ def _lean(schema: Any) -> Any:
     if isinstance(schema, dict):
         return {name: _lean(value) for name, value in schema.items() if not _idle(name, value)}
     return schema
+
+
+def _in_short(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of what comes back: all of it is always there, and what lists hold is text, or described."""
+    properties = {
+        name: {word: value for word, value in one.items() if word != "items"}
+        for name, one in schema["properties"].items()
+    }
+    return {"properties": properties, "type": schema["type"]}
 
 
 def _idle(name: str, value: Any) -> bool:

@@ -13,6 +13,7 @@ from guildhall.redact import redact
 from . import ledger, words
 from .question import Question
 from .records import Frozen, Record
+from .settling import NEAR_KINDS, SHARED
 from .store import vectors
 
 STALE = 365 * 86_400.0
@@ -21,6 +22,9 @@ _FOR_NOW = frozenset({"currently", "temporarily", "today", "tomorrow", "tonight"
 _SIGNS = ".,;:!?\"'()[]…。、！？"  # noqa: RUF001  full-width
 _LEAST = 2
 """Telling words that a text needs to say anything."""
+
+_COMMON = 20
+"""A word that so many records hold says nothing of which of them are near each other."""
 
 Flaw = Literal["duplicate", "conflict", "stale", "expired", "secret", "junk", "orphan", "quarantined"]
 
@@ -59,8 +63,9 @@ def audited(db: sqlite3.Connection, scope: str, now: float | None = None) -> lis
     at = time.time() if now is None else now
     records = ledger.every(db, ledger.scope_ids(db, scope))
     live = [one for one in records if one.status != "retracted" and _holds(one, at)]
+    active = [one for one in live if one.status == "active"]
     return [
-        *_secrets(records), *_conflicts([one for one in live if one.status == "active"]),
+        *_secrets(records), *_conflicts(active), *_near(active),
         *_duplicates(live), *_stale(live, at), *_expired(records, at),
         *_junk(live), *_orphans(live, {one.id for one in records}), *_quarantined(live),
     ]  # fmt: skip
@@ -78,7 +83,7 @@ def counted(db: sqlite3.Connection, scope: str) -> Stats:
         return dict(db.execute(sql, known))
 
     holds, values = Question(query="", at=time.time()).holds()
-    sums = "count(*), count(DISTINCT subject), min(recorded_at), max(recorded_at)"
+    sums = "count(*), count(DISTINCT lower(subject)), min(recorded_at), max(recorded_at)"
     records, subjects, oldest, newest = db.execute(
         f"SELECT {sums} FROM records WHERE scope = ?", known
     ).fetchone()
@@ -106,16 +111,46 @@ def _holds(record: Record, at: float) -> bool:
 
 def _secrets(records: Sequence[Record]) -> Iterator[Finding]:
     for one in records:
-        if redact(one.text) != one.text:
+        said = "\n".join([one.text, one.subject or "", one.source, *one.tags])
+        if redact(said) != said:
             yield Finding(flaw="secret", ids=(one.id,), says=_told(one), would=f"forget {one.id[:8]}")
 
 
 def _conflicts(records: Sequence[Record]) -> Iterator[Finding]:
     """Several that hold for one subject, to the same readers."""
-    for same in _groups(records, lambda one: one.subject and (one.subject, ledger.readers(one))):
+    for same in _groups(records, lambda one: one.subject and (one.subject.lower(), ledger.readers(one))):
         said = "; ".join(map(_told, same))
-        would = f"supersede all but the one that holds: {same[-1].id[:8]} is the newest"
+        best = max(reversed(same), key=lambda one: one.trust)
+        why = "the newest" if best is same[-1] else "the most trusted"
+        others = (one.id[:8] for one in same if one is not best)
+        would = f"have {best.id[:8]}, {why}, supersede {', '.join(others)}: guildhall memory settle"
         yield Finding(flaw="conflict", ids=_ids(same), says=f"{same[0].subject}: {said}", would=would)
+
+
+def _near(records: Sequence[Record]) -> Iterator[Finding]:
+    """Pairs that share most of their telling words, and may say otherwise."""
+    said = {one.id: set(words.telling(one.text)) for one in records if one.kind in NEAR_KINDS}
+    saying: defaultdict[str, list[Record]] = defaultdict(list)
+    for one in records:
+        met: dict[str, Record] = {}
+        for word in said.get(one.id, ()):
+            if len(saying[word]) < _COMMON:
+                met |= {other.id: other for other in saying[word]}
+                saying[word].append(one)
+        for other in met.values():
+            shared, least = len(said[one.id] & said[other.id]), min(len(said[one.id]), len(said[other.id]))
+            if shared >= SHARED * least and _may_differ(one, other):
+                would = "look whether both hold: guildhall memory settle"
+                yield Finding(
+                    flaw="conflict", ids=(other.id, one.id), says=f"{_told(other)}; {_told(one)}", would=would
+                )
+
+
+def _may_differ(one: Record, other: Record) -> bool:
+    """Whether the two can be in conflict: not where they are about two subjects, or are duplicates."""
+    if (one.subject and other.subject) or ledger.readers(one) != ledger.readers(other):
+        return False
+    return _plain(one.text) != _plain(other.text)
 
 
 def _duplicates(records: Sequence[Record]) -> Iterator[Finding]:
@@ -123,7 +158,8 @@ def _duplicates(records: Sequence[Record]) -> Iterator[Finding]:
     texts = [one for one in records if one.kind != "document" and not one.session]
     key = {one.id: _plain(one.text) for one in texts}
     for same in _groups(texts, lambda one: key[one.id] and (key[one.id], one.kind, ledger.readers(one))):
-        would = f"keep {same[0].id[:8]}, the oldest, and have the others be duplicates of it"
+        oldest = f"{same[0].id[:8]}, the oldest"
+        would = f"keep {oldest}, and have the others be duplicates of it: guildhall memory settle"
         yield Finding(flaw="duplicate", ids=_ids(same), says=_told(same[0]), would=would)
 
 
@@ -160,7 +196,8 @@ def _orphans(records: Sequence[Record], known: set[str]) -> Iterator[Finding]:
 def _quarantined(records: Sequence[Record]) -> Iterator[Finding]:
     held = [one for one in records if one.status == "quarantined"]
     if held:
-        says = f"{len(held):,} records are trusted too little to be recalled unasked"
+        are = "record is" if len(held) == 1 else "records are"
+        says = f"{len(held):,} {are} trusted too little to be recalled unasked"
         would = "look at them: guildhall recall --min-trust 0"
         yield Finding(flaw="quarantined", ids=_ids(held), says=says, would=would)
 

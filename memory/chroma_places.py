@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote, urlsplit
 
-from guildhall.errors import UserError
-
 from .chroma_server import DATA, IDLE, LOCK, NOTE, held
 
 _TENANT, _DATABASE = "default_tenant", "default_database"
@@ -35,12 +33,18 @@ class Address(NamedTuple):
     def path(self) -> str:
         return f"{self.prefix}/api/v2/tenants/{quote(self.tenant)}/databases/{quote(self.database)}"
 
+    @property
+    def url(self) -> str:
+        return f"http{'s' * self.secure}://{self.host}:{self.port}{self.path}"
+
 
 class Server(Protocol):
     """A Chroma server that may be there or not."""
 
     ours: bool
     """Whether it is started where it is not there."""
+    url: str
+    """Empty for the one of the data folder."""
     token: str
     connecting: float
     """Seconds that it may take to connect."""
@@ -65,7 +69,7 @@ class Server(Protocol):
 class Local:
     """The server of a data folder: whoever needs it first starts it."""
 
-    ours, token, connecting, patience, most = True, "", 0.5, 0.25, 10_000
+    ours, url, token, connecting, patience, most = True, "", "", 0.5, 0.25, 10_000
 
     def __init__(self, folder: Path, database: str, *, idle: float = IDLE) -> None:
         self.folder, self.database, self.idle = folder, database, idle
@@ -112,14 +116,17 @@ class Local:
                 self._told = time.monotonic()
 
     def remove(self, wait: float) -> None:
-        """Have the server leave, and all of its files gone. Raises TimeoutError."""
-        deadline = time.monotonic() + wait
-        while True:
-            (self.folder / NOTE).unlink(missing_ok=True)
+        """Have the files of this database gone, and the server that serves them. Raises TimeoutError."""
+        deadline, data = time.monotonic() + wait, self.folder / DATA / self.database
+        while data.exists():
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                if self._note()["database"] == self.database:
+                    (self.folder / NOTE).unlink(missing_ok=True)
             with held(self.folder / LOCK) as mine:
                 if mine:
-                    with contextlib.suppress(FileNotFoundError):
-                        shutil.rmtree(self.folder / DATA)
+                    shutil.rmtree(data)
+                    with contextlib.suppress(OSError):
+                        data.parent.rmdir()
                     return
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{self} does not end")
@@ -136,7 +143,12 @@ class Remote:
     ours, connecting, patience, most = False, 3.0, 2.0, 300
 
     def __init__(self, url: str, token: str = "") -> None:
-        """`http(s)://host[:port]`, and `/api/v2/tenants/.../databases/...` for another than the default."""
+        """`http(s)://host[:port]`, and `/api/v2/tenants/.../databases/...` for another than the default.
+
+        What is no such address is a server that never answers, and says why.
+        """
+        self.token, self.url = token, ""
+        self._address: Address | None = None
         try:
             parts = urlsplit(url)
             secure = parts.scheme == "https"
@@ -145,20 +157,22 @@ class Remote:
         except ValueError:
             usable = ""
         if not usable:
-            raise UserError(
-                "GUILDHALL_CHROMA_URL must be http(s)://host[:port], with /api/v2/tenants/.../databases/... "
-                "behind it for another than the default database; a token belongs in GUILDHALL_CHROMA_TOKEN"
-            )
+            return
         named = re.search(r"/api/v2/tenants/([^/]+)/databases/([^/]+)/?$", parts.path)
         prefix = parts.path[: named.start()] if named else parts.path.rstrip("/")
         tenant, database = named.groups() if named else (_TENANT, _DATABASE)
         self._address = Address(parts.hostname or "", port, database, tenant, prefix, secure)
-        self.token = token
+        self.url = self._address.url
 
     def __str__(self) -> str:
-        return f"the Chroma server at {self._address.host}:{self._address.port}"
+        return "the Chroma server" + (f" at {at.host}:{at.port}" if (at := self._address) else "")
 
     def address(self) -> Address:
+        if self._address is None:
+            raise ValueError(
+                "GUILDHALL_CHROMA_URL must be http(s)://host[:port], with /api/v2/tenants/.../databases/... "
+                "behind it for another than the default database; a token belongs in GUILDHALL_CHROMA_TOKEN"
+            )
         return self._address
 
     def start(self) -> "subprocess.Popen[bytes]":

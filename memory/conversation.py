@@ -39,8 +39,9 @@ def window(turns: Sequence[Turn], tokens: int, *, count: Count) -> str:
     """The turns, the oldest first, in so many tokens at most; what is left out is said.
 
     Of those before the last one, the oldest are first told by a summary or the first sentences of their
-    answers, and then by what was decided. The last one stays whole, as far as there is room besides. What a
-    turn has `kept` is always told, even if it needs more than there is.
+    answers, then by what was asked and decided, and then by what was decided alone. The last one stays whole,
+    as far as there is room besides. What a turn has `kept` is always told, even if it needs more than there
+    is.
     """
     kept = "\n".join(f"- To be kept in mind: {line}" for line in _kept(turns))
     if not kept:
@@ -60,11 +61,20 @@ def _window(turns: Sequence[Turn], tokens: int, count: Count) -> str:
             break
         texts[at] = _told(turns[at], at + 1, detail, count)
         sizes[at] = count(texts[at])
-    gone = 0
-    while sum(sizes[gone:-1]) > tokens * _BEFORE:
+    gone, room = 0, max(tokens - sum(sizes[-1:]), tokens * _BEFORE)
+    while sum(sizes[:-1]) > room and gone < len(turns) - 1:
+        texts[gone] = "\n".join(_decided(turns[gone]))
+        sizes[gone] = count(texts[gone]) if texts[gone] else 0
         gone += 1
-    earlier = [f"[left out: the first {gone} of {len(turns)} questions, with their answers]"] * bool(gone)
-    return _cut("\n\n".join([*earlier, *texts[gone:]]), tokens, count)
+    first = 0
+    while sum(sizes[first:-1]) > room:
+        first += 1
+    if not gone:
+        return _cut("\n\n".join(texts), tokens, count)
+    left = f"[left out: the first {gone} of {len(turns)} questions, with their answers"
+    left += f", and what was decided at the first {first}]" if first else "]"
+    earlier = "\n".join([left, *filter(None, texts[first:gone])])
+    return _cut("\n\n".join([earlier, *texts[gone:]]), tokens, count)
 
 
 def _steps(turns: int) -> Iterable[tuple[int, _Detail]]:
@@ -78,7 +88,7 @@ def _steps(turns: int) -> Iterable[tuple[int, _Detail]]:
 def _told(turn: Turn, number: int, detail: _Detail, count: Count) -> str:
     task = " ".join(turn.task.split())
     lines = [f"## Question {number}: {task if detail == 'all' else _gist(task)}"]
-    lines += [f"- Decided: {decision}" for decision in turn.decisions]
+    lines += _decided(turn)
     if detail == "all":
         lines += [f"- {who} said: {_gist(text)}" for who, text in turn.said]
     answer = turn.answer.strip()
@@ -89,6 +99,10 @@ def _told(turn: Turn, number: int, detail: _Detail, count: Count) -> str:
     elif rest := answer[len(short.removesuffix("...")) :].strip() if short != answer else "":
         short = f"{short}\n[left out: about {count(rest):,} tokens of this answer]".strip()
     return "\n\n".join(["\n".join(lines), short])
+
+
+def _decided(turn: Turn) -> list[str]:
+    return [f"- Decided: {decision}" for decision in turn.decisions]
 
 
 def in_short(text: str, *, count: Count) -> str:

@@ -3,6 +3,7 @@
 import sqlite3
 import threading
 from collections import OrderedDict
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from guildhall.errors import describe
@@ -26,6 +27,8 @@ class Near(NamedTuple):
     similar: dict[int, float]
     served: Literal["words", "exact", "chroma"] = "words"
     why: str = ""
+    unknown: frozenset[int] = frozenset()
+    """Those that were asked about and have no vector yet."""
 
 
 class Dense(Protocol):
@@ -40,8 +43,9 @@ class Dense(Protocol):
         gate: Condition | None,
         *,
         private: bool = False,
+        among: Collection[int] = (),
     ) -> Near:
-        """The most similar that meet the condition, if there is one. Blocks.
+        """The most similar that meet the condition, if there is one, and who of `among` is unknown. Blocks.
 
         A `private` query is shown to no embedder that may not see what is private.
         """
@@ -69,19 +73,23 @@ class VectorSearch:
         gate: Condition | None,
         *,
         private: bool = False,
+        among: Collection[int] = (),
     ) -> Near:
         """As of Dense."""
         name = self._embedder.id
         if private and not self._embedder.private:
             return Near({}, why=f"what is private is not shown to {name}")
         try:
+            self._index.tidy(db)
             known = vectors.known_embedder(db, name)
             if known is None or not vectors.count(db, space := Space(scope, known), 1):
                 return Near({}, why=f"no record here has a vector of {name} yet")
             vector = self._vector(query)
             if not abs(float(vector @ vector) - 1) < 0.01:  # nothing, or not a number
                 return Near({}, why=f"the query says nothing to {name}")
-            return self._index.nearest(db, space, vector, most, gate)
+            near = self._index.nearest(db, space, vector, most, gate)
+            rest = [seq for seq in among if seq not in near.similar]
+            return near._replace(unknown=vectors.lacking(db, known, rest))
         except Exception as error:  # noqa: BLE001  of an embedder, a package, a disk; words find it all the same
             return Near({}, why=f"similar records cannot be looked for now: {describe(error)}")
 

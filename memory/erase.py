@@ -14,6 +14,7 @@ from .importance import KEPT
 from .question import Condition, every
 from .quoted import Quoted
 from .records import Author
+from .store import vectors
 from .traces import erase_run
 
 AT_ONCE = 500
@@ -132,6 +133,7 @@ def erase_records(db: sqlite3.Connection, gone: Mapping[str, tuple[int, str]]) -
     db.executemany(_OF_THE_NEXT_TURN, seqs)  # what was embedded of it had some words of this one
     _give_back(db, gone)
     db.executemany("DELETE FROM records WHERE seq = ?", seqs)
+    vectors.begin_anew(db)  # an index holds theirs still
     return touched
 
 

@@ -62,8 +62,9 @@ class Index:
     ) -> None:
         """Over the Chroma server at the address, or else the one of the database's folder.
 
-        Nothing is opened or started before there are more than `few` vectors. A server of ours leaves after
-        `idle` seconds without use; what failed is left alone `rest` times as long as it took.
+        An address that is none is that of a server which never answers. Nothing is opened or started before
+        there are more than `few` vectors. A server of ours leaves after `idle` seconds without use; what
+        failed is left alone `rest` times as long as it took.
         """
         remote = Remote(url, token) if url else None
         self._few = few
@@ -95,12 +96,16 @@ class Index:
         except ChromaError as why:
             return Near(_scan(db, wish), "exact", str(why))
 
-    def erase(self, db: sqlite3.Connection) -> None:
-        """Have no index hold anything any more; it is built anew when it is next needed. Blocks.
+    def clear(self, db: sqlite3.Connection) -> list[str]:
+        """Have what was indexed before the index was to begin anew gone, wherever it is. Blocks.
 
-        Raises ChromaError or TimeoutError where a server does not let go of it.
+        In a line each, what could not be removed; that is done as soon as it can be.
         """
-        self._tending.erase(db)
+        return self._tending.clear(db)
+
+    def tidy(self, db: sqlite3.Connection) -> None:
+        """Have the same done in the background, where there is anything to do; never waits."""
+        self._tending.tidy(db)
 
     def describe(self, db: sqlite3.Connection) -> list[str]:
         """In a line each, which way the vectors of each scope are served, and how the server is. Blocks.
@@ -111,6 +116,9 @@ class Index:
         for scope, embedder, there, fed, _ in vectors.states(db):
             way = "looked at one by one" if there <= self._few else f"{fed:,} of them in the index"
             lines.append(f"{scope}: {there:,} vectors of {embedder}, {way}")
+        lines += [
+            f"{place} holds an earlier index, which is to be removed" for place in self._tending.abandoned(db)
+        ]
         place = self._tending.place(db)
         with closing(Chroma(place, timeout=place.connecting)) as chroma:
             try:

@@ -61,6 +61,8 @@ class Keeping:
         more, again = await self._erase_traces(gone)
         at_work = await self._at_work(runs | again)
         left += [f"run {one[:12]} is at work and may write of it again" for one in at_work]
+        if common := Quoted(gone.texts, sentences=False).common:
+            left.append(f"{common:,} are so short, or so common a word, that logs were not searched for them")
         if others := await self._db.read(lambda db: elsewhere(db, gone.texts) if ids else 0):
             left.append(f"{others:,} documents, or records of other projects, say the same and stay")
         left += await asyncio.to_thread(self._wipe)
@@ -90,19 +92,22 @@ class Keeping:
 
     def _wipe(self) -> list[str]:
         """Have neither the index nor the files hold what was deleted; what could not be done."""
-        from .index import Index
-
-        left = []
-        try:
-            index = Index.configured(self._db)
-            with contextlib.closing(index), contextlib.closing(self._db.connect()) as db:
-                index.erase(db)
-        except Exception as error:  # noqa: BLE001  of a server, a lock, a disk; the ledger has forgotten it
-            left.append(f"the index holds its vectors until it is built anew: {describe(error)}")
+        left = self._clear_index()
         if not self._db.wipe():
             left.append("another process reads the database: old pages go when it ends")
         left += [f"{path} is a copy that has it still" for path in repair.copies(self._db.path)]
         return left
+
+    def _clear_index(self) -> list[str]:
+        """Have what was indexed before the index was to begin anew gone; what could not be done."""
+        from .index import Index
+
+        try:
+            index = Index.configured(self._db)
+            with contextlib.closing(index), contextlib.closing(self._db.connect()) as db:
+                return index.clear(db)
+        except Exception as error:  # noqa: BLE001  of a lock, a disk; the ledger has forgotten it
+            return [f"the index holds its vectors until it is built anew: {describe(error)}"]
 
     async def backup(self, path: str | Path) -> Path:
         """The new file, a copy of the whole database: all projects, with the logs of runs."""
@@ -163,6 +168,7 @@ class Keeping:
             raise StoreError("memory_damaged", f"{self._db.path} is damaged: {'; '.join(damage)}")
         problems = await self._db.write(repair.unindexed)
         await self._db.write(repair.rebuild)
+        await asyncio.to_thread(self._clear_index)  # what it cannot reach now is removed later
         return Repaired(tuple(problems))
 
     def _scope(self, scope: str) -> str:

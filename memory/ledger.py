@@ -16,6 +16,10 @@ from .words import divided, header, terms
 
 EVERYWHERE = "*"
 """The scope of what is recalled in all projects of the user; no project can be called so."""
+SHORTEST = 4
+"""Signs of the beginning of an id that name a record."""
+WHOLE = 32
+"""Signs of an id."""
 _OWN = (
     "id", "text", "kind", "subject", "visibility", "agent", "model", "run", "host", "team", "source", "place",
     "source_hash", "session", "turn", "derived_from", "tags", "trust", "importance", "valid_from", "valid_to",
@@ -33,7 +37,8 @@ _HOLDS_ON = (
 def find(db: sqlite3.Connection, id: str) -> Record | None:  # noqa: A002  the name of the field
     """The record of that id, or of the only id that begins so."""
     rows = db.execute(f"{_SELECT} r.id = ?", (id,)).fetchall()
-    rows = rows or db.execute(f"{_SELECT} r.id >= ? AND r.id < ? LIMIT 2", (id, id + AFTER)).fetchall()
+    if not rows and len(id) >= SHORTEST:
+        rows = db.execute(f"{_SELECT} r.id >= ? AND r.id < ? LIMIT 2", (id, id + AFTER)).fetchall()
     return _record(rows[0]) if len(rows) == 1 else None
 
 
@@ -65,7 +70,7 @@ def history(db: sqlite3.Connection, scope: str, subject: str, condition: Conditi
     """All that was ever recorded of the subject, the oldest first."""
     sql, values = condition
     rows = db.execute(
-        f"{_SELECT} s.name = ? AND r.subject = ? AND {sql} ORDER BY r.valid_from, r.seq",
+        f"{_SELECT} s.name = ? AND r.subject = ? COLLATE NOCASE AND {sql} ORDER BY r.valid_from, r.seq",
         (scope, subject, *values),
     )
     return [_record(row) for row in rows]
@@ -99,9 +104,10 @@ def leading(db: sqlite3.Connection, seq: int, question: Question) -> list[tuple[
     """
     holds, values = question.holds()
     rows = db.execute(
-        "SELECT r.seq, r.id, r.trust FROM records said JOIN records r ON r.scope = said.scope AND r.subject = "
-        f"said.subject AND r.readers = said.readers WHERE said.seq = ? AND said.status = 'active' AND r.status "
-        f"= 'active' AND {holds} ORDER BY r.trust DESC, r.seq DESC LIMIT 2",
+        "SELECT r.seq, r.id, r.trust FROM records said JOIN records r ON r.scope = said.scope "
+        "AND r.subject = said.subject COLLATE NOCASE AND r.readers = said.readers WHERE said.seq = ? "
+        f"AND said.status = 'active' AND r.status = 'active' AND {holds} "
+        "ORDER BY r.trust DESC, r.seq DESC LIMIT 2",
         (seq, *values),
     ).fetchall()
     return [(number, id_) for number, id_, trust in rows if number == rows[0][0] or trust < rows[0][2]]
@@ -114,8 +120,8 @@ def rivals(db: sqlite3.Connection, record: Record, at: float) -> list[Record]:
     for all.
     """
     rows = db.execute(
-        f"{_SELECT} s.name = :scope AND r.subject = :subject AND r.readers = :readers AND r.id <> :id "
-        f"AND {_HOLDS_ON} ORDER BY r.trust DESC, r.seq DESC",
+        f"{_SELECT} s.name = :scope AND r.subject = :subject COLLATE NOCASE AND r.readers = :readers "
+        f"AND r.id <> :id AND {_HOLDS_ON} ORDER BY r.trust DESC, r.seq DESC",
         {
             "scope": record.scope, "subject": record.subject, "readers": readers(record), "id": record.id,
             "at": at,
@@ -179,6 +185,14 @@ def close(
     )
 
 
+def approve(db: sqlite3.Connection, record: Record, *, trust: float, now: float) -> Remembered:
+    """What became of a record that was in quarantine, and is trusted so far from now on."""
+    db.execute("UPDATE records SET status = 'active', trust = ? WHERE id = ?", (trust, record.id))
+    record = record.model_copy(update={"status": "active", "trust": trust, "recorded_at": now})
+    superseded, conflicts = _supersede(db, record)
+    return Remembered(id=record.id, superseded=superseded, conflicts=conflicts)
+
+
 def retract(db: sqlite3.Connection, record: Record, *, now: float) -> None:
     """Have the record say nothing any more: what it took the place of holds until what took its own."""
     rows = db.execute(
@@ -227,8 +241,8 @@ def _same(db: sqlite3.Connection, scope: int, record: Record) -> Record | None:
     if record.kind == "document" or (record.kind == "episode" and record.session):
         return None  # the same words in two places are two places
     row = db.execute(
-        "SELECT id FROM records WHERE scope = ? AND hash = ? AND kind = ? AND subject IS ? AND status = ? "
-        "AND superseded_by IS NULL AND (expires_at IS NULL OR expires_at > ?) AND private = ? "
+        "SELECT id FROM records WHERE scope = ? AND hash = ? AND kind = ? AND subject IS ? COLLATE NOCASE "
+        "AND status = ? AND superseded_by IS NULL AND (expires_at IS NULL OR expires_at > ?) AND private = ? "
         "AND readers = ?",
         (
             scope, digest(record.text), record.kind, record.subject, record.status, record.recorded_at,
@@ -327,14 +341,14 @@ def _supersede(db: sqlite3.Connection, record: Record) -> tuple[str | None, tupl
 def _lineage(db: sqlite3.Connection, ids: Sequence[str]) -> dict[str, float]:
     """The whole ids of the records that something is derived from, and how far each is trusted.
 
-    What was forgotten meanwhile is left out. Raises UserError for what never was there.
+    What is gone meanwhile is left out. Raises UserError for a part of an id that none begins with.
     """
     trusts: dict[str, float] = {}
     for id_ in ids:
         name = id_.removeprefix("memory:")
         if (record := find(db, name)) is not None:
             trusts[record.id] = record.trust
-        elif not _is_known(db, name):
+        elif len(name) < WHOLE and not _is_known(db, name):
             raise UserError(
                 f"derived_from names {id_!r:.80}; there is no such memory: `guildhall recall` shows the ids"
             )

@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from time import monotonic
 
 from guildhall.errors import describe
@@ -46,6 +46,7 @@ class Meaning:
         gate: Condition | None,
         *,
         private: bool = False,
+        among: Collection[int] = (),
     ) -> Near:
         """What is nearest, or why nobody looks for that now. As of Dense."""
         self._begin(wanted=True)
@@ -53,7 +54,7 @@ class Meaning:
             self._tried.wait(max(0.0, self._until - monotonic()))
         if self._ready is None:
             return Near({}, why=self._why)
-        return self._ready.near(db, scope, query, most, gate, private=private)
+        return self._ready.near(db, scope, query, most, gate, private=private, among=among)
 
     def written(self) -> None:
         """As of Dense."""

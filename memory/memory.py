@@ -69,6 +69,8 @@ class Filters(TypedDict, total=False):
     """Only what is private to the viewer."""
     private: bool
     """The query is private itself: no embedder is shown it that may not see what is private."""
+    public: bool
+    """Only what is not marked private."""
 
 
 class Memory(Keeping):
@@ -312,18 +314,25 @@ class Memory(Keeping):
 
     def _pool(self, db: sqlite3.Connection, scopes: Sequence[int], question: Question) -> tuple[Pool, Near]:
         telling, condition = words.telling(question.query), question.gate()
-        said, meant, how = dict[int, float](), dict[int, float](), Near({})
+        said, meant, unknown, how = dict[int, float](), dict[int, float](), set[int](), Near({})
         for scope in scopes:
             said |= words.sharing(db, scope, telling, POOL, condition)
             if self._dense is not None:
                 narrow = condition if question.narrow else None
-                found = self._dense.near(db, scope, question.query, POOL, narrow, private=question.private)
+                found = self._dense.near(
+                    db, scope, question.query, POOL, narrow, private=question.private, among=said
+                )
                 meant |= found.similar
+                unknown |= found.unknown
                 how = found if scope == scopes[0] else how
-        return Pool(said, meant), how
+        return Pool(said, meant, unknown), how
 
 
 def _question(query: str, filters: Filters) -> Question:
+    if unknown := filters.keys() - Filters.__annotations__.keys():
+        raise UserError(
+            f"there is no filter {', '.join(sorted(unknown))}; there are {', '.join(Filters.__annotations__)}"
+        )
     for name in ("since", "until", "as_of", "known_at"):
         if (moment := filters.get(name)) is not None:
             given.moment(name, moment)  # type: ignore[arg-type]  # these four are times
@@ -345,6 +354,7 @@ def _question(query: str, filters: Filters) -> Question:
         until=filters.get("until"),
         min_trust=given.fraction("min_trust", filters.get("min_trust", QUARANTINE)),
         private=filters.get("private", False),
+        public=filters.get("public", False),
     )
 
 

@@ -38,12 +38,16 @@ class Question:
     min_trust: float = 0.0
     private: bool = False
     """Whether the query itself may be seen only by what may see private data."""
+    public: bool = False
+    """Only what is not marked private is asked for."""
 
     def gate(self) -> Condition:
         """Who may see it, and what was asked for, whether or not it holds."""
         parts: list[tuple[str, tuple[Any, ...]]] = [
             ("r.status <> 'retracted' AND r.trust >= ?", (self.min_trust,))
         ]
+        if self.public:
+            parts.append(("r.private = 0", ()))
         if self.own:
             parts.append(("r.readers <> '' AND r.readers = ?", (f"agent:{self.viewer}",)))
         elif self.viewer:
@@ -81,7 +85,7 @@ class Question:
     def narrow(self) -> bool:
         """Whether more is asked for than what the words say, so that most records are left out."""
         return bool(self.kinds or self.agent or self.model or self.run or self.source or self.tags) or (
-            self.since is not None or self.until is not None or self.own
+            self.since is not None or self.until is not None or self.own or self.public
         )
 
 

@@ -21,6 +21,7 @@ class Quoted:
 
     def __init__(self, texts: Iterable[str], *, sentences: bool = True) -> None:
         """Their sentences are looked for as well, if wanted: an answer may quote one of them."""
+        texts = list(texts)
         pieces = {piece for text in texts for piece in _pieces(text, sentences)}
         forms = sorted({form for piece in pieces for form in _written(piece)}, key=len, reverse=True)
         self._pattern = _any_of(forms) if len(forms) <= _FEW else None
@@ -30,6 +31,8 @@ class Quoted:
             for form in forms:
                 self._beginning[form[: self._first]].append(form)
         self.empty = not forms
+        self.common = sum(not any(_pieces(text, sentences=False)) for text in texts)
+        """How many of the texts are not looked for, since they may stand in any other."""
 
     def within(self, value: str | bytes | None) -> bool:
         """Whether something of them may stand there."""
@@ -81,10 +84,12 @@ def _pieces(text: str, sentences: bool) -> Iterator[str]:
     whole = [text, " ".join(text.split())]
     parts = [part.strip() for part in _SENTENCES.split(text)] if sentences else []
     for least, pieces in ((_SHORTEST, whole), (_SENTENCE, parts)):
-        for piece in pieces:
-            is_name = piece.isascii() and piece.isidentifier()  # such as programs go by, in JSON too
-            if len(piece.encode()) >= least and not is_name:
-                yield piece
+        yield from (piece for piece in pieces if len(piece.encode()) >= least and not _is_common(piece))
+
+
+def _is_common(piece: str) -> bool:
+    """Whether it is a word such as programs go by, in JSON too; `Ab3xK9` is none, and may be a password."""
+    return piece.isascii() and piece.isidentifier() and piece[1:].islower() and not re.search(r"\d", piece)
 
 
 def _written(piece: str) -> set[str]:

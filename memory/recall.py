@@ -11,7 +11,7 @@ A record with a subject counts as one of 10 words.
 import math
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -79,8 +79,11 @@ class _Parts(NamedTuple):
 class Pool:
     """The candidates for an answer, with what the words and the vectors say of each."""
 
-    def __init__(self, said: Mapping[int, float], meant: Mapping[int, float]) -> None:
-        self.said, self.meant = said, meant
+    def __init__(
+        self, said: Mapping[int, float], meant: Mapping[int, float], unknown: Collection[int] = ()
+    ) -> None:
+        """Those that are unknown have no vector: their words alone count for them."""
+        self.said, self.meant, self._unknown = said, meant, unknown
 
     def shares(self, weight: float) -> dict[int, float]:
         """H of each."""
@@ -93,7 +96,7 @@ class Pool:
             weight = 0.0
         return {
             seq: weight * (self.meant.get(seq, least) - least) / span
-            + (1 - weight) * max(0.0, self.said.get(seq, 0.0)) / most
+            + (1 - weight * (seq not in self._unknown)) * max(0.0, self.said.get(seq, 0.0)) / most
             for seq in {**self.said, **self.meant}
         }
 

@@ -40,6 +40,11 @@ class Author(Frozen):
 NOBODY = Author()
 
 
+def named(id: str) -> str:  # noqa: A002  the name of the field
+    """How a record other than a document is cited."""
+    return f"memory:{id[:8]}"
+
+
 class Record(Frozen):
     """One thing remembered. Times are seconds since the epoch; trust and importance are from 0 to 1."""
 
@@ -82,10 +87,18 @@ class Record(Frozen):
     def label(self) -> str:
         """How an answer cites it: `memory:1f3a9c02`; of documents `plan.md:10-24`, `report.pdf:p-4`."""
         if self.kind != "document" or not self.source:
-            return f"memory:{self.id[:8]}"
+            return named(self.id)
         lines = _LINES.match(self.place)
         place = lines[1] if lines else _NO_WORD.sub("-", self.place)[:_LONGEST_PLACE].strip("-")
         return _BRACKETS.sub("-", f"{self.source[-_LONGEST_SOURCE:]}:{place}".strip(":"))
+
+    def has_line(self, number: int) -> bool:
+        """Whether that line of its document is in it."""
+        lines = _LINES.match(self.place) if self.kind == "document" else None
+        if lines is None:
+            return False
+        first, _, last = lines[1].partition("-")
+        return int(first) <= number <= int(last or first)
 
     @property
     def first_line(self) -> int | None:
@@ -101,7 +114,7 @@ class Hit(Frozen):
     score: float
     parts: dict[str, float] = {}
     doubted_by: str = ""
-    """The id of a newer record of its subject that is trusted less, and stands beside it until it is settled."""
+    """The id of a newer record of its subject that is trusted less: it stands beside it until settled."""
     outweighed_by: str = ""
     """The id of the record that this one stands beside so."""
 

@@ -74,7 +74,7 @@ def rebuild(db: sqlite3.Connection) -> None:
         db.execute(f"INSERT INTO words_{scope} (words_{scope}) VALUES ('rebuild')")
     db.execute("DELETE FROM vectors WHERE record NOT IN (SELECT seq FROM records)")
     db.execute("DELETE FROM origins WHERE record NOT IN (SELECT seq FROM records)")
-    vectors.rename_ledger(db)
+    vectors.begin_anew(db)
 
 
 def rescued(path: Path) -> Repaired:

@@ -10,7 +10,7 @@ from guildhall.errors import UserError
 from . import ledger, words
 from .dense import Dense
 from .question import Question, both
-from .records import Kind, Record, Remembered, Visibility
+from .records import TRUST, Kind, Record, Remembered, Visibility
 
 Settlement = Literal["supersede", "coexist", "duplicate", "retract"]
 
@@ -18,6 +18,8 @@ NEAR_KINDS: tuple[Kind, ...] = ("fact", "decision", "procedure", "preference")
 """What is compared with what was there; episodes, summaries and documents may well say the same again."""
 SHARED, SIMILAR = 0.6, 0.85
 """Records that share so many of their telling words, or are so similar, are near each other."""
+APPROVED = TRUST["agent"]
+"""How far a record is trusted that a person lets out of quarantine."""
 _MOST, _LOOKED_AT = 3, 20
 
 
@@ -52,9 +54,10 @@ def settled(
         raise UserError(f"{record.label} is no conflict with itself; name two records")
     if record.scope != other.scope:
         raise UserError(f"{record.label} is for one project and {other.label} for all: they do not touch")
-    if how in ("supersede", "retract") and other.trust > trust:
+    loser = record if how == "duplicate" else other
+    if how != "coexist" and loser.trust > trust:
         raise UserError(
-            f"{other.label} is trusted more ({other.trust:g}) than whoever says otherwise ({trust:g}) and "
+            f"{loser.label} is trusted more ({loser.trust:g}) than whoever says otherwise ({trust:g}) and "
             f"stays: let them coexist, or the user decide: `guildhall memory settle {record.id[:8]} "
             f"{other.id[:8]} {how}`"
         )
@@ -93,12 +96,17 @@ def _is_open(record: Record) -> None:
 
 
 def promoted(db: sqlite3.Connection, scope: str, id_: str, to: Visibility, team: str) -> Remembered:
-    """The record for more readers, in place of the one for few."""
+    """The record for more readers, in place of the one for few; one in quarantine is let out of it."""
     record, now = _named(db, scope, id_), time.time()
-    order = get_args(Visibility)
-    if order.index(to) <= order.index(record.visibility):
-        raise UserError(f"{record.label} is for {record.visibility} already; it can be given only to more")
     _is_open(record)
+    order, held_back = get_args(Visibility), record.status == "quarantined"
+    if order.index(to) < order.index(record.visibility) + (not held_back):
+        raise UserError(f"{record.label} is for {record.visibility} already; it can be given only to more")
+    if held_back:
+        approved = ledger.approve(db, record, trust=APPROVED, now=now)
+        if to == record.visibility:
+            return approved
+        record = _named(db, scope, id_)
     author = record.author.model_copy(update={"team": team or record.author.team})
     if to == "team" and not author.team:
         raise UserError("what is for a team needs the team's name")

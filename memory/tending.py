@@ -4,6 +4,7 @@ import contextlib
 import sqlite3
 import threading
 import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from filelock import FileLock
@@ -72,7 +73,7 @@ class Tending:
         self._trusted: dict[Space, Trusted] = {}
         self._refused: dict[Space, int] = {}  # the epoch that is to be given up
         self._why: dict[Space, str] = {}
-        self._rest: dict[Space, float] = {}
+        self._rest: dict[Space | None, float] = {}
         self._asked: set[Space] = set()
         self._busy, self._stop = threading.Lock(), threading.Event()
         self._thread: threading.Thread | None = None
@@ -105,8 +106,8 @@ class Tending:
             self._refused[space] = epoch
         self.tend(space)
 
-    def tend(self, space: Space) -> None:
-        """Have the index of the space looked after; never waits.
+    def tend(self, space: Space | None) -> None:
+        """Have the index of the space looked after, or only what was given up removed; never waits.
 
         Whoever finds another one being looked after asks again with the next query.
         """
@@ -120,17 +121,29 @@ class Tending:
             self._thread = None
             self._busy.release()
 
-    def erase(self, db: sqlite3.Connection) -> None:
-        """Have no index hold anything. Raises ChromaError or TimeoutError where one does not let go."""
-        with FileLock(self._folder / _LOCK, timeout=_START, mode=0o600):
-            before = self._name(db)
-            vectors.rename_ledger(db)
-            if self._remote is None:
-                Local(self._folder, before).remove(_START)
-                return
-            with contextlib.closing(Chroma(self._remote, timeout=_FEED)) as chroma:
-                for collection in chroma.collections(f"{before}-"):
-                    chroma.drop(collection)
+    def tidy(self, db: sqlite3.Connection) -> None:
+        """Have what was given up removed where this process can; never waits."""
+        if any(self._reaches(place) for place in vectors.abandoned(db)):
+            self.tend(None)
+
+    def clear(self, db: sqlite3.Connection) -> list[str]:
+        """Remove what was given up, wherever it is; in a line each, where that could not be done."""
+        left = []
+        for place, names in vectors.abandoned(db).items():
+            try:
+                if not self._reaches(place):
+                    raise Away(f"GUILDHALL_CHROMA_URL does not name {Remote(place)} here")
+                with FileLock(self._folder / _LOCK, timeout=_START, mode=0o600):  # nobody is feeding it now
+                    self._remove(names, remote=bool(place))
+                for name in names:
+                    vectors.removed(db, name, place)
+            except (ChromaError, OSError) as error:
+                left.append(f"vectors stay in the index until they can be removed: {error}")
+        return left
+
+    def abandoned(self, db: sqlite3.Connection) -> list[Server]:
+        """Where there is something that is to be removed."""
+        return [Remote(place) if place else Local(self._folder, "") for place in vectors.abandoned(db)]
 
     def place(self, db: sqlite3.Connection) -> Server:
         """Where the index of this database is."""
@@ -150,6 +163,20 @@ class Tending:
             return None
         return trusted if trusted.epoch == mark.epoch and clients.name == self._name(db) else None
 
+    def _reaches(self, place: str) -> bool:
+        return not place or (self._remote is not None and self._remote.url == place)
+
+    def _remove(self, names: Sequence[str], *, remote: bool) -> None:
+        """Raises ChromaError or TimeoutError."""
+        if self._remote is None or not remote:
+            for name in names:
+                Local(self._folder, name).remove(_START)
+            return
+        with contextlib.closing(Chroma(self._remote, timeout=_FEED)) as chroma:
+            for name in names:
+                for collection in chroma.collections(f"{name}-"):
+                    chroma.drop(collection)
+
     def _is_up(self, db: sqlite3.Connection) -> bool:
         try:
             self.place(db).address()
@@ -157,14 +184,19 @@ class Tending:
             return False
         return True
 
-    def _tend(self, space: Space) -> None:
+    def _tend(self, space: Space | None) -> None:
         begun = time.monotonic()
         try:
             with contextlib.closing(self._database.connect()) as db:
-                self._look_after(db, space)
+                left = self.clear(db)
+                if space is not None:
+                    self._look_after(db, space)
+                elif left:
+                    raise Away(left[0])
         except Exception as error:  # noqa: BLE001  recall answers exactly meanwhile
             pause = min(self._resting * max(_SHORTEST, time.monotonic() - begun), _LONGEST)
-            self._why[space] = str(error)
+            if space is not None:
+                self._why[space] = str(error)
             self._rest[space] = time.monotonic() + pause
             if not self._stop.is_set():
                 log.info("recall does without its index for %.1f s: %s", pause, error)
@@ -201,11 +233,14 @@ class Tending:
         """Give Chroma what it has not been given; another process may be at it."""
         while not self._stop.is_set():
             with held(self._folder / _LOCK) as mine:
-                if not mine or self._name(db) != clients.name:
+                if not mine:
                     return
                 mark = vectors.mark(db, space)
                 rows = vectors.batch(db, space, mark.watermark, self._batch)
                 if rows:
+                    vectors.placed(db, clients.name, clients.feeder.server.url)
+                    if self._name(db) != clients.name:  # looked at last: whoever renames it removes this
+                        return
                     clients.feeder.upsert(clients.collection(space, mark.epoch), rows)
                     vectors.advance(db, space, mark, rows[-1][0])
             if len(rows) < self._batch:

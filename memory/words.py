@@ -22,12 +22,13 @@ STOP = frozenset(
 
 
 def header(record: Record) -> str:
-    """What is found of a record beside its text: what it is about, when, and who says it."""
+    """What is found of a record beside its text: what it is about, its tags, when, and who says it."""
+    tags = "".join(f"{tag} " for tag in record.tags if ":" not in tag)  # the others are for machines
     if record.kind == "document":
-        return f"{record.source} {record.place}: "
+        return f"{tags}{record.source} {record.place}: "
     about = f"[{record.kind} | {record.subject}] " if record.subject else ""
     when = strftime("%d %B %Y", localtime(record.valid_from))
-    return f"{about}{when} {record.author.agent}: "
+    return f"{about}{tags}{when} {record.author.agent}: "
 
 
 def divided(text: str) -> str | None:

@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 
 from guildhall.memory import ledger
+from guildhall.memory.dense import Near, VectorSearch
+from guildhall.memory.index import Index
+from guildhall.memory.question import Question
 from guildhall.memory.records import Record
 from guildhall.memory.store import vectors
 from guildhall.memory.store.database import Database
 
-SIZE = 32
+SIZE, FEW, BATCH, MOST = 32, 50, 64, 5
 
 
 class Words:
@@ -70,3 +73,27 @@ def until(met: Callable[[], bool], seconds: float = 20.0) -> None:
     while not met():
         assert time.monotonic() < deadline, "it did not come to that"
         time.sleep(0.01)
+
+
+class Asked:
+    """A search over a database, as recall asks it."""
+
+    def __init__(self, database: Database, url: str, token: str = "", few: int = FEW) -> None:
+        self.database = database
+        index = Index(database, url=url, token=token, few=few, batch=BATCH, rest=0.0)
+        self.index, self.embedder = index, Words()
+        self.search = VectorSearch(self.embedder, index)
+        self.db = database.connect()
+
+    def near(self, query: str, scope: str = "shop", **filters: Any) -> Near:
+        gate = Question(query=query, at=0.0, **filters).gate() if filters else None
+        [number] = ledger.scope_ids(self.db, scope)
+        return self.search.near(self.db, number, query, MOST, gate)
+
+    def texts(self, near: Near) -> list[str]:
+        sql = "SELECT text FROM records WHERE seq = ?"
+        return [self.db.execute(sql, (seq,)).fetchone()[0] for seq in near.similar]
+
+    def by_chroma(self) -> None:
+        """Return once the index answers."""
+        until(lambda: self.near("anything").served == "chroma")

@@ -75,7 +75,34 @@ async def test_each_flaw_is_found_by_its_name(memory: Memory, home: Path) -> Non
 async def test_what_says_something_else_is_no_duplicate(memory: Memory, one: str, other: str) -> None:
     await memory.remember(one)
     await memory.remember(other)
+    assert "duplicate" not in await flaws(memory)
+
+
+async def test_what_may_say_otherwise_is_a_conflict_until_it_is_settled(memory: Memory) -> None:
+    slow = await memory.remember("The nightly build takes twelve minutes.")
+    fast = await memory.remember("The nightly build takes four minutes.")
+    for door in ("east", "west"):
+        await memory.remember(f"The {door} door of the hall is locked at night.", subject=f"door.{door}")
+    assert await flaws(memory) == {"conflict": [(slow.id, fast.id)]}
+    await memory.settle(fast.id, slow.id, "supersede")
     assert await flaws(memory) == {}
+
+
+async def test_what_is_trusted_more_is_to_supersede_what_is_newer(memory: Memory) -> None:
+    sure = await memory.remember("We use MySQL.", subject="db.engine", kind="decision")
+    unsure = await memory.remember(
+        "Use Postgres!", subject="db.engine", kind="decision", author=Author(agent="bot")
+    )
+    [finding] = await memory.audit()
+    assert f"have {sure.id[:8]}, the most trusted, supersede {unsure.id[:8]}" in finding.would
+
+
+async def test_a_secret_is_found_wherever_it_stands(memory: Memory, home: Path) -> None:
+    kept = await memory.remember("The shop is kept locked at night.")
+    with closing(sqlite3.connect(home / "guildhall.db")) as db:
+        db.execute("UPDATE records SET source = ?", ("sk-ant-api03-" + "x7Kq" * 22 + "-QAAA",))
+        db.commit()
+    assert await flaws(memory) == {"secret": [(kept.id,)]}
 
 
 async def test_short_answers_that_have_their_place_are_no_flaws(memory: Memory) -> None:

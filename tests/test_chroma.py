@@ -18,6 +18,7 @@ from indexing import Words, filled, text_of, until
 from guildhall.memory import chroma_server
 from guildhall.memory.chroma_server import DATA, LOCK, NOTE, held
 from guildhall.memory.dense import VectorSearch
+from guildhall.memory.erase import Forgotten
 from guildhall.memory.index import Index
 from guildhall.memory.memory import Memory
 from guildhall.memory.records import Found
@@ -43,6 +44,10 @@ class Shop:
 
     def recall(self, query: str) -> Found:
         return asyncio.run(self.memory.search(query))
+
+    def forget(self, query: str) -> Forgotten:
+        """What became of the record that says it best."""
+        return asyncio.run(self.memory.forget(self.recall(query).hits[0].record.id))
 
     def by_chroma(self) -> None:
         """Return once the index answers."""
@@ -214,27 +219,47 @@ async def test_a_server_killed_20_times_under_load_loses_nothing_and_fails_nobod
         await asyncio.to_thread(shop.close)
 
 
-def test_another_chroma_server_can_be_named(home: Path, tmp_path: Path) -> None:
-    with _elsewhere(tmp_path / "shared") as port:
+def test_another_chroma_server_can_be_named(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = chroma_server._free_port()
+    monkeypatch.setenv("GUILDHALL_CHROMA_URL", f"http://127.0.0.1:{port}")
+    with _elsewhere(tmp_path / "shared", port):
         shop = Shop(home, url=f"http://127.0.0.1:{port}", many=3_000)
         shop.by_chroma()
         assert shop.recall(text_of(77)).hits[0].record.text == text_of(77)
         [collection] = ask_chroma(port, "default_database", "GET", "/collections")
         assert collection["name"].startswith("guildhall-")
         assert not (home / NOTE).exists()
-        said = said_by(shop.child(text_of(78), GUILDHALL_CHROMA_URL=f"http://127.0.0.1:{port}"))
+        said = said_by(shop.child(text_of(78)))
         assert (said["served"], said["first"]) == ("chroma", text_of(78))
-        shop.index.erase(shop.db)
+        assert shop.forget(text_of(77)).left == ""
         assert ask_chroma(port, "default_database", "GET", "/collections") == []
-    assert shop.recall(text_of(77)).served == "exact"
+        shop.by_chroma()
+    assert shop.recall(text_of(78)).served == "exact"
+    assert "is not running" in shop.forget(text_of(78)).left
+    with _elsewhere(tmp_path / "shared", port):
+        [before] = ask_chroma(port, "default_database", "GET", "/collections")
+        shop.by_chroma()
+        [after] = ask_chroma(port, "default_database", "GET", "/collections")
+        assert before["name"] != after["name"]
     shop.close()
+
+
+def test_what_was_indexed_here_is_forgotten_where_another_server_is_named_now(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.by_chroma()
+    monkeypatch.setenv("GUILDHALL_CHROMA_URL", f"http://127.0.0.1:{chroma_server._free_port()}")
+    assert shop.forget(text_of(77)).left == ""
+    assert not (shop.home / DATA).exists()
 
 
 def test_erasing_removes_the_files_of_the_index_and_it_is_built_anew(shop: Shop) -> None:
     shop.by_chroma()
     before = [shop.note["database"]]
     assert [path.name for path in (shop.home / DATA).iterdir()] == before
-    shop.index.erase(shop.db)
+    assert shop.forget(text_of(77)).left == ""
     assert not (shop.home / DATA).exists()
     shop.by_chroma()
     assert shop.note["database"] not in before
@@ -277,10 +302,9 @@ def _servers(home: Path) -> list[int]:
 
 
 @contextlib.contextmanager
-def _elsewhere(folder: Path) -> Iterator[int]:
+def _elsewhere(folder: Path, port: int) -> Iterator[None]:
     """A Chroma server that is not ours."""
-    folder.mkdir()
-    port = chroma_server._free_port()
+    folder.mkdir(exist_ok=True)
     options = chroma_server._configuration(folder, folder / "data", port)
     program = f"import chromadb_rust_bindings as b; b.cli(['chroma', 'run', {str(options)!r}])"
     child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.DEVNULL)
@@ -292,7 +316,7 @@ def _elsewhere(folder: Path) -> Iterator[int]:
 
     try:
         until(answers)
-        yield port
+        yield
     finally:
         child.kill()
         child.wait()

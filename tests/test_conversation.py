@@ -52,6 +52,22 @@ def test_decisions_are_kept_when_nothing_else_is(tokens: int) -> None:
     assert "left out" in text
 
 
+def test_an_old_answer_is_whole_where_there_is_room_however_much_of_it_that_takes() -> None:
+    long = Turn("Which engine?", LONG, ("db.engine is Postgres 17",))
+    told = [long, Turn("And the cache?", "Redis.")]
+    whole = window(told, 100_000, count=estimate)
+    assert window(told, estimate(whole) + 10, count=estimate) == whole
+    assert LONG.strip() in whole
+
+
+def test_of_questions_that_are_left_out_the_decisions_stay() -> None:
+    text = window(turns(40), 1_600, count=estimate)
+    assert estimate(text) <= 1_600
+    assert text.startswith("[left out: the first ")
+    assert [f"option {n}\n" in text for n in range(1, 41)] == [True] * 40
+    assert "## Question 1:" not in text
+
+
 def test_a_window_that_is_too_small_for_all_questions_says_how_many_it_leaves_out() -> None:
     text = window(turns(40), 400, count=estimate)
     assert estimate(text) <= 400

@@ -157,6 +157,21 @@ async def test_a_record_is_embedded_with_its_subject_its_speaker_and_the_turn_be
     assert f"[decision | db.engine] {ROWS}" in toy.asked
 
 
+async def test_the_turn_after_a_forgotten_one_is_embedded_anew_without_its_words(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedding, "LOOK_THROUGH", 0.0)
+    toy = Toy()
+    async with opened(home, toy) as store:
+        one = await store.memory.remember("Which one?", session="monday", turn=1, kind="episode")
+        await store.memory.remember("The blue one.", session="monday", turn=2, kind="episode")
+        await store.embedded(2)
+        await store.memory.forget(one.id)
+        await store.add(ROWS)
+        await store.embedded(2)
+    assert set(toy.asked[-2:]) == {"The blue one.", ROWS}
+
+
 async def test_a_text_that_cannot_be_embedded_hides_nothing_and_is_tried_again_later(
     home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -180,6 +195,20 @@ async def test_a_text_that_cannot_be_embedded_hides_nothing_and_is_tried_again_l
 
 def noted(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if "has no vector" in record.getMessage()]
+
+
+async def test_what_has_no_vector_gives_way_to_nothing_that_says_less(home: Path) -> None:
+    toy = Toy()
+    toy.fails = lambda texts: any("takes long" in text for text in texts)
+    async with opened(home, toy) as store:
+        for number in range(12):
+            text = f"The vault code of door {number} is kept by Mira, as far as anybody knows."
+            await store.memory.remember(text, subject=f"vault.{number}")
+        await store.memory.remember("The nightly build takes long.")
+        await store.embedded(12)
+        found = await store.found("nightly build")
+    assert found.served == "exact"
+    assert found.hits[0].record.text == "The nightly build takes long."
 
 
 async def test_an_embedder_that_fails_whatever_the_text_is_left_alone_and_said(

@@ -137,10 +137,20 @@ async def test_a_text_that_may_stand_in_any_other_breaks_no_log(project: Path, t
         model = ScriptedModel("It is done, ok.", name="model")
         result = await hall.run_team(Agent("ann", "Answer.", [model]), "Is it answered?")
         before = await hall.events(result.run_id)
-        await hall.memory.forget(kept.id, scope=hall.scope)
+        forgotten = await hall.memory.forget(kept.id, scope=hall.scope)
         after = await hall.events(result.run_id)
         assert [event.kind for event in after] == [event.kind for event in before]
         assert (await hall.resume(result.run_id)).answer == "It is done, ok."
+    assert text.startswith(("{", '"')) or "logs were not searched" in forgotten.left
+
+
+async def test_a_password_goes_from_logs_and_from_what_quotes_it_though_it_is_one_word(home: Path) -> None:
+    async with Hall.open() as hall:
+        kept = await hall.remember("CorrectHorseBatteryStaple9")
+        model = ScriptedModel("It must be CorrectHorseBatteryStaple9, then.", name="model")
+        await hall.run_team(Agent("ann", "Answer.", [model]), "Was it CorrectHorseBatteryStaple9?")
+        await hall.memory.forget(kept.id, scope=hall.scope)
+    assert where(home, "CorrectHorseBatteryStaple9") == []
 
 
 async def test_a_reply_that_quoted_it_is_not_kept_to_be_given_again(home: Path) -> None:

@@ -9,21 +9,19 @@ from typing import Any
 
 import pytest
 from fake_chroma import FakeChroma, running
-from indexing import Words, filled, text_of, until
+from indexing import BATCH, FEW, MOST, Asked, Words, filled, text_of, until
+from shell import data
 
-from guildhall.errors import UserError
 from guildhall.memory import ledger
 from guildhall.memory.chroma_places import Remote
-from guildhall.memory.dense import Near, VectorSearch
+from guildhall.memory.dense import VectorSearch
 from guildhall.memory.index import Index
 from guildhall.memory.memory import Memory
-from guildhall.memory.question import Question
 from guildhall.memory.store import vectors
 from guildhall.memory.store.database import Database
 from guildhall.memory.store.vectors import Space
 
-MANY, FEW, BATCH = 400, 50, 64
-MOST = 5
+MANY = 400
 
 
 @pytest.fixture
@@ -37,29 +35,6 @@ def db(home: Path) -> Iterator[Database]:
 def chroma() -> Iterator[FakeChroma]:
     with running() as server:
         yield server
-
-
-class Asked:
-    """A search over a database, as recall asks it."""
-
-    def __init__(self, database: Database, url: str, token: str = "", few: int = FEW) -> None:
-        index = Index(database, url=url, token=token, few=few, batch=BATCH, rest=0.0)
-        self.index, self.embedder = index, Words()
-        self.search = VectorSearch(self.embedder, index)
-        self.db = database.connect()
-
-    def near(self, query: str, scope: str = "shop", **filters: Any) -> Near:
-        gate = Question(query=query, at=0.0, **filters).gate() if filters else None
-        [number] = ledger.scope_ids(self.db, scope)
-        return self.search.near(self.db, number, query, MOST, gate)
-
-    def texts(self, near: Near) -> list[str]:
-        sql = "SELECT text FROM records WHERE seq = ?"
-        return [self.db.execute(sql, (seq,)).fetchone()[0] for seq in near.similar]
-
-    def by_chroma(self) -> None:
-        """Return once the index answers."""
-        until(lambda: self.near("anything").served == "chroma")
 
 
 @pytest.fixture
@@ -246,13 +221,77 @@ def test_an_index_of_mostly_deleted_records_is_built_anew(asked: Asked, chroma: 
     until(lambda: [len(rows) for rows in chroma.collections.values()] == [MANY // 4])
 
 
-def test_what_is_erased_is_in_no_index_and_it_is_built_anew(asked: Asked, chroma: FakeChroma) -> None:
+def forget(asked: Asked, *texts: str) -> str:
+    """What of the records with these texts could not be erased."""
+
+    async def forgotten() -> str:
+        memory = Memory(asked.database, scope="shop", dense=asked.search)
+        ids = [(await memory.recall(text, limit=1))[0].record.id for text in texts]
+        return (await memory.forget(*ids)).left
+
+    return asyncio.run(forgotten())
+
+
+def test_what_is_erased_is_in_no_index_and_it_is_built_anew(
+    asked: Asked, chroma: FakeChroma, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GUILDHALL_CHROMA_URL", chroma.url)
     before = set(chroma.collections)
-    asked.index.erase(asked.db)
+    forget(asked, text_of(7))
     assert not chroma.collections
     assert asked.near("anything").served == "exact"
     asked.by_chroma()
     assert set(chroma.collections).isdisjoint(before)
+
+
+def test_what_a_server_did_not_let_go_of_is_removed_once_it_does(
+    asked: Asked, chroma: FakeChroma, ask: Callable[..., Asked], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GUILDHALL_CHROMA_URL", chroma.url)
+    chroma.token = "another"
+    chroma.cut()
+    left = forget(asked, text_of(7))
+    assert f"the Chroma server at 127.0.0.1:{chroma.server_port} is not running: it does not accept" in left
+    assert any("an earlier index, which is to be removed" in line for line in asked.index.describe(asked.db))
+    before = set(chroma.collections)
+    chroma.token = ""
+    few = ask(chroma.url, few=MANY)  # no index is needed any more
+    assert few.near("anything").served == "exact"
+    until(lambda: before.isdisjoint(chroma.collections))
+    until(lambda: len(few.index.describe(few.db)) == 2)
+
+
+def test_what_another_process_indexed_elsewhere_is_named_and_removed_by_who_knows_it(
+    asked: Asked, chroma: FakeChroma
+) -> None:
+    left = forget(asked, text_of(7))  # in a shell that has no GUILDHALL_CHROMA_URL
+    where = f"the Chroma server at 127.0.0.1:{chroma.server_port}"
+    assert f"GUILDHALL_CHROMA_URL does not name {where} here" in left
+    before = set(chroma.collections)
+    asked.by_chroma()
+    assert before.isdisjoint(chroma.collections)
+    assert len(chroma.collections) == 1
+
+
+def test_what_was_indexed_here_before_is_removed_where_another_server_is_named_now(
+    asked: Asked, chroma: FakeChroma, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GUILDHALL_CHROMA_URL", chroma.url)
+    name = vectors.ledger_name(asked.db, home / "guildhall.db")
+    vectors.placed(asked.db, name, "")
+    (home / "chroma" / name).mkdir(parents=True)
+    assert forget(asked, text_of(7)) == ""
+    assert not (home / "chroma").exists()
+
+
+def test_a_memory_that_is_built_anew_leaves_no_index_behind(
+    asked: Asked, chroma: FakeChroma, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GUILDHALL_CHROMA_URL", chroma.url)
+    asyncio.run(Memory(asked.database, scope="shop").rebuild())
+    assert not chroma.collections
+    asked.by_chroma()
+    assert len(chroma.collections) == 1
 
 
 def test_a_token_is_shown_and_a_wrong_one_is_told(
@@ -306,9 +345,20 @@ def test_without_vectors_it_says_so(db: Database, ask: Callable[..., Asked]) -> 
 @pytest.mark.parametrize(
     "url", ["chroma.example", "ftp://there", "http://", "http://a:b@there", "http://there:x"]
 )
-def test_an_address_that_is_none_is_refused(db: Database, url: str) -> None:
-    with pytest.raises(UserError, match="GUILDHALL_CHROMA_URL must be"):
-        Index(db, url=url)
+def test_an_address_that_is_none_is_told_and_the_answer_is_exact(
+    db: Database, ask: Callable[..., Asked], monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    filled(db, range(FEW + 1))
+    one = ask(url)
+    until(lambda: "GUILDHALL_CHROMA_URL must be" in one.near("anything").why)
+    near = one.near(text_of(7))
+    assert near.served == "exact"
+    assert one.texts(near)[0] == text_of(7)
+    monkeypatch.setenv("GUILDHALL_CHROMA_URL", url)
+    report = data("doctor")
+    assert report["models"]
+    assert "GUILDHALL_CHROMA_URL must be" in report["index"][-1]
+    assert forget(one, text_of(7)) == ""
 
 
 def test_recall_says_which_way_served(asked: Asked, db: Database) -> None:

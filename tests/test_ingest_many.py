@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from papers import bomb, docx, encrypted_pdf, mixed, pdf, prose, xlsx
 
+from guildhall.memory.ingest.sync import Ingested
 from guildhall.memory.ingest.watch import watched
 from guildhall.memory.memory import Memory
 
@@ -72,6 +74,48 @@ async def test_a_folder_that_is_watched_is_kept_as_it_is(project: Path) -> None:
         (docs / "a.md").unlink()
         assert (await anext(changes)).removed == 1
         assert [hit.record.text for hit in await memory.recall("crane")] == ["The second crane."]
+        await changes.aclose()
+
+
+async def test_a_watched_folder_that_was_removed_is_read_again_once_it_is_back(project: Path) -> None:
+    docs = project / "docs"
+    docs.mkdir()
+    (docs / "a.md").write_text("The first crane.")
+    async with Memory.open() as memory, asyncio.timeout(60):
+        changes = watched(docs, lambda: memory.ingest(docs))
+        assert (await anext(changes)).added == 1
+        shutil.rmtree(docs)
+        assert (await anext(changes)).removed == 1
+        docs.mkdir()
+        (docs / "b.md").write_text("The second crane.")
+        assert (await anext(changes)).added == 1
+        (docs / "c.md").write_text("The third crane.")
+        assert (await anext(changes)).added == 1
+        await changes.aclose()
+
+
+async def test_a_watched_file_may_be_gone_for_a_while(project: Path) -> None:
+    notes = project / "notes.md"
+    notes.write_text("The first crane.")
+    asked = asyncio.Queue[None]()
+
+    async def ingest() -> Ingested:
+        try:
+            return await memory.ingest(notes)
+        finally:
+            asked.put_nowait(None)
+
+    async with Memory.open() as memory, asyncio.timeout(60):
+        changes = watched(notes, ingest)
+        assert (await anext(changes)).added == 1
+        notes.unlink()
+        assert (await anext(changes)).removed == 1
+        then = asyncio.ensure_future(anext(changes))
+        (project / "other.md").write_text("The crane beside it.")
+        for _ in range(3):
+            await asked.get()
+        notes.write_text("The second crane.")
+        assert (await then).added == 1
         await changes.aclose()
 
 

@@ -214,6 +214,8 @@ def test_a_budget_of_one_call_stops_the_second(notebook: Notebook) -> None:
         ("%%team sk-ant-api03-AAAABBBBCCCCDDDDEEEE\nLook", "[redacted: anthropic]"),
         ("%%team 'duo\nLook", "cannot be read"),
         ("%recall", "needs words"),
+        ("%recall --since spring tide", "since is 'spring'; write a date"),
+        ("%remember --importance 2 It rains", "give a number from 0 to 1"),
         ("%remember -k rumour It rains", "invalid choice"),
     ],
 )
@@ -264,6 +266,19 @@ def test_what_is_remembered_is_recalled_as_a_table(notebook: Notebook) -> None:
     assert "decision" in table[1]
     assert notebook.value("hits[0].record.subject") == "harbour.pilot"
     assert notebook.value("hits[0].record.author.host") == "jupyter"
+
+
+def test_memories_are_kept_and_found_by_the_options_of_the_shell(notebook: Notebook) -> None:
+    notebook.run("%remember -t tide -t 'low water' --importance 0.9 --private The tide is low at noon")
+    cell = notebook.run("%recall -o low --recent -k fact --since 2020-01-01 --explain low tide")
+    assert cell.shown[-1]["text/plain"].startswith("similar records: ")
+    assert " query + " in cell.last
+    told = "[[one.record.tags, one.record.importance, one.record.private] for one in low][0]"
+    assert notebook.value(told) == [["tide", "low water"], 0.9, True]
+    for narrowed in ("-k decision", "--until 2020-01-01", "--as-of 2020-01-01", "--agent ann"):
+        assert "Nothing is remembered" in notebook.run(f"%recall {narrowed} low tide").last
+    assert "The tide is low" in notebook.run("%recall --recent -n 1").last
+    assert "|retract`" in notebook.run("%remember The tide is low at eleven").last
 
 
 def test_an_interrupt_hangs_up_and_leaves_the_kernel_usable(notebook: Notebook) -> None:

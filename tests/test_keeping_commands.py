@@ -79,13 +79,23 @@ def test_a_source_is_named_as_the_disk_names_it(project: Path, named: str) -> No
     assert data("memory", "stats")["documents"] == 0
 
 
+@pytest.mark.parametrize("options", [("--source", "nosuch"), ("--source", "nosuch", "--json")])
+def test_a_source_that_is_not_known_is_no_success(options: tuple[str, ...]) -> None:
+    remembered("The harbour was closed in March.")
+    refused = guildhall("memory", "forget", *options, "--yes")
+    assert refused.exit_code == 2
+    assert "nothing of that is remembered" in refused.output
+    assert done("memory", "forget", "--before", "2020-01-01", "--yes") == "Erased 0 records.\n"
+
+
 def test_a_subject_tells_what_became_of_it() -> None:
     remembered("We use MySQL.", "--subject", "db.engine", "--kind", "decision")
     remembered("We use Postgres.", "--subject", "db.engine", "--kind", "decision")
     first, _, second, _ = done("memory", "timeline", "db.engine").splitlines()
     assert " until " in first
     assert second.endswith(", holds")
-    assert guildhall("memory", "timeline", "nothing").exit_code == 2
+    for options in ((), ("--json",)):
+        assert guildhall("memory", "timeline", "nothing", *options).exit_code == 2
 
 
 def test_an_export_is_taken_in_and_one_that_was_changed_is_refused(tmp_path: Path) -> None:

@@ -193,3 +193,16 @@ async def test_without_memory_it_is_said(law: Path) -> None:
     state = RunState("r" * 32)
     await given(knowing(law, ScriptedModel("ok")), TASK, state=state)
     assert state.notices == ["lawyer has knowledge in documents, and this run was started without memory"]
+
+
+async def test_what_an_answer_takes_from_documents_goes_with_them(law: Path) -> None:
+    said = "Two nights: eighteen euros. [law/fees.md:3]\nA ship pays nine euros for each night at the pier."
+    async with Hall.open() as hall:
+        await hall.run_team(knowing(law, ScriptedModel(said)), TASK)
+        [outcome] = [hit.record for hit in await hall.recall("euros", kinds=["episode"])]
+        [fees] = [hit.record for hit in await hall.recall("nine euros", kinds=["document"], limit=1)]
+        assert outcome.derived_from == (fees.id,)
+        assert "eighteen" in outcome.text
+        assert "nine euros" not in outcome.text  # the document says so itself
+        assert (await hall.memory.forget(source="law", scope=hall.scope)).derived == 1
+        assert await hall.recall("euros") == []

@@ -143,8 +143,23 @@ async def test_what_cannot_be_kept_is_refused_in_words(home: Path, given: dict[s
             await memory.remember(**given)
 
 
-@pytest.mark.parametrize("given", [{"as_of": "2026-01-01"}, {"min_trust": "x"}, {"tags": "abc"}])
+@pytest.mark.parametrize(
+    "given", [{"as_of": "2026-01-01"}, {"min_trust": "x"}, {"tags": "abc"}, {"viewr": "bob"}]
+)
 async def test_what_cannot_be_asked_is_refused_in_words(home: Path, given: dict[str, Any]) -> None:
     async with memory_in(home) as memory:
         with pytest.raises(UserError, match=f"{next(iter(given))}"):
             await memory.recall("x", **given)
+
+
+async def test_a_person_lets_a_record_out_of_quarantine(home: Path) -> None:
+    async with memory_in(home) as memory:
+        ann = Author(agent="ann")
+        await memory.remember("The toll is four crowns.", subject="toll", author=ann)
+        page = await memory.remember("The toll is five crowns.", subject="toll", author=ann, trust=0.4)
+        assert await texts(memory, "toll") == ["The toll is four crowns."]
+        kept = await memory.promote(page.id, "project")
+        assert kept.superseded is not None
+        assert await texts(memory, "toll") == ["The toll is five crowns."]
+        with pytest.raises(UserError, match="is for project already"):
+            await memory.promote(page.id, "project")

@@ -4,10 +4,9 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-from guildhall.clean import SHOWN as SHOWN
-from guildhall.clean import clean as clean
-from guildhall.clean import one_line as one_line
+from guildhall.clean import clean, one_line
 
+__all__ = ["clean", "from_cache", "money", "one_line", "several", "tame"]
 _LARGEST, _DEEPEST = 50_000, 12
 """Of one tame value: about so many characters, and lists within lists."""
 

@@ -1,12 +1,13 @@
 """Tools with which an agent asks and feeds the shared memory."""
 
 import re
-from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
+from guildhall.clean import one_line, quoted
 from guildhall.errors import UserError
+from guildhall.memory.asked import asked
 from guildhall.memory.records import Kind
 from guildhall.memory.settling import Settlement
 from guildhall.memory.words import telling
@@ -18,7 +19,7 @@ from ..run import Run
 from ..tool import Tool, ToolContext, tool
 from .notes import as_quote
 
-Where = Literal["long", "working", "conversation", "all"]
+Where = Literal["long", "working", "short", "all"]
 """What is remembered for good, what was noted in this run, what was said before in this conversation."""
 FOUND = 5
 """Of each, at most."""
@@ -43,18 +44,16 @@ async def recall(
 ) -> str:
     """What is remembered about the query, each with its label. `types` says where: long (earlier outcomes,
     facts, decisions; `kinds`, `who` said it and `as_of`, an ISO date, narrow it), working (notes of this
-    run), conversation (questions and answers before this one), or all."""
-    filters: dict[str, Any] = {"kinds": list(kinds)} if kinds else {}
-    filters |= {"agent": who} if who else {}
-    filters |= {"as_of": _moment(as_of)} if as_of else {}
-    if filters and types in ("working", "conversation"):
+    run), short (questions and answers before this one in the conversation), or all."""
+    narrowed = asked({"kinds": kinds, "agent": who, "as_of": as_of})
+    if narrowed and types in ("working", "short"):
         raise UserError("kinds, who and as_of narrow what is remembered for good; take types long or all")
     found: list[Quote] = []
     if types in ("long", "all"):
-        found += [memory_quote(hit) for hit in await context.run.recall(query, **filters)]
+        found += [memory_quote(hit) for hit in await context.run.recall(query, **narrowed)]
     if types in ("working", "all"):
         found += _best(query, [as_quote(one) for one in await notes(context.run)])
-    if types in ("conversation", "all"):
+    if types in ("short", "all"):
         found += _best(query, _turns(context.run))
     context.run.show(found)
     return "\n\n".join(map(_told, found)) or "Nothing is remembered about that."
@@ -90,7 +89,8 @@ async def settle(remembered: str, other: str, how: Settlement, context: ToolCont
 
 
 def _told(one: Quote) -> str:
-    return f"[{one.label}]{f' ({one.origin})' if one.origin else ''} {one.text}"
+    """The quote behind its label and where it is from, so that no text can pass for another's."""
+    return f"[{one_line(one.label)}] ({one_line(one.origin or one.kind)}) {quoted(one.text)}"
 
 
 async def _conflicting(run: Run, ids: tuple[str, ...]) -> str:
@@ -99,7 +99,7 @@ async def _conflicting(run: Run, ids: tuple[str, ...]) -> str:
     found = [await run.state.memory.get(id_, scope=run.state.scope) for id_ in ids]
     seen = [one for one in found if one is not None and (run.trusted or not one.private)]
     run.private |= any(one.private for one in seen)
-    return "\n".join(f"- [{one.label}] {' '.join(one.text.split())[:300]}" for one in seen)
+    return "\n".join(f"- [{one.label}] {one_line(one.text)}" for one in seen)
 
 
 def _turns(run: Run) -> list[Quote]:
@@ -115,16 +115,3 @@ def _best(query: str, quotes: list[Quote]) -> list[Quote]:
     shared = [(len(wanted & set(telling(one.text))), at) for at, one in enumerate(quotes)]
     best = sorted((pair for pair in shared if pair[0]), key=lambda pair: (-pair[0], -pair[1]))
     return [quotes[at] for _, at in best[:FOUND]]
-
-
-def _moment(given: str) -> float:
-    """The time in seconds; a date without a time counts with the whole of that day."""
-    try:
-        at = datetime.fromisoformat(given.strip())
-    except ValueError:
-        raise UserError(
-            f"as_of is {given!r}; write a date or a time such as 2026-03-01 or 2026-03-01T12:00"
-        ) from None
-    if len(given.strip()) <= len("2026-03-01"):
-        at += timedelta(days=1, microseconds=-1)
-    return at.astimezone().timestamp()

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from guildhall.clean import one_line, quoted
 from guildhall.errors import UserError
 from guildhall.memory.store.notebook import Note
 
@@ -55,13 +56,16 @@ async def read_notes(
         return "Nothing is noted." if not found else "Nothing of that kind is noted."
     shown = _newest(wanted)
     context.run.show([as_quote(one) for one in shown])
-    lines = [f"[{label(one)}] {one.author}{_about(one, settled)}: {one.text}" for one in shown]
+    lines = [
+        f"[{label(one)}] {one_line(one.author)}{_about(one, settled)}: {quoted(one.text)}" for one in shown
+    ]
     left_out = len(wanted) - len(shown)
     return "\n\n".join([*([f"{left_out} older notes are left out."] if left_out else []), *lines])
 
 
 def as_quote(one: Note) -> Quote:
-    return Quote(label=label(one), kind="answer", text=one.text, private=one.private)
+    origin = f"{one.kind}, noted by {one.author}"
+    return Quote(label=label(one), kind="answer", text=one.text, private=one.private, origin=origin)
 
 
 async def _closed(run: Run, closes: str) -> int:

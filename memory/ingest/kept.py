@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from pathlib import PurePath
+from pathlib import PurePath, PurePosixPath
 from typing import NamedTuple
 
 from .. import ledger
@@ -37,6 +37,26 @@ def known(db: sqlite3.Connection, scope: str, path: str) -> dict[str, Document]:
         return {document.path: document for document in found}
     found = map(Document._make, db.execute(sql, (ids[0],)))
     return {document.path: document for document in found if not PurePath(document.path).is_absolute()}
+
+
+def say_private(db: sqlite3.Connection, scope: str, path: str, private: bool) -> None:
+    """Note whether that file, or all in that folder, is private, whatever was said of parts of it."""
+    number = ledger.scope_id(db, scope)
+    below = [(number, one) for one in private_paths(db, scope) if path in (one, *around(one))]
+    db.executemany("DELETE FROM private_paths WHERE scope = ? AND path = ?", below)
+    db.execute("INSERT INTO private_paths (scope, path, private) VALUES (?, ?, ?)", (number, path, private))
+
+
+def private_paths(db: sqlite3.Connection, scope: str) -> dict[str, bool]:
+    """Of which files and folders it was said whether they are private."""
+    sql = "SELECT path, private FROM private_paths WHERE scope = ?"
+    return {path: bool(said) for id_ in ledger.scope_ids(db, scope) for path, said in db.execute(sql, (id_,))}
+
+
+def around(path: str) -> list[str]:
+    """The folders around a document, the nearest first; the empty path is the project."""
+    folders = [str(folder) for folder in PurePosixPath(path).parents if folder != PurePosixPath()]
+    return folders if PurePath(path).is_absolute() or not path else [*folders, ""]
 
 
 def put(db: sqlite3.Connection, scope: str, document: Document, chunks: Sequence[Record]) -> bool:

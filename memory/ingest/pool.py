@@ -23,6 +23,8 @@ _KEPT = (
 """Of the environment: a process that reads what strangers wrote has no keys."""
 _STARTING = 60.0
 """Seconds in which a process starts on any machine."""
+_LONGEST_ANSWER = 250_000_000
+"""Bytes, of which no file has more as JSON; a process that a hostile file took over might."""
 
 
 @dataclass(frozen=True)
@@ -111,19 +113,18 @@ class _Worker:
         timer = threading.Timer(self._limits.seconds + _STARTING * (not self._used), end)
         timer.daemon = True
         timer.start()
-        line = b""
+        answer: dict[str, Any] | None = None
         try:
-            with suppress(OSError, ValueError):  # it has died, or is closed by now
+            with suppress(OSError, ValueError):  # it has died, is closed by now, or says what is no answer
                 assert process.stdin is not None
                 assert process.stdout is not None
                 process.stdin.write(json.dumps(job).encode() + b"\n")
                 process.stdin.flush()
-                line = process.stdout.readline()
+                answer = json.loads(process.stdout.readline(_LONGEST_ANSWER))
         finally:
             timer.cancel()
-        if line.endswith(b"\n"):
+        if answer is not None:
             self._used = True
-            answer: dict[str, Any] = json.loads(line)
             return answer
         self._end()
         if late.is_set():

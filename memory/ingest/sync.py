@@ -81,18 +81,20 @@ async def ingest(
 ) -> Ingested:
     """What became of the documents at the path, once all are on disk; each is a transaction of its own.
 
-    Sources are relative to the project where they lie in it. `private` None is as it was. With `again`,
-    files are read that have not changed. Raises UserError for a path that cannot be used.
+    Sources are relative to the project where they lie in it. With `private` None, each is as was last said
+    of it, or of the nearest folder around it. With `again`, files are read that have not changed. Raises
+    UserError for a path that cannot be used.
     """
     limits = limits or Limits()
     root, of_project = await asyncio.to_thread(_real, path, project)
     source = source_of(root, of_project)
     known = await db.read(lambda read: kept.known(read, scope, source))
     found = await asyncio.to_thread(_found, root, bool(known))
-    if private is None:
-        private = any(_is_private(document.hash) for document in known.values())
+    if private is not None:
+        await db.write(lambda write: kept.say_private(write, scope, source, private))
+    said = await db.read(lambda read: kept.private_paths(read, scope))
     work = _Work(
-        db=db, scope=scope, author=author, private=private, limits=limits,
+        db=db, scope=scope, author=author, said=said, limits=limits,
         tell=on_progress or (lambda _: None), written=written or (lambda: None),
     )  # fmt: skip
     sources = {source_of(Path(one.path), of_project): one for one in found}
@@ -137,10 +139,6 @@ def _prefix(private: bool) -> str:
     return f"{FORMAT}{'p' * private}:"
 
 
-def _is_private(hash_: str) -> bool:
-    return hash_.partition(":")[0].endswith("p")
-
-
 @dataclass(kw_only=True)
 class _Work:
     """The documents of one call."""
@@ -148,7 +146,8 @@ class _Work:
     db: Database
     scope: str
     author: Author
-    private: bool
+    said: Mapping[str, bool]
+    """Of which files and folders it was said whether they are private."""
     limits: Limits
     tell: OnProgress
     written: Callable[[], None]
@@ -196,7 +195,6 @@ class _Work:
                 raise error.exceptions[0] from None
 
     def _wanted(self, sources: Mapping[str, Found], sure: Mapping[str, Document]) -> Iterator[str]:
-        prefix = _prefix(self.private)
         for source, found in sources.items():
             was = sure.get(source)
             if found.problem:
@@ -205,7 +203,7 @@ class _Work:
                 was is not None
                 and (was.size, was.changed) == (found.size, found.changed)
                 and was.changed < was.at - _UNSURE
-                and was.hash.startswith(prefix)
+                and was.hash.startswith(_prefix(self._is_private(source)))
             ):
                 self._unchanged(was)
             else:
@@ -214,7 +212,7 @@ class _Work:
     async def _one(
         self, source: str, found: Found, sure: Document | None, known: Document | None, workers: Pool
     ) -> None:
-        prefix, at = _prefix(self.private), time.time()
+        prefix, at = _prefix(self._is_private(source)), time.time()
         was = sure.hash.removeprefix(prefix) if sure and sure.hash.startswith(prefix) else ""
         if found.size > self.limits.size:
             most = f"a file may have {self.limits.size:,}"
@@ -242,6 +240,9 @@ class _Work:
         self.chunks += len(chunks)
         self.added += bool(chunks) and known is None
         self.changed += bool(chunks) and known is not None
+
+    def _is_private(self, source: str) -> bool:
+        return next((self.said[path] for path in (source, *kept.around(source)) if path in self.said), False)
 
     def _unchanged(self, document: Document) -> None:
         if document.problem == NO_TEXT:
@@ -274,5 +275,5 @@ class _Work:
             importance=estimated("document", text, None),
             valid_from=min(document.changed, document.at),
             recorded_at=document.at,
-            private=self.private,
+            private=self._is_private(document.path),
         )

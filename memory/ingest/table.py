@@ -49,11 +49,11 @@ def rows_of_sheets(data: bytes) -> Iterator[Part]:
 def parts(rows: Iterable[Sequence[Any]], *, sheet: str = "") -> Iterator[Part]:
     """The rows that say anything, with their numbers as a spreadsheet shows them."""
     of_sheet = f" of {sheet}" if sheet else ""
-    head, lines, first, last = "", list[str](), 0, 0
+    head, lines, head_row, first, last = "", list[str](), 0, 0, 0
 
     def part() -> Part:
         rows = f"rows {first}-{last}" if last > first else f"row {first}"
-        return Part("\n".join([*([head] if head and first > 1 else []), *lines]), rows + of_sheet)
+        return Part("\n".join([*([head] if head and first > head_row else []), *lines]), rows + of_sheet)
 
     for number, row in enumerate(rows, 1):
         cells = [" ".join(str(cell).split()) for cell in row]
@@ -66,7 +66,7 @@ def parts(rows: Iterable[Sequence[Any]], *, sheet: str = "") -> Iterator[Part]:
         if not lines:
             first = number
         if not head and not last:
-            head = line if len(line) <= MOST // 4 else ""
+            head, head_row = line if len(line) <= MOST // 4 else "", number
         lines.append(line)
         last = number
     if lines:

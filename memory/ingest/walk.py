@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 IGNORE_FILES = (".gitignore", ".guildhallignore")
 """What the second says wins."""
+_DEEPEST = 100
+"""Folders within each other."""
 _NEVER = frozenset({"node_modules", "__pycache__", "site-packages"})
 _BINARY = frozenset(
     """.7z .a .avi .bin .bmp .bz2 .class .db .dll .dylib .exe .flac .gif .gz .ico .iso .jar .jpeg .jpg .lib
@@ -45,7 +47,10 @@ class _Rules(NamedTuple):
     spec: "GitIgnoreSpec"
 
 
-def _below(folder: Path, rules: Sequence[_Rules]) -> Iterator[Found]:
+def _below(folder: Path, rules: Sequence[_Rules], depth: int = 1) -> Iterator[Found]:
+    if depth > _DEEPEST:
+        yield Found(str(folder), problem=f"it lies more than {_DEEPEST} folders deep, and is not looked into")
+        return
     try:
         rules = [*rules, *_rules_of(folder)]
         with os.scandir(folder) as entries:
@@ -60,7 +65,7 @@ def _below(folder: Path, rules: Sequence[_Rules]) -> Iterator[Found]:
             if entry.is_dir():
                 hidden = entry.name.startswith(".") or entry.name in _NEVER
                 if not hidden and not _is_ignored(f"{entry.path}/", rules):
-                    yield from _below(Path(entry.path), rules)
+                    yield from _below(Path(entry.path), rules, depth + 1)
             elif entry.is_file() and not _is_ignored(entry.path, rules):
                 found = _file(entry.name, entry.path, entry.stat())
                 if found.problem or _is_wanted(entry.name, found.size):

@@ -219,7 +219,10 @@ def _named(path: Path, error: Exception) -> StoreError:
     if "full" in text or "no space" in text or "quota" in text:
         return StoreError("memory_full", f"no space left to write {path}: free some, then resume")
     if "malformed" in text or "not a database" in text:
-        return StoreError("memory_damaged", f"{path} is damaged ({error}): move it away to start anew")
+        return StoreError(
+            "memory_damaged",
+            f"{path} is damaged ({error}): `guildhall memory rebuild` saves what can be read of it",
+        )
     return StoreError("store", f"{path}: {error}")
 
 

@@ -169,6 +169,8 @@ MIGRATIONS: tuple[tuple[Statement, ...], ...] = (
         "UPDATE records SET readers = 'agent:' || agent WHERE visibility = 'private'",
         "CREATE INDEX records_session ON records (scope, session, turn) WHERE session <> ''",
         "CREATE INDEX records_readers ON records (readers, scope) WHERE readers <> ''",
+        "DROP INDEX records_subject",
+        "CREATE INDEX records_subject ON records (scope, subject COLLATE NOCASE) WHERE subject IS NOT NULL",
         "CREATE INDEX records_source ON records (scope, source) WHERE source <> ''",
         """CREATE TABLE origins (
             record INTEGER NOT NULL REFERENCES records (seq) ON DELETE CASCADE,
@@ -209,6 +211,13 @@ MIGRATIONS: tuple[tuple[Statement, ...], ...] = (
             watermark INTEGER NOT NULL,
             PRIMARY KEY (scope, embedder)
         ) WITHOUT ROWID""",
+        # Where vectors were given to an index, under which name; "" is the data folder.
+        """CREATE TABLE indexes (
+            name TEXT NOT NULL,
+            place TEXT NOT NULL,
+            abandoned INTEGER NOT NULL DEFAULT 0,
+            PRIMARY KEY (name, place)
+        ) WITHOUT ROWID""",
         "CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
         "INSERT INTO about (name, value) VALUES ('ledger', lower(hex(randomblob(8))))",
         """CREATE TABLE documents (
@@ -219,6 +228,13 @@ MIGRATIONS: tuple[tuple[Statement, ...], ...] = (
             changed REAL NOT NULL,
             at REAL NOT NULL,
             problem TEXT NOT NULL,
+            PRIMARY KEY (scope, path)
+        ) WITHOUT ROWID""",
+        # Of which files and folders it was said whether what is in them is private.
+        """CREATE TABLE private_paths (
+            scope INTEGER NOT NULL,
+            path TEXT NOT NULL,
+            private INTEGER NOT NULL,
             PRIMARY KEY (scope, path)
         ) WITHOUT ROWID""",
         "ALTER TABLE notebook ADD COLUMN closes INTEGER NOT NULL DEFAULT 0",

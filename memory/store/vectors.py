@@ -88,6 +88,13 @@ def missing(
     return [(seq, scope, _embedded(*about)) for seq, scope, *about in rows]
 
 
+def lacking(db: sqlite3.Connection, embedder: int, records: Sequence[int]) -> frozenset[int]:
+    """Those of the records, given by their numbers, that have no vector of the embedder."""
+    marks = ", ".join("?" * len(records))
+    sql = f"SELECT record FROM vectors WHERE embedder = ? AND record IN ({marks})"
+    return frozenset(records) - {record for (record,) in db.execute(sql, (embedder, *records))}
+
+
 def add(db: sqlite3.Connection, embedder: int, rows: Sequence[tuple[int, int, bytes]]) -> None:
     """Keep vectors (of unit length, float32): each with the number of its record, and of its scope.
 
@@ -217,16 +224,37 @@ def ledger_name(db: sqlite3.Connection, path: Path) -> str:
     return f"guildhall-{row[0] if row else 'unnamed'}-{os.stat(path).st_ino:x}"  # noqa: PTH116  no object made
 
 
-def rename_ledger(db: sqlite3.Connection) -> None:
-    """Have every index of this database begin anew, under another name.
+def begin_anew(db: sqlite3.Connection) -> None:
+    """Have every index of this database begin anew; what there is of it is to be removed."""
+    db.execute("UPDATE indexes SET abandoned = 1")
+    rename_ledger(db)
 
-    For when the numbers of vectors begin again (a backup was restored), or an index must forget what it has.
-    """
+
+def rename_ledger(db: sqlite3.Connection) -> None:
+    """Have every index of this database begin anew, under another name; what there is may be another's."""
     db.execute(
         "INSERT INTO about (name, value) VALUES ('ledger', lower(hex(randomblob(8)))) "
         "ON CONFLICT DO UPDATE SET value = excluded.value"
     )
     db.execute("UPDATE marks SET epoch = epoch + 1, watermark = 0")
+
+
+def placed(db: sqlite3.Connection, name: str, place: str) -> None:
+    """From now on there may be vectors at the place, under the name."""
+    db.execute("INSERT OR IGNORE INTO indexes (name, place) VALUES (?, ?)", (name, place))
+
+
+def abandoned(db: sqlite3.Connection) -> dict[str, list[str]]:
+    """The names under which vectors are to be removed, by their places."""
+    found: dict[str, list[str]] = {}
+    for place, name in db.execute("SELECT place, name FROM indexes WHERE abandoned"):
+        found.setdefault(place, []).append(name)
+    return found
+
+
+def removed(db: sqlite3.Connection, name: str, place: str) -> None:
+    """There are no vectors at the place any more, under the name."""
+    db.execute("DELETE FROM indexes WHERE name = ? AND place = ?", (name, place))
 
 
 def _embedded(kind: str, subject: str | None, agent: str, text: str, before: str | None) -> str:
