@@ -60,7 +60,7 @@ async def reflect(run: Run, member: Member, message: Message, answer: Message, c
         known = await told(run)
         about = _About(run, member, message.text, known)
         if run.state.models == {"extractive"}:
-            entries = about.outcome(answer.text) if cited(answer.text) else []
+            entries = about.outcome(answer.text) if cited(about.own(answer.text)) else []
             await _keep(about, entries)
             return
         made = about.decisions(course, answer) + await about.noted()

@@ -189,6 +189,15 @@ async def test_the_whole_project_can_be_known(law: Path, project: Path) -> None:
     assert "[law/fees.md:3]" in result.answer
 
 
+async def test_what_only_quotes_documents_is_not_remembered_as_an_outcome(law: Path) -> None:
+    (law / "tides.pdf").unlink()
+    async with Hall.open() as hall:
+        result = await hall.ask("lawyer", TASK)
+        found = await hall.memory.search("", scope=hall.scope, sort="recent", kinds=["episode"])
+    assert "nine euros" in result.answer
+    assert [hit.record.text for hit in found.hits] == []
+
+
 async def test_without_memory_it_is_said(law: Path) -> None:
     state = RunState("r" * 32)
     await given(knowing(law, ScriptedModel("ok")), TASK, state=state)

@@ -24,13 +24,8 @@ async def watched(path: Path, ingest: Callable[[], Awaitable[Ingested]]) -> Asyn
                 if first:
                     raise
                 continue  # it is gone, and no document of it is known; that it is back is a change
-            if (
-                first
-                or done.added
-                or done.changed
-                or done.removed
-                or any(not one.known for one in done.problems)
-            ):
+            new = [problem for problem in done.problems if not problem.known]
+            if first or done.added or done.changed or done.removed or new:
                 yield done
             first = False
 
