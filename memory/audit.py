@@ -64,9 +64,9 @@ def audited(db: sqlite3.Connection, scope: str, now: float | None = None) -> lis
     records = ledger.every(db, ledger.scope_ids(db, scope))
     live = [one for one in records if one.status != "retracted" and _holds(one, at)]
     active = [one for one in live if one.status == "active"]
+    conflicts = [one for one in (*_conflicts(active), *_near(active)) if not _is_settled(db, one)]
     return [
-        *_secrets(records), *_conflicts(active), *_near(active),
-        *_duplicates(live), *_stale(live, at), *_expired(records, at),
+        *_secrets(records), *conflicts, *_duplicates(live), *_stale(live, at), *_expired(records, at),
         *_junk(live), *_orphans(live, {one.id for one in records}), *_quarantined(live),
     ]  # fmt: skip
 
@@ -144,6 +144,11 @@ def _near(records: Sequence[Record]) -> Iterator[Finding]:
                 yield Finding(
                     flaw="conflict", ids=(other.id, one.id), says=f"{_told(other)}; {_told(one)}", would=would
                 )
+
+
+def _is_settled(db: sqlite3.Connection, conflict: Finding) -> bool:
+    """Whether somebody has said that all of these hold."""
+    return all({*conflict.ids} <= {id_, *ledger.coexisting(db, id_)} for id_ in conflict.ids)
 
 
 def _may_differ(one: Record, other: Record) -> bool:

@@ -110,7 +110,12 @@ def leading(db: sqlite3.Connection, seq: int, question: Question) -> list[tuple[
         "ORDER BY r.trust DESC, r.seq DESC LIMIT 2",
         (seq, *values),
     ).fetchall()
-    return [(number, id_) for number, id_, trust in rows if number == rows[0][0] or trust < rows[0][2]]
+    settled = coexisting(db, rows[0][1]) if len(rows) > 1 else ()
+    return [
+        (number, id_)
+        for number, id_, trust in rows
+        if number == rows[0][0] or (trust < rows[0][2] and id_ not in settled)
+    ]
 
 
 def rivals(db: sqlite3.Connection, record: Record, at: float) -> list[Record]:
@@ -183,6 +188,19 @@ def close(
         "UPDATE records SET superseded_by = ?, valid_to = ?, closed_at = ? WHERE id = ?",
         [(by, until, now, id_) for id_ in ids],
     )
+
+
+def coexist(db: sqlite3.Connection, id_: str, other: str) -> None:
+    """Note that the two hold beside each other."""
+    pair = "SELECT a.seq, b.seq FROM records a, records b WHERE a.id = ? AND b.id = ?"
+    sql = f"INSERT OR IGNORE INTO coexisting {pair}"
+    db.executemany(sql, [(id_, other), (other, id_)])
+
+
+def coexisting(db: sqlite3.Connection, id_: str) -> set[str]:
+    """The ids of the records that are known to hold beside this one."""
+    sql = "SELECT r.id FROM records a JOIN coexisting c ON c.one = a.seq JOIN records r ON r.seq = c.other "
+    return {other for (other,) in db.execute(f"{sql} WHERE a.id = ?", (id_,))}
 
 
 def approve(db: sqlite3.Connection, record: Record, *, trust: float, now: float) -> Remembered:
@@ -331,9 +349,12 @@ def _supersede(db: sqlite3.Connection, record: Record) -> tuple[str | None, tupl
     if later:
         then = min(later, key=lambda one: one.valid_from)
         close(db, [record.id], by=then.id, until=then.valid_from, now=now)
+    settled = coexisting(db, record.id)
     before = max(earlier, key=lambda one: (one.valid_from, one.recorded_at), default=None)
     conflicts = tuple(
-        one.id for one in others if one.trust > record.trust and one.valid_from <= max(start, now)
+        one.id
+        for one in others
+        if one.trust > record.trust and one.valid_from <= max(start, now) and one.id not in settled
     )
     return before.id if before else None, conflicts
 

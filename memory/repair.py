@@ -20,6 +20,11 @@ _MOST = 20
 _ENDS = ("", "-wal", "-shm")
 _LOCKED = (0x40000000, 512)
 """Where in a file SQLite has its locks: from there on, so many bytes."""
+_OF_RECORDS = (
+    ("vectors", "record"), ("origins", "record"), ("ends", "record"), ("coexisting", "one"),
+    ("coexisting", "other"),
+)  # fmt: skip
+"""Tables that tell of records, and where."""
 _LOST_SCOPES = (
     "INSERT OR IGNORE INTO scopes (id, name) SELECT DISTINCT scope, 'rescued ' || scope FROM records "
     "WHERE scope NOT IN (SELECT id FROM scopes)"
@@ -72,8 +77,8 @@ def rebuild(db: sqlite3.Connection) -> None:
     """
     for (scope,) in db.execute("SELECT id FROM scopes").fetchall():
         db.execute(f"INSERT INTO words_{scope} (words_{scope}) VALUES ('rebuild')")
-    db.execute("DELETE FROM vectors WHERE record NOT IN (SELECT seq FROM records)")
-    db.execute("DELETE FROM origins WHERE record NOT IN (SELECT seq FROM records)")
+    for table, column in _OF_RECORDS:
+        db.execute(f"DELETE FROM {table} WHERE {column} NOT IN (SELECT seq FROM records)")
     vectors.begin_anew(db)
 
 

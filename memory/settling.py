@@ -33,10 +33,14 @@ def near(db: sqlite3.Connection, record: Record, dense: Dense | None) -> list[st
     similar: dict[int, float] = {}
     if dense is not None:
         similar = dense.near(db, scope, record.text, _LOOKED_AT, condition, private=record.private).similar
-    found = []
+    found, settled = [], ledger.coexisting(db, record.id)
     for seq in {**looked_at, **similar}:
         other = ledger.at(db, seq, condition)
-        if other is None or other.id == record.id or ledger.readers(other) != ledger.readers(record):
+        if (
+            other is None
+            or other.id in {record.id, *settled}
+            or ledger.readers(other) != ledger.readers(record)
+        ):
             continue
         theirs = set(words.telling(other.text))
         shared = len(own & theirs) / max(1, min(len(own), len(theirs)))
@@ -77,6 +81,7 @@ def settled(
         case "coexist":
             _have_hold(db, record, other, now)
             _have_hold(db, other, record, now)
+            ledger.coexist(db, record.id, other.id)
     return _named(db, scope, record.id)
 
 

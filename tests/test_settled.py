@@ -163,3 +163,21 @@ async def test_a_person_lets_a_record_out_of_quarantine(home: Path) -> None:
         assert await texts(memory, "toll") == ["The toll is five crowns."]
         with pytest.raises(UserError, match="is for project already"):
             await memory.promote(page.id, "project")
+
+
+async def test_what_holds_beside_another_is_no_conflict_any_more(home: Path) -> None:
+    async with memory_in(home) as memory:
+        ann = Author(agent="ann")
+        board = await memory.remember("The engine of the shop is Postgres.", subject="engine")
+        other = await memory.remember("The engine of the shop is a diesel.", subject="engine", author=ann)
+        near = await memory.remember("The engine of the shop is rather old.", author=ann)
+        assert set(near.conflicts) == {board.id, other.id}
+        for one in (board, other):
+            await memory.settle(near.id, one.id, "coexist")
+        assert [one.flaw for one in await memory.audit()] == ["conflict"]
+        await memory.settle(other.id, board.id, "coexist")
+        assert await memory.audit() == []
+        again = await memory.remember("The engine of the shop is a diesel.", subject="engine", author=ann)
+        assert (again.id, again.conflicts) == (other.id, ())
+        hits = await memory.recall("engine of the shop")
+        assert [(hit.doubted_by, hit.outweighed_by) for hit in hits] == [("", "")] * 3

@@ -192,6 +192,13 @@ MIGRATIONS: tuple[tuple[Statement, ...], ...] = (
             closed_at REAL NOT NULL
         )""",
         "CREATE INDEX ends_record ON ends (record)",
+        # Pairs of which somebody has said that both hold, each way round.
+        """CREATE TABLE coexisting (
+            one INTEGER NOT NULL REFERENCES records (seq) ON DELETE CASCADE,
+            other INTEGER NOT NULL REFERENCES records (seq) ON DELETE CASCADE,
+            PRIMARY KEY (one, other)
+        ) WITHOUT ROWID""",
+        "CREATE INDEX coexisting_other ON coexisting (other)",
         "CREATE TABLE tombstones (id TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID",
         "CREATE TABLE embedders (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
         # A vector's number rises with each that is committed: it may come long after its record.
