@@ -68,9 +68,11 @@ def moment(what: str, given: float) -> float:
 
 
 def tags(given: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(given, str) or not all(isinstance(tag, str) and 0 < len(tag) <= 200 for tag in given):
-        raise UserError(f"tags are {given!r:.80}; give a list of words of 1 to 200 characters")
-    return tuple(map(redact, given))
+    are_texts = not isinstance(given, str) and all(isinstance(tag, str) for tag in given)
+    clean = tuple(map(redact, given)) if are_texts else ()
+    if not are_texts or not all(0 < len(tag) <= 200 for tag in clean):
+        raise UserError(f"tags are {redact(repr(given)):.80}; give a list of words of 1 to 200 characters")
+    return clean
 
 
 def _is_number(given: object) -> bool:
