@@ -53,7 +53,7 @@ async def used(
         text = redact(plain(describe(error)))
     finally:
         run.state.hears(tool.name, tool.trusted)
-        run.emit(ev.Returned, called=called, text=text, failed=failed)
+        run.emit(ev.Returned, called=called, text=text, failed=failed, trust=tool.trusted)
     shown = [quote.model_dump(exclude_defaults=True) for quote in run.shown]
     kept = {"ended": True, "text": text, "error": failed, "shown": shown, "private": run.private}
     await run.record(digest, kept)

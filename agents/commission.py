@@ -54,6 +54,8 @@ class Earlier(Frozen):
     run: str
     text: str
     private: bool = False
+    trust: float = 1.0
+    """How far the least of what it had been told by tools is trusted."""
 
 
 class RunSpec(Frozen):
@@ -165,7 +167,15 @@ def opening(spec: RunSpec, files: Sequence[Attachment]) -> Message:
     before = []
     if earlier := spec.earlier:
         label = f"run:{earlier.run[:8]}"
-        before = [Quote(label=label, kind="conversation", text=earlier.text, private=earlier.private)]
+        before = [
+            Quote(
+                label=label,
+                kind="conversation",
+                text=earlier.text,
+                private=earlier.private,
+                trust=earlier.trust,
+            )
+        ]
     return Message(
         text=spec.task,
         quotes=(*before, *context, *as_quotes(files)),

@@ -160,6 +160,8 @@ async def _worked_on(run: Run, member: Member, message: Message, *, earlier: _Ea
     rules = rules_of(member)
     state.lessons = state.lessons and rules.lessons
     state.conversation = [quote for quote in message.quotes if quote.kind == "conversation"]
+    for quote in state.conversation:
+        state.hears(quote.label, quote.trust)
     state.owners = await find_owners(run)
     team = member.name if parts_of(member) else ""
     hits = []

@@ -131,6 +131,8 @@ class Returned(_Event):
     called: int
     text: str
     failed: bool
+    trust: float | None = None
+    """How far the tool is trusted."""
 
 
 class Said(_Event):

@@ -41,7 +41,7 @@ async def continued(hall: "Hall", spec: RunSpec, run_id: str | None) -> RunSpec:
             f"run {row.id} {how} and has no answer to continue from: "
             f"{_WHAT_TO_DO.get(row.status, _RESUME).format(id=row.id[:12])}"
         )
-    turns, private, before = [], False, row
+    turns, private, trust, before = [], False, 1.0, row
     for _ in range(MOST_RUNS):
         events = await hall.events(before.id)
         known = RunSpec.model_validate_json(before.spec)
@@ -49,16 +49,18 @@ async def continued(hall: "Hall", spec: RunSpec, run_id: str | None) -> RunSpec:
         private = (
             private or known.private or any(file.private for file in known.files) or _saw_private(events)
         )
+        told = (one.trust for one in events if isinstance(one, ev.Returned))
+        trust = min([trust, *(one for one in told if one is not None)])
         if known.earlier is None:
             break
-        private = private or known.earlier.private
+        private, trust = private or known.earlier.private, min(trust, known.earlier.trust)
         try:
             before = await hall.find(known.earlier.run)
         except UserError:  # it is no longer kept, but what was told of it is
             turns.append(Turn(task="what was asked before", answer=known.earlier.text))
             break
     text = await asyncio.to_thread(window, turns[::-1], WINDOW, count=estimate)
-    return spec.model_copy(update={"earlier": Earlier(run=row.id, text=text, private=private)})
+    return spec.model_copy(update={"earlier": Earlier(run=row.id, text=text, private=private, trust=trust)})
 
 
 _RESUME = "`guildhall resume {id}` goes on with it"

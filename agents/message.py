@@ -70,6 +70,8 @@ class Quote(Frozen):
     """Of a part of a document: the number that its first line has there."""
     origin: str = ""
     """Of what memory knows: how far it is trusted, who said it, and where it is from."""
+    trust: float = 1.0
+    """Of a conversation: how far the least is trusted that it rests on."""
 
     @property
     def last_line(self) -> int:

@@ -26,6 +26,12 @@ _OF_THE_NEXT_TURN = (
 )
 
 
+_UNKNOWN_DOCUMENTS = (  # they are read again when they are asked for
+    "DELETE FROM documents WHERE scope = (SELECT id FROM scopes WHERE name = :scope) AND problem = '' "
+    "AND path NOT IN (SELECT r.source FROM records r WHERE r.scope = documents.scope AND r.kind = 'document')"
+)
+
+
 class Wanted(NamedTuple):
     """Which records are to be forgotten: all that meet every part that is given."""
 
@@ -145,6 +151,8 @@ def erase(db: sqlite3.Connection, scope: str, wanted: Wanted) -> tuple[Doomed, i
     gone = doomed(db, scope, wanted)
     scopes = erase_records(db, gone.every) | set(ledger.scope_ids(db, scope, ledger.EVERYWHERE))
     _take_back(db, wanted, gone.shared)
+    if not wanted.ids:
+        db.execute(_UNKNOWN_DOCUMENTS, {"scope": scope})
     if wanted.run:
         erase_run(db, wanted.run)
     if wanted.source:

@@ -103,12 +103,13 @@ def leading(db: sqlite3.Connection, seq: int, question: Question) -> list[tuple[
     and was not settled, if any; there is none at all where the record is about no subject.
     """
     holds, values = question.holds()
+    (said, of_said), (stands, of_r) = question.stands("said"), question.stands("r")
     rows = db.execute(
         "SELECT r.seq, r.id, r.trust FROM records said JOIN records r ON r.scope = said.scope "
         "AND r.subject = said.subject COLLATE NOCASE AND r.readers = said.readers WHERE said.seq = ? "
-        f"AND said.status = 'active' AND r.status = 'active' AND {holds} "
+        f"AND said.status <> 'quarantined' AND {said} AND r.status <> 'quarantined' AND {stands} AND {holds} "
         "ORDER BY r.trust DESC, r.seq DESC LIMIT 2",
-        (seq, *values),
+        (seq, *of_said, *of_r, *values),
     ).fetchall()
     settled = coexisting(db, rows[0][1]) if len(rows) > 1 else ()
     return [
@@ -206,6 +207,8 @@ def coexisting(db: sqlite3.Connection, id_: str) -> set[str]:
 def approve(db: sqlite3.Connection, record: Record, *, trust: float, now: float) -> Remembered:
     """What became of a record that was in quarantine, and is trusted so far from now on."""
     db.execute("UPDATE records SET status = 'active', trust = ? WHERE id = ?", (trust, record.id))
+    own = "(SELECT seq FROM records WHERE id = ?)"
+    db.execute(f"UPDATE origins SET trust = max(trust, ?) WHERE record = {own}", (trust, record.id))
     record = record.model_copy(update={"status": "active", "trust": trust, "recorded_at": now})
     superseded, conflicts = _supersede(db, record)
     return Remembered(id=record.id, superseded=superseded, conflicts=conflicts)
@@ -217,6 +220,7 @@ def retract(db: sqlite3.Connection, record: Record, *, now: float) -> None:
         "SELECT id FROM records WHERE superseded_by = ? AND valid_to > valid_from", (record.id,)
     ).fetchall()
     close(db, [id_ for (id_,) in rows], by=record.superseded_by, until=record.valid_to, now=now)
+    close(db, [record.id], by=record.superseded_by, until=record.valid_to, now=now)
     db.execute("UPDATE records SET status = 'retracted' WHERE id = ?", (record.id,))
 
 

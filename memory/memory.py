@@ -248,9 +248,9 @@ class Memory(Keeping):
                 newest = ledger.newest(db, scopes, condition, MOST)
                 hits: Iterable[Hit] = (Hit(record=record, score=0.0) for record in newest)
                 return Found(hits=tuple(_packed(hits, limit, per_source, tokens, count)))
-            pool, how = self._pool(db, scopes, question)
-            if sort == "recent" and pool.said:  # all that share words with it, however old the best are
-                pool = Pool(pool.said, {})
+            pool, how = self._newest(db, scopes, question) if sort == "recent" else (Pool({}, {}), Near({}))
+            if not pool.said:
+                pool, how = self._pool(db, scopes, question)
             hits = recalled(db, question, pool)
             if sort == "recent":
                 hits = iter(sorted(hits, key=lambda hit: -hit.record.valid_from))
@@ -311,6 +311,15 @@ class Memory(Keeping):
         given.one_of("to", to, get_args(Visibility))
         scope = self._scope(scope)
         return await self._db.write(lambda db: promoted(db, scope, id, to, team))
+
+    @staticmethod
+    def _newest(db: sqlite3.Connection, scopes: Sequence[int], question: Question) -> tuple[Pool, Near]:
+        """The newest records that share words with the query."""
+        telling, condition = words.telling(question.query), both(question.gate(), question.holds())
+        said = dict[int, float]()
+        for scope in scopes:
+            said |= words.sharing(db, scope, telling, POOL, condition, newest=True)
+        return Pool(said, {}), Near({})
 
     def _pool(self, db: sqlite3.Connection, scopes: Sequence[int], question: Question) -> tuple[Pool, Near]:
         telling, condition = words.telling(question.query), question.gate()

@@ -43,9 +43,7 @@ class Question:
 
     def gate(self) -> Condition:
         """Who may see it, and what was asked for, whether or not it holds."""
-        parts: list[tuple[str, tuple[Any, ...]]] = [
-            ("r.status <> 'retracted' AND r.trust >= ?", (self.min_trust,))
-        ]
+        parts: list[tuple[str, tuple[Any, ...]]] = [("r.trust >= ?", (self.min_trust,)), self.stands("r")]
         if self.public:
             parts.append(("r.private = 0", ()))
         if self.own:
@@ -67,6 +65,12 @@ class Question:
         if self.until is not None:
             parts.append(("r.recorded_at <= ?", (self.until,)))
         return every(parts)
+
+    def stands(self, one: str) -> Condition:
+        """Whether it was not retracted, as far as that was known."""
+        if self.known is None:
+            return f"{one}.status <> 'retracted'", ()
+        return f"({one}.status <> 'retracted' OR {one}.closed_at > ?)", (self.known,)
 
     def holds(self) -> Condition:
         """What held at that time, as far as it was known."""

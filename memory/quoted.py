@@ -10,6 +10,7 @@ GONE = "[forgotten]"
 """Stands where a forgotten text stood."""
 _SHORTEST, _SENTENCE = 8, 16
 """Bytes of a text, and of a sentence, that is looked for; a shorter one may stand in any other."""
+_PASSWORD = 12
 _DEPTH = 3
 _FEW = 500
 """Forms that one pattern looks for quickly."""
@@ -88,8 +89,11 @@ def _pieces(text: str, sentences: bool) -> Iterator[str]:
 
 
 def _is_common(piece: str) -> bool:
-    """Whether it is a word such as programs go by, in JSON too; `Ab3xK9` is none, and may be a password."""
-    return piece.isascii() and piece.isidentifier() and piece[1:].islower() and not re.search(r"\d", piece)
+    """Whether it is a word that others may use as well; a long one with digits may be a password."""
+    is_word = piece.isascii() and not re.search(r"\s", piece)
+    return is_word and not (
+        len(piece) >= _PASSWORD and re.search(r"\d", piece) and re.search(r"[^\W\d]", piece)
+    )
 
 
 def _written(piece: str) -> set[str]:

@@ -1,5 +1,6 @@
 """Records that are near each other, how their writer settles them, and who may read them."""
 
+import math
 import secrets
 import sqlite3
 import time
@@ -58,25 +59,23 @@ def settled(
         raise UserError(f"{record.label} is no conflict with itself; name two records")
     if record.scope != other.scope:
         raise UserError(f"{record.label} is for one project and {other.label} for all: they do not touch")
-    loser = record if how == "duplicate" else other
-    if how != "coexist" and loser.trust > trust:
-        raise UserError(
-            f"{loser.label} is trusted more ({loser.trust:g}) than whoever says otherwise ({trust:g}) and "
-            f"stays: let them coexist, or the user decide: `guildhall memory settle {record.id[:8]} "
-            f"{other.id[:8]} {how}`"
-        )
+    loser, holder = (record, other) if how == "duplicate" else (other, record)
+    if how != "coexist":
+        _check_may_win(holder, loser, trust, f"{record.id[:8]} {other.id[:8]} {how}")
     match how:
         case "supersede":
             _have_hold(db, record, other, now)
-            _is_open(other)
-            until = max(record.valid_from, other.valid_from)
+            _is_open(other, now)
+            # later than it began by the least there is: it has held, and may hold again
+            until = max(record.valid_from, math.nextafter(other.valid_from, math.inf))
             ledger.close(db, [other.id], by=record.id, until=until, now=now)
         case "duplicate":
             _have_hold(db, other, record, now)
-            _is_open(record)
+            _is_open(record, now)
             ledger.close(db, [record.id], by=other.id, until=record.valid_from, now=now)
         case "retract":
-            _have_hold(db, record, other, now)
+            if record.superseded_by != other.id:
+                _is_open(record, now)
             ledger.retract(db, other, now=now)
         case "coexist":
             _have_hold(db, record, other, now)
@@ -85,16 +84,35 @@ def settled(
     return _named(db, scope, record.id)
 
 
+def _check_may_win(holder: Record, loser: Record, trust: float, said: str) -> None:
+    """Raise UserError where the loser is not for whoever settles to take away, or others would lose it."""
+    if loser.trust > trust:
+        raise UserError(
+            f"{loser.label} is trusted more ({loser.trust:g}) than whoever says otherwise ({trust:g}) and "
+            f"stays: let them coexist, or the user decide: `guildhall memory settle {said}`"
+        )
+    if holder.status == "quarantined":
+        raise UserError(
+            f"{holder.label} is in quarantine and takes nobody's place: `guildhall memory promote "
+            f"{holder.id[:8]} {holder.visibility}` lets it out first"
+        )
+    if ledger.readers(holder) not in ("", ledger.readers(loser)) or (holder.private and not loser.private):
+        raise UserError(
+            f"{holder.label} is for fewer than {loser.label}, which would be gone for the others: promote it "
+            "first, or let them coexist"
+        )
+
+
 def _have_hold(db: sqlite3.Connection, record: Record, other: Record, now: float) -> None:
     """Have the record hold again, where it had given way to that other one."""
     if record.superseded_by == other.id:
         ledger.close(db, [record.id], by=None, until=None, now=now)
     else:
-        _is_open(record)
+        _is_open(record, now)
 
 
-def _is_open(record: Record) -> None:
-    if record.status == "retracted" or record.valid_to is not None:
+def _is_open(record: Record, now: float) -> None:
+    if record.status == "retracted" or (record.valid_to is not None and record.valid_to <= now):
         raise UserError(
             f"{record.label} holds no more: `guildhall memory show {record.id[:8]}` says since when"
         )
@@ -103,7 +121,7 @@ def _is_open(record: Record) -> None:
 def promoted(db: sqlite3.Connection, scope: str, id_: str, to: Visibility, team: str) -> Remembered:
     """The record for more readers, in place of the one for few; one in quarantine is let out of it."""
     record, now = _named(db, scope, id_), time.time()
-    _is_open(record)
+    _is_open(record, now)
     order, held_back = get_args(Visibility), record.status == "quarantined"
     if order.index(to) < order.index(record.visibility) + (not held_back):
         raise UserError(f"{record.label} is for {record.visibility} already; it can be given only to more")

@@ -55,16 +55,25 @@ def telling(query: str) -> list[str]:
 
 
 def sharing(
-    db: sqlite3.Connection, scope: int, words: Sequence[str], most: int, gate: tuple[str, Sequence[Any]]
+    db: sqlite3.Connection,
+    scope: int,
+    words: Sequence[str],
+    most: int,
+    gate: tuple[str, Sequence[Any]],
+    *,
+    newest: bool = False,
 ) -> dict[int, float]:
-    """The records of the scope with the most telling of these words, and what bm25 says of each."""
+    """The records of the scope with the most telling of these words, and what bm25 says of each.
+
+    Or the newest that have any of them.
+    """
     if not words:
         return {}
     table, query = f"words_{scope}", " OR ".join(f'"{word}"' for word in words)
     condition, values = gate
     sql = (
         f"SELECT r.seq, -bm25({table}) AS score FROM {table} JOIN records r ON r.seq = {table}.rowid "
-        f"WHERE {table} MATCH ? AND {condition} ORDER BY score DESC LIMIT ?"
+        f"WHERE {table} MATCH ? AND {condition} ORDER BY {'r.valid_from' if newest else 'score'} DESC LIMIT ?"
     )
     return dict(db.execute(sql, (query, *values, most)))
 

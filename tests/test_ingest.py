@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from papers import bomb, docx, encrypted_pdf, ipynb, pdf, prose, xlsx
@@ -343,3 +344,16 @@ async def test_nothing_of_what_was_replaced_is_left_in_the_index(docs: Path, hom
         (scope,) = raw.execute("SELECT id FROM scopes").fetchone()
         raw.execute(f"INSERT INTO words_{scope} (words_{scope}, rank) VALUES ('integrity-check', 1)")
     raw.close()
+
+
+@pytest.mark.parametrize("what", [{"source": "docs"}, {"before": 4e9}])
+async def test_what_was_forgotten_of_documents_is_known_again_where_they_are_read_again(
+    docs: Path, what: dict[str, Any]
+) -> None:
+    (docs / "a.md").write_text("The crane.")
+    async with remembering() as memory:
+        await memory.ingest("docs")
+        await memory.forget(**what)
+        assert await memory.recall("crane") == []
+        assert (await memory.ingest("docs")).added == 1
+        assert len(await memory.recall("crane")) == 1

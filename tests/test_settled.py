@@ -1,6 +1,7 @@
 """How conflicts are settled, what is promoted, and what stays that others have said, too."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -181,3 +182,71 @@ async def test_what_holds_beside_another_is_no_conflict_any_more(home: Path) -> 
         assert (again.id, again.conflicts) == (other.id, ())
         hits = await memory.recall("engine of the shop")
         assert [(hit.doubted_by, hit.outweighed_by) for hit in hits] == [("", "")] * 3
+
+
+async def test_what_gave_way_holds_again_when_the_one_that_held_is_gone(home: Path) -> None:
+    async with memory_in(home) as memory:
+        for how in ("forget", "retract"):
+            wool = await memory.remember(f"The {how} hat is of wool.")
+            felt = await memory.remember(f"The {how} hat is of felt.")
+            await memory.settle(wool.id, felt.id, "supersede")
+            if how == "forget":
+                await memory.forget(wool.id)
+            else:
+                seen = await memory.remember(f"I have seen it: no {how} sheep.")
+                await memory.settle(seen.id, wool.id, "retract")
+            assert f"The {how} hat is of felt." in await texts(memory, f"{how} hat")
+
+
+async def test_retracting_what_is_over_gives_back_only_until_what_came_next(home: Path) -> None:
+    async with memory_in(home) as memory:
+        red = await memory.remember("The mug is red.", subject="mug", valid_from=10)
+        blue = await memory.remember("The mug is blue.", subject="mug", valid_from=20)
+        await memory.remember("The mug is green.", subject="mug", valid_from=30)
+        await memory.settle(red.id, blue.id, "retract")
+        assert await texts(memory, "mug") == ["The mug is green."]
+        assert await texts(memory, "mug", as_of=25) == ["The mug is red."]
+
+
+async def test_what_was_known_before_something_was_retracted_stays_so(home: Path) -> None:
+    async with memory_in(home) as memory:
+        hot = await memory.remember("The pot is hot.", subject="pot", valid_from=10)
+        cold = await memory.remember("The pot is cold.", subject="pot", valid_from=20)
+        then = time.time()
+        await memory.settle(hot.id, cold.id, "retract")
+        assert await texts(memory, "pot", known_at=then) == ["The pot is cold."]
+        assert await texts(memory, "pot") == ["The pot is hot."]
+
+
+async def test_nobody_takes_the_place_of_what_others_may_read(home: Path) -> None:
+    async with memory_in(home) as memory:
+        ann = Author(agent="ann")
+        gate = await memory.remember("The gate opens at six.", author=ann)
+        own = await memory.remember("The gate opens at five.", author=ann, visibility="private")
+        secret = await memory.remember("The gate opens at four.", author=ann, private=True)
+        doubtful = await memory.remember("The gate opens at three.", trust=0.4)
+        for one, says in ((own, "is for fewer"), (secret, "is for fewer"), (doubtful, "is in quarantine")):
+            with pytest.raises(UserError, match=says):
+                await memory.settle(one.id, gate.id, "supersede")
+            with pytest.raises(UserError, match=says):
+                await memory.settle(gate.id, one.id, "duplicate")
+        assert "The gate opens at six." in await texts(memory, "gate", viewer="bob")
+
+
+async def test_the_newest_are_found_however_many_say_it_better(home: Path) -> None:
+    async with memory_in(home) as memory:
+        for number in range(205):
+            await memory.remember(f"pulse {number}", valid_from=number + 1)
+        await memory.remember("At the very end of a long day, somebody took a pulse.", valid_from=900)
+        found = await memory.search("pulse", sort="recent", limit=1)
+        assert found.hits[0].record.valid_from == 900
+
+
+async def test_a_common_word_is_not_taken_from_what_others_say(home: Path) -> None:
+    async with memory_in(home) as memory:
+        kept = await memory.remember("PostgreSQL", subject="db.engine")
+        other = await memory.remember("We moved to PostgreSQL in May; see the PostgreSQL17 notes.")
+        assert "logs were not searched" in (await memory.forget(kept.id)).left
+        record = await memory.get(other.id)
+        assert record is not None
+        assert record.text == "We moved to PostgreSQL in May; see the PostgreSQL17 notes."

@@ -66,6 +66,8 @@ def put(db: sqlite3.Connection, scope: str, document: Document, chunks: Sequence
     if (row := db.execute(sql, (number, document.path, document.hash)).fetchone()) and row[0] >= document.at:
         return False
     _remove(db, number, document.path)
+    # whoever has the document read wants what it says known, though that was forgotten before
+    db.executemany("DELETE FROM tombstones WHERE id = ?", [(chunk.id,) for chunk in chunks])
     for chunk in chunks:
         ledger.write(db, chunk)
     names = ", ".join(document._fields)
