@@ -21,8 +21,8 @@ def echoed(text: str, known: Iterable[str]) -> bool:
     """Whether each sentence of the text is one of the known texts', or nearly; not so with other figures, or
     where one of the two is a denial."""
     said = _sentences(text)
-    there = [one for other in known for one in _sentences(other)] if said else []
-    return bool(said) and all(any(_is_nearly(one, other) for other in there) for one in said)
+    there = dict.fromkeys(one for other in known for one in _sentences(other)) if said else {}
+    return bool(said) and all(one in there or any(_is_nearly(one, other) for other in there) for one in said)
 
 
 def own(text: str, known: Iterable[str]) -> str:
@@ -51,12 +51,10 @@ def _words(sentence: str) -> Iterable[str]:
 
 
 def _is_nearly(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    if one == other:
-        return True
     words = set(other)
-    if len(one) < 4 or sum(word in words for word in one) < SAME * len(one):
+    if len(one) < 4 or sum(map(words.__contains__, one)) < SAME * len(one):
         return False
-    if any(word not in words for word in one if any(map(str.isdigit, word))):
+    if any(word not in words and any(map(str.isdigit, word)) for word in one):
         return False
     if _denies(one) != _denies(other):
         return False

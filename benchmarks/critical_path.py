@@ -24,7 +24,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from critical_path_cases import CASES, Case
-from critical_path_measures import Counted, Waited, Work, cpu, empty_hall, overhead, waited, work
+from critical_path_measures import (
+    Counted,
+    Waited,
+    Work,
+    cpu,
+    empty_hall,
+    load_embedder,
+    overhead,
+    waited,
+    work,
+)
 
 BASELINE = Path(__file__).parent / "data" / "critical_path.json"
 MORE_WORK, MORE_CPU = 1.2, 2.0
@@ -121,6 +131,7 @@ async def timed(case: Case, chain: float, known: Cost | None, given: Given) -> t
 
 def rows(cases: Sequence[Case], given: Given) -> Iterator[Row]:
     baseline, chains = recorded(), [waited(case) for case in cases]
+    load_embedder()
     with Counted() as counted:
         worked = asyncio.run(works(cases, counted, given.repeat))
     for case, chain, done in zip(cases, chains, worked, strict=True):

@@ -20,6 +20,7 @@ from guildhall.agents import Hall, Message, ModelReply, ModelRequest, Run, Usage
 from guildhall.agents.message import Turn
 from guildhall.agents.models.base import OnText
 from guildhall.agents.state import RunState
+from guildhall.memory.embedders import chosen
 
 SHORT = 0.0005
 """Seconds that a call takes where work is measured."""
@@ -143,6 +144,13 @@ class Counted:
     def _count(self, frame: FrameType, event: str, arg: object) -> None:
         if event in ("call", "c_call"):
             self.calls += 1
+
+
+def load_embedder() -> None:
+    """Once for a process, in the background of whatever is measured at that moment: so before all of it."""
+    embedder = chosen("auto").embedder
+    if embedder is not None:
+        embedder.load()
 
 
 @asynccontextmanager

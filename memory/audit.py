@@ -82,7 +82,7 @@ def counted(db: sqlite3.Connection, scope: str) -> Stats:
         sql = f"SELECT {column}, count(*) FROM records WHERE scope = ? GROUP BY 1 ORDER BY 2 DESC"
         return dict(db.execute(sql, known))
 
-    holds, values = Question(query="", at=time.time()).holds()
+    holds, values = Question(query="", at=time.time()).holds
     sums = "count(*), count(DISTINCT lower(subject)), min(recorded_at), max(recorded_at)"
     records, subjects, oldest, newest = db.execute(
         f"SELECT {sums} FROM records WHERE scope = ?", known

@@ -48,7 +48,7 @@ def grouped(records: Sequence[Record]) -> list[list[Record]]:
 
 def _asked() -> tuple[tuple[str, tuple[object, ...]], tuple[str, tuple[object, ...]]]:
     question = Question(query="", at=time.time(), kinds=("episode",), min_trust=0.5)
-    return question.gate(), question.holds()
+    return question.gate(), question.holds
 
 
 def _alike(records: Sequence[Record]) -> list[list[Record]]:

@@ -136,18 +136,22 @@ class WordLlama:
         return f"this version of wordllama has no {' and no '.join(missing)}" if missing else ""
 
     def load(self) -> None:
-        _wordllama(*_wordllama_files())
+        _wordllama(*self._files)
 
     def embed(self, texts: Sequence[str]) -> "Vectors":
         import numpy as np
 
-        tokenizer, table = _wordllama(*_wordllama_files())
+        tokenizer, table = _wordllama(*self._files)
         rows = np.zeros((len(texts), self.size), np.float32)
         for row, text in zip(rows, texts, strict=True):
             tokens = tokenizer.encode(readable(text), add_special_tokens=False).ids
             if tokens:
                 row[:] = table[tokens].mean(axis=0, dtype=np.float32)
         return unit(rows)
+
+    @functools.cached_property
+    def _files(self) -> tuple[Path, Path]:
+        return _wordllama_files()
 
 
 def _wordllama_files() -> tuple[Path, Path]:

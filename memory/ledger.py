@@ -102,7 +102,7 @@ def leading(db: sqlite3.Connection, seq: int, question: Question) -> list[tuple[
     It is the most trusted that holds, and of equals the newest. After it comes the next that is trusted less
     and was not settled, if any; there is none at all where the record is about no subject.
     """
-    holds, values = question.holds()
+    holds, values = question.holds
     (said, of_said), (stands, of_r) = question.stands("said"), question.stands("r")
     rows = db.execute(
         "SELECT r.seq, r.id, r.trust FROM records said JOIN records r ON r.scope = said.scope "

@@ -244,7 +244,7 @@ class Memory(Keeping):
             if not words.terms(query):
                 if sort == "best":
                     return Found()
-                condition = both(question.gate(), question.holds())
+                condition = both(question.gate(), question.holds)
                 newest = ledger.newest(db, scopes, condition, MOST)
                 hits: Iterable[Hit] = (Hit(record=record, score=0.0) for record in newest)
                 return Found(hits=tuple(_packed(hits, limit, per_source, tokens, count)))
@@ -315,7 +315,7 @@ class Memory(Keeping):
     @staticmethod
     def _newest(db: sqlite3.Connection, scopes: Sequence[int], question: Question) -> tuple[Pool, Near]:
         """The newest records that share words with the query."""
-        telling, condition = words.telling(question.query), both(question.gate(), question.holds())
+        telling, condition = words.telling(question.query), both(question.gate(), question.holds)
         said = dict[int, float]()
         for scope in scopes:
             said |= words.sharing(db, scope, telling, POOL, condition, newest=True)

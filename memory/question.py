@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from .records import Kind
@@ -72,6 +73,7 @@ class Question:
             return f"{one}.status <> 'retracted'", ()
         return f"({one}.status <> 'retracted' OR {one}.closed_at > ?)", (self.known,)
 
+    @cached_property
     def holds(self) -> Condition:
         """What held at that time, as far as it was known."""
         parts: list[tuple[str, tuple[Any, ...]]] = [

@@ -122,7 +122,7 @@ def recalled(
     scores = _Scores(rows, shares, question.query, weights)
     parts = {seq: scores.parts(row) for seq, row in rows.items()}
     totals = {seq: sum(each) for seq, each in parts.items()}
-    condition, given_out = both(given, question.holds()), set[int]()
+    condition, given_out = both(given, question.holds), set[int]()
     for seq in sorted(rows, key=lambda seq: (-totals[seq], -seq)):
         leading = ledger.leading(db, seq, question) if rows[seq].subject else []
         for candidate in (*(number for number, _ in leading), seq):

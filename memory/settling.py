@@ -28,7 +28,7 @@ def near(db: sqlite3.Connection, record: Record, dense: Dense | None) -> list[st
     """The ids of records of the same scope that hold, and say something near to this one."""
     [scope] = ledger.scope_ids(db, record.scope)
     question = Question(query=record.text, at=time.time(), kinds=NEAR_KINDS)
-    condition = both(question.gate(), question.holds())
+    condition = both(question.gate(), question.holds)
     own = set(words.telling(record.text))
     looked_at = words.sharing(db, scope, sorted(own, key=len)[-12:], _LOOKED_AT, condition)
     similar: dict[int, float] = {}

@@ -43,7 +43,7 @@ def divided(text: str) -> str | None:
 
 def terms(text: str) -> list[str]:
     """The words of a text in small letters, each once."""
-    return list(dict.fromkeys(word.lower() for word in _WORD.findall(divided(text) or text)))
+    return list(dict.fromkeys(_WORD.findall((divided(text) or text).lower())))
 
 
 def telling(query: str) -> list[str]:
