@@ -159,7 +159,9 @@ def memories(hits: "Sequence[Hit]", *, withheld: int) -> CallToolResult:
     from guildhall.view.recalled import doubts
 
     nothing = "Nothing is remembered about this. Try other words, or ask the user."
-    private = f"{withheld} private memories were withheld; the user can read them with `guildhall recall`."
+    private = (
+        f"Private memories were withheld ({withheld} or more): `guildhall recall` shows them to the user."
+    )
     said = [nothing] * (not hits) + [private] * bool(withheld)
     said += [f"{_FOR_THE_USER} {one}" for one in doubts(hits)]
     found = Memories(hits=[_memory(hit) for hit in hits], next=" ".join(said))

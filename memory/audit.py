@@ -11,6 +11,7 @@ from pydantic import Field
 from guildhall.redact import redact
 
 from . import ledger, words
+from .endings import coexisting
 from .question import Question
 from .records import Frozen, Record
 from .settling import NEAR_KINDS, SHARED
@@ -148,7 +149,7 @@ def _near(records: Sequence[Record]) -> Iterator[Finding]:
 
 def _is_settled(db: sqlite3.Connection, conflict: Finding) -> bool:
     """Whether somebody has said that all of these hold."""
-    return all({*conflict.ids} <= {id_, *ledger.coexisting(db, id_)} for id_ in conflict.ids)
+    return all({*conflict.ids} <= {id_, *coexisting(db, id_)} for id_ in conflict.ids)
 
 
 def _may_differ(one: Record, other: Record) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
 
@@ -20,6 +21,7 @@ from guildhall.errors import FileError, GuildhallError, UserError
 from guildhall.redact import redact
 
 from . import given, ledger
+from .endings import End, add_ends, coexist, coexisting, earlier_ends
 from .records import QUARANTINE, Author, Origin, Record
 from .store import vectors
 from .store.database import Database, reported
@@ -32,6 +34,26 @@ LARGEST = 2_000_000_000
 """Bytes of an export."""
 _ID = re.compile(r"[\w.:-]{1,100}")
 _TIMES = ("valid_from", "valid_to", "recorded_at", "closed_at", "expires_at")
+
+
+class Exported(NamedTuple):
+    """A record with what is known of it beside itself."""
+
+    record: Record
+    origins: list[Origin]
+    ends: list[End]
+    """Those that it was given before the one that it has."""
+    coexists: list[str]
+    """The ids of the records that hold beside it."""
+
+    @property
+    def line(self) -> dict[str, Any]:
+        also = {
+            "origins": [one.model_dump(mode="json") for one in self.origins],
+            "ends": self.ends,
+            "coexists": self.coexists,
+        }
+        return self.record.model_dump(mode="json") | {name: given for name, given in also.items() if given}
 
 
 @dataclass(frozen=True)
@@ -72,15 +94,16 @@ def exported(db: Database, scope: str, path: Path) -> int:
         records = ledger.every(reading, ledger.scope_ids(reading, scope, ledger.EVERYWHERE))
         lines = [_line({"guildhall": "memory", "format": FORMAT, "scope": scope, "at": time.time()})]
         for record in records:
-            also = [one.model_dump(mode="json") for one in ledger.origins(reading, record.id)]
-            lines.append(_line({**record.model_dump(mode="json"), **({"origins": also} if also else {})}))
+            origins, ends = ledger.origins(reading, record.id), earlier_ends(reading, record.id)
+            beside = sorted(coexisting(reading, record.id))
+            lines.append(_line(Exported(record, origins, ends, beside).line))
         body = "".join(lines).encode()
         signed = {"signed": _signature(key, body), "by": _name(key)}
         path.write_bytes(body + _line(signed).encode())
     return len(records)
 
 
-def read(path: Path, folder: Path, *, foreign: bool = False) -> "list[tuple[Record, list[Origin]]]":
+def read(path: Path, folder: Path, *, foreign: bool = False) -> list[Exported]:
     """The records of an export. Blocks.
 
     Raises UserError for one that was changed, and for one of another user's unless `foreign`: its records are
@@ -123,25 +146,31 @@ def read(path: Path, folder: Path, *, foreign: bool = False) -> "list[tuple[Reco
     return read
 
 
-def taken_in(
-    db: sqlite3.Connection, records: "Sequence[tuple[Record, list[Origin]]]", scope: str
-) -> Imported:
+def taken_in(db: sqlite3.Connection, records: Sequence[Exported], scope: str) -> Imported:
     """What became of the records, which are of this scope from now on; in a transaction of the caller's."""
-    here = [
-        (one if one.scope == ledger.EVERYWHERE else one.model_copy(update={"scope": scope}), origins)
-        for one, origins in records
-    ]
-    now = time.time()
-    new = [record for record, origins in here if ledger.take(db, record, origins, now=now)]
-    quarantined = sum(record.status == "quarantined" for record in new)
+    now, new = time.time(), []
+    for one in records:
+        to = ledger.EVERYWHERE if one.record.scope == ledger.EVERYWHERE else scope
+        if ledger.take(db, one.record.model_copy(update={"scope": to}), one.origins, now=now):
+            new.append(one)
+    for one in new:
+        add_ends(db, one.record.id, one.ends)
+        for other in one.coexists:
+            coexist(db, one.record.id, other)
+    quarantined = sum(one.record.status == "quarantined" for one in new)
     return Imported(len(new), len(records) - len(new), quarantined)
 
 
-def _of(line: object, *, ours: bool) -> "tuple[Record, list[Origin]]":
-    """The record of a line. One of somebody else's may say anything, so all of it is looked at."""
+def _of(line: object, *, ours: bool) -> Exported:
+    """The record of a line. One of somebody else's may say anything, so all of it is looked at.
+
+    What somebody else has settled is not settled here.
+    """
     if not isinstance(line, dict):
         raise TypeError
     also = TypeAdapter(list[Origin]).validate_python(line.pop("origins", []))
+    ends = TypeAdapter(list[End]).validate_python(line.pop("ends", []))
+    coexists = TypeAdapter(list[str]).validate_python(line.pop("coexists", []))
     record = Record.model_validate(line)
     if not _ID.fullmatch(record.id):
         raise UserError(f"the id {record.id[:40]!r} is none")
@@ -158,7 +187,8 @@ def _of(line: object, *, ours: bool) -> "tuple[Record, list[Origin]]":
         **({} if ours else {"pinned": False}),
     }  # fmt: skip
     origins = [one.model_copy(update={"author": _clean(one.author)}) for one in also if isfinite(one.at)]
-    return record.model_copy(update=clean), origins
+    settled = (ends, coexists) if ours else ([], [])
+    return Exported(record.model_copy(update=clean), origins, *settled)
 
 
 def _clean(author: Author) -> Author:

@@ -32,9 +32,16 @@ def text(given: str) -> str:
 def subject(given: str | None) -> str | None:
     if given is None:
         return None
-    if not given.strip() or len(given) > 200 or not given.isprintable():
-        raise UserError(f"the subject {given[:40]!r} must be one line of 1 to 200 characters")
+    if not isinstance(given, str) or not given.strip() or len(given) > 200 or not given.isprintable():
+        raise UserError(f"the subject {redact(repr(given)):.40} must be one line of 1 to 200 characters")
     return redact(given).strip()
+
+
+def line(what: str, given: str) -> str:
+    """The text without secrets."""
+    if not isinstance(given, str):
+        raise UserError(f"{what} is {given!r:.80}; it must be a str")
+    return redact(given)
 
 
 def scope(given: str) -> str:
@@ -47,6 +54,12 @@ def one_of(what: str, given: Any, allowed: Sequence[str]) -> Any:
     if given not in allowed:
         raise UserError(f"{what} is {given!r}; it can be {', '.join(allowed)}")
     return given
+
+
+def each_of(what: str, given: Sequence[Any], allowed: Sequence[str]) -> tuple[Any, ...]:
+    if isinstance(given, str):
+        raise UserError(f"{what} are {given!r:.80}; give a list: [{given!r:.80}]")
+    return tuple(one_of(f"one of the {what}", one, allowed) for one in given)
 
 
 def count(what: str, given: int, most: int) -> int:

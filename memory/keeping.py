@@ -45,9 +45,8 @@ class Keeping:
             given.moment("before", before)
         wanted, scope = Wanted(ids, run, source, before), self._scope(scope)
         there = await self._db.read(lambda db: doomed(db, scope, wanted))
-        left = (
-            [f"{len(there.shared):,} records stay, since others have said the same"] if there.shared else []
-        )
+        kept = f"records that stay, since others have said the same: {len(there.shared):,}"
+        left = [kept] * bool(there.shared)
         if dry or not (there.named or there.shared or run):
             return Forgotten(len(there.every), len(there.derived), left="; ".join(left))
         if run and run in await self._at_work({run}):
@@ -62,9 +61,9 @@ class Keeping:
         at_work = await self._at_work(runs | again)
         left += [f"run {one[:12]} is at work and may write of it again" for one in at_work]
         if common := Quoted(gone.texts, sentences=False).common:
-            left.append(f"{common:,} are so short, or so common a word, that logs were not searched for them")
+            left.append(f"texts too short or too common a word to look for them in logs: {common:,}")
         if others := await self._db.read(lambda db: elsewhere(db, gone.texts) if ids else 0):
-            left.append(f"{others:,} documents, or records of other projects, say the same and stay")
+            left.append(f"documents, or records of other projects, that say the same and stay: {others:,}")
         left += await asyncio.to_thread(self._wipe)
         every = len(gone.every)
         return Forgotten(every, len(gone.derived), places + more + quoting, "; ".join(left))

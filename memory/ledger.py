@@ -8,6 +8,7 @@ from typing import Any
 
 from guildhall.errors import UserError
 
+from .endings import close, coexisting
 from .question import Condition, Question
 from .records import QUARANTINE, Author, Origin, Record, Remembered
 from .store.database import AFTER
@@ -174,34 +175,6 @@ def every(db: sqlite3.Connection, scopes: Sequence[int]) -> list[Record]:
     """All records of the scopes, in the order in which they were written."""
     within = ", ".join(map(str, scopes))
     return [_record(row) for row in db.execute(f"{_SELECT} r.scope IN ({within}) ORDER BY r.seq")]
-
-
-def close(
-    db: sqlite3.Connection, ids: Sequence[str], *, by: str | None, until: float | None, now: float
-) -> None:
-    """Have the record `by` take the place of these from `until` on; None: have them hold."""
-    db.executemany(
-        "INSERT INTO ends (record, valid_to, superseded_by, closed_at) SELECT seq, valid_to, superseded_by, "
-        "closed_at FROM records WHERE id = ? AND closed_at IS NOT NULL",
-        [(id_,) for id_ in ids],
-    )
-    db.executemany(
-        "UPDATE records SET superseded_by = ?, valid_to = ?, closed_at = ? WHERE id = ?",
-        [(by, until, now, id_) for id_ in ids],
-    )
-
-
-def coexist(db: sqlite3.Connection, id_: str, other: str) -> None:
-    """Note that the two hold beside each other."""
-    pair = "SELECT a.seq, b.seq FROM records a, records b WHERE a.id = ? AND b.id = ?"
-    sql = f"INSERT OR IGNORE INTO coexisting {pair}"
-    db.executemany(sql, [(id_, other), (other, id_)])
-
-
-def coexisting(db: sqlite3.Connection, id_: str) -> set[str]:
-    """The ids of the records that are known to hold beside this one."""
-    sql = "SELECT r.id FROM records a JOIN coexisting c ON c.one = a.seq JOIN records r ON r.seq = c.other "
-    return {other for (other,) in db.execute(f"{sql} WHERE a.id = ?", (id_,))}
 
 
 def approve(db: sqlite3.Connection, record: Record, *, trust: float, now: float) -> Remembered:

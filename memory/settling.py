@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from guildhall.errors import UserError
 
-from . import ledger, words
+from . import endings, ledger, words
 from .dense import Dense
 from .question import Question, both
 from .records import TRUST, Kind, Record, Remembered, Visibility
@@ -34,7 +34,7 @@ def near(db: sqlite3.Connection, record: Record, dense: Dense | None) -> list[st
     similar: dict[int, float] = {}
     if dense is not None:
         similar = dense.near(db, scope, record.text, _LOOKED_AT, condition, private=record.private).similar
-    found, settled = [], ledger.coexisting(db, record.id)
+    found, settled = [], endings.coexisting(db, record.id)
     for seq in {**looked_at, **similar}:
         other = ledger.at(db, seq, condition)
         if (
@@ -68,11 +68,11 @@ def settled(
             _is_open(other, now)
             # later than it began by the least there is: it has held, and may hold again
             until = max(record.valid_from, math.nextafter(other.valid_from, math.inf))
-            ledger.close(db, [other.id], by=record.id, until=until, now=now)
+            endings.close(db, [other.id], by=record.id, until=until, now=now)
         case "duplicate":
             _have_hold(db, other, record, now)
             _is_open(record, now)
-            ledger.close(db, [record.id], by=other.id, until=record.valid_from, now=now)
+            endings.close(db, [record.id], by=other.id, until=record.valid_from, now=now)
         case "retract":
             if record.superseded_by != other.id:
                 _is_open(record, now)
@@ -80,7 +80,7 @@ def settled(
         case "coexist":
             _have_hold(db, record, other, now)
             _have_hold(db, other, record, now)
-            ledger.coexist(db, record.id, other.id)
+            endings.coexist(db, record.id, other.id)
     return _named(db, scope, record.id)
 
 
@@ -106,7 +106,7 @@ def _check_may_win(holder: Record, loser: Record, trust: float, said: str) -> No
 def _have_hold(db: sqlite3.Connection, record: Record, other: Record, now: float) -> None:
     """Have the record hold again, where it had given way to that other one."""
     if record.superseded_by == other.id:
-        ledger.close(db, [record.id], by=None, until=None, now=now)
+        endings.close(db, [record.id], by=None, until=None, now=now)
     else:
         _is_open(record, now)
 
@@ -127,6 +127,7 @@ def promoted(db: sqlite3.Connection, scope: str, id_: str, to: Visibility, team:
         raise UserError(f"{record.label} is for {record.visibility} already; it can be given only to more")
     if held_back:
         approved = ledger.approve(db, record, trust=APPROVED, now=now)
+        _check_is_newest(db, scope, record.id, now)
         if to == record.visibility:
             return approved
         record = _named(db, scope, id_)
@@ -139,8 +140,20 @@ def promoted(db: sqlite3.Connection, scope: str, id_: str, to: Visibility, team:
         "session": "",
     }  # fmt: skip
     kept = ledger.write(db, record.model_copy(update=wider))
-    ledger.close(db, [record.id], by=kept.id, until=now, now=now)
+    _check_is_newest(db, scope, kept.id, now)
+    endings.close(db, [record.id], by=kept.id, until=now, now=now)
     return kept
+
+
+def _check_is_newest(db: sqlite3.Connection, scope: str, id_: str, now: float) -> None:
+    """Raise UserError where the record is over at once, since its readers have a newer one."""
+    record = _named(db, scope, id_)
+    if record.valid_to is not None and record.valid_to <= now:
+        newer = f"memory:{(record.superseded_by or '')[:8]}"
+        raise UserError(
+            f"{newer} says something newer of {record.subject} to the same readers, so nobody would recall "
+            "this: where it is right nevertheless, remember it anew"
+        )
 
 
 def _named(db: sqlite3.Connection, scope: str, id_: str) -> Record:

@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -129,6 +130,28 @@ async def test_what_was_promoted_and_superseded_comes_back_as_that(home: Path, t
         assert before[0] is not None
         assert after == [before[0].model_copy(update={"scope": "bank"}), before[1]]
         assert [hit.record.id for hit in await memory.recall("tea", scope="shop")] == [wide.id]
+
+
+async def test_what_was_settled_and_known_earlier_comes_back_as_that(home: Path, tmp_path: Path) -> None:
+    async with memory_in(home) as memory:
+        one = await memory.remember("The lamp is red.", subject="lamp", valid_from=1e9)
+        two = await memory.remember("The lamp is blue.", subject="lamp", valid_from=1.1e9, trust=0.7)
+        await memory.settle(one.id, two.id, "coexist")
+        mast = await memory.remember("The mast is of ash.")
+        pine = await memory.remember("The mast is of pine.")
+        await memory.settle(pine.id, mast.id, "supersede")
+        then = time.time()
+        await memory.settle(mast.id, pine.id, "supersede")
+        known = [hit.record.id for hit in await memory.recall("mast", known_at=then)]
+        await memory.export(tmp_path / "all.jsonl")
+    (home / "guildhall.db").unlink()
+    async with memory_in(home) as memory:
+        await memory.load(tmp_path / "all.jsonl")
+        assert known == [pine.id]
+        assert [hit.record.id for hit in await memory.recall("mast", known_at=then)] == known
+        assert [hit.record.id for hit in await memory.recall("mast")] == [mast.id]
+        assert [hit.doubted_by for hit in await memory.recall("lamp")] == ["", ""]
+        assert [one for one in await memory.audit() if one.flaw == "conflict"] == []
 
 
 async def test_an_old_export_changes_nothing_of_what_holds_now(home: Path, tmp_path: Path) -> None:

@@ -1,12 +1,14 @@
 """Files and folders that are odd in themselves are read as they are shown, and cost the others nothing."""
 
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from papers import xlsx
 
-from guildhall.memory.ingest import pool
+from guildhall.memory.ingest import kept, pool
 from guildhall.memory.ingest.sync import Progress
 from guildhall.memory.memory import Memory
 
@@ -110,6 +112,26 @@ async def test_what_is_private_stays_so_and_makes_nothing_else_private(docs: Pat
         (docs / "hr" / "late.md").write_text("The crane.")
         await memory.ingest("docs/hr/late.md")
         assert "docs/hr/late.md" in await private(memory)
+        await memory.ingest("docs", private=False)
+        assert await private(memory) == set()
+
+
+async def test_what_is_said_to_be_private_while_it_is_read_is_so(docs: Path, home: Path) -> None:
+    (docs / "a.md").write_text("The crane.")
+
+    def say(progress: Progress) -> None:
+        if not progress.done:
+            with closing(sqlite3.connect(home / "guildhall.db")) as other:
+                [(scope,)] = other.execute("SELECT name FROM scopes").fetchall()
+                kept.say_private(other, scope, "docs", True)
+                other.commit()
+
+    async with Memory.open() as memory:
+        await memory.remember("The harbour is deep.")
+        await memory.ingest("docs", on_progress=say)
+        assert await private(memory) == {"docs/a.md"}
+        await memory.ingest("docs")
+        assert await private(memory) == {"docs/a.md"}
         await memory.ingest("docs", private=False)
         assert await private(memory) == set()
 

@@ -85,6 +85,19 @@ async def test_what_is_over_is_not_promoted(home: Path) -> None:
         assert await texts(memory, "port", viewer="bob") == ["The port is 9090."]
 
 
+async def test_what_would_be_over_at_once_is_not_promoted(home: Path) -> None:
+    async with memory_in(home) as memory:
+        ann = Author(agent="ann")
+        mine = await memory.remember("The port is 8080.", subject="port", visibility="private", author=ann)
+        page = await memory.remember("The port is 70.", subject="port", author=ann, trust=0.4)
+        new = await memory.remember("The port is 9090.", subject="port", author=ann)
+        for old in (mine, page):
+            with pytest.raises(UserError, match=f"memory:{new.id[:8]} says something newer of port"):
+                await memory.promote(old.id, "project")
+        assert await texts(memory, "port", viewer="ann") == ["The port is 8080.", "The port is 9090."]
+        assert [one.valid_to for one in await memory.timeline("port")] == [None, None, None]
+
+
 @pytest.mark.parametrize("what", [{"run": "run-1"}, {"source": "a.md"}])
 async def test_what_others_have_said_too_stays_theirs(home: Path, what: dict[str, Any]) -> None:
     async with memory_in(home) as memory:
@@ -136,6 +149,8 @@ async def test_the_newest_that_say_something_of_it_come_first(home: Path) -> Non
         ({"text": b"x"}, "the text is b'x'"), ({"text": "x", "tags": "abc"}, "tags are 'abc'"),
         ({"text": "x", "tags": [1]}, r"tags are \[1\]"), ({"text": "x", "trust": "high"}, "trust is 'high'"),
         ({"text": "x", "valid_from": "2026-01-01"}, "valid_from is '2026-01-01'"),
+        ({"text": "x", "subject": 5}, "the subject 5 must be"),
+        ({"text": "x", "source": None}, "source is None"),
     ],
 )  # fmt: skip
 async def test_what_cannot_be_kept_is_refused_in_words(home: Path, given: dict[str, Any], says: str) -> None:
@@ -145,7 +160,8 @@ async def test_what_cannot_be_kept_is_refused_in_words(home: Path, given: dict[s
 
 
 @pytest.mark.parametrize(
-    "given", [{"as_of": "2026-01-01"}, {"min_trust": "x"}, {"tags": "abc"}, {"viewr": "bob"}]
+    "given",
+    [{"as_of": "2026-01-01"}, {"min_trust": "x"}, {"tags": "abc"}, {"viewr": "bob"}, {"kinds": "fact"}],
 )
 async def test_what_cannot_be_asked_is_refused_in_words(home: Path, given: dict[str, Any]) -> None:
     async with memory_in(home) as memory:
@@ -246,7 +262,7 @@ async def test_a_common_word_is_not_taken_from_what_others_say(home: Path) -> No
     async with memory_in(home) as memory:
         kept = await memory.remember("PostgreSQL", subject="db.engine")
         other = await memory.remember("We moved to PostgreSQL in May; see the PostgreSQL17 notes.")
-        assert "logs were not searched" in (await memory.forget(kept.id)).left
+        assert "too common a word" in (await memory.forget(kept.id)).left
         record = await memory.get(other.id)
         assert record is not None
         assert record.text == "We moved to PostgreSQL in May; see the PostgreSQL17 notes."

@@ -1,7 +1,7 @@
 """The documents that were read, in SQL: of each the state in which it was, and its chunks as records."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath, PurePosixPath
 from typing import NamedTuple
 
@@ -53,6 +53,11 @@ def private_paths(db: sqlite3.Connection, scope: str) -> dict[str, bool]:
     return {path: bool(said) for id_ in ledger.scope_ids(db, scope) for path, said in db.execute(sql, (id_,))}
 
 
+def is_private(said: Mapping[str, bool], path: str) -> bool:
+    """What was said of the document, or of the nearest folder around it."""
+    return next((said[one] for one in (path, *around(path)) if one in said), False)
+
+
 def around(path: str) -> list[str]:
     """The folders around a document, the nearest first; the empty path is the project."""
     folders = [str(folder) for folder in PurePosixPath(path).parents if folder != PurePosixPath()]
@@ -68,8 +73,9 @@ def put(db: sqlite3.Connection, scope: str, document: Document, chunks: Sequence
     _remove(db, number, document.path)
     # whoever has the document read wants what it says known, though that was forgotten before
     db.executemany("DELETE FROM tombstones WHERE id = ?", [(chunk.id,) for chunk in chunks])
+    private = is_private(private_paths(db, scope), document.path)  # as was said while it was read
     for chunk in chunks:
-        ledger.write(db, chunk)
+        ledger.write(db, chunk.model_copy(update={"private": private}))
     names = ", ".join(document._fields)
     marks = ", ".join("?" * len(document))
     db.execute(f"INSERT INTO documents (scope, {names}) VALUES (?, {marks})", (number, *document))

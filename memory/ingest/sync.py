@@ -242,7 +242,7 @@ class _Work:
         self.changed += bool(chunks) and known is not None
 
     def _is_private(self, source: str) -> bool:
-        return next((self.said[path] for path in (source, *kept.around(source)) if path in self.said), False)
+        return kept.is_private(self.said, source)
 
     def _unchanged(self, document: Document) -> None:
         if document.problem == NO_TEXT:
