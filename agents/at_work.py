@@ -47,12 +47,15 @@ class AtWork:
     def __init__(self, runs: Runs) -> None:
         self._runs = runs
         self._tasks: dict[str, asyncio.Task[Any]] = {}
+        self._logs: dict[str, RunLog] = {}
         self._watcher: asyncio.Task[None] | None = None
 
-    async def outcome(self, run: str, work: Coroutine[Any, Any, T]) -> T:
+    async def outcome(self, run: str, work: Coroutine[Any, Any, T], log: RunLog | None = None) -> T:
         """What the work comes to. Where who waits for it is cancelled, it is first brought to its end."""
         task = asyncio.create_task(work)
         self._tasks[run] = task
+        if log is not None:
+            self._logs[run] = log
         if self._watcher is None:
             self._watcher = asyncio.create_task(self._watch_for_cancels())
         try:
@@ -63,6 +66,7 @@ class AtWork:
             raise
         finally:
             self._tasks.pop(run, None)
+            self._logs.pop(run, None)
         return task.result()
 
     def cancel(self, run: str) -> bool:
@@ -71,8 +75,10 @@ class AtWork:
             task.cancel()
         return task is not None
 
-    async def stop(self) -> None:
-        """Cancel all that is at work, and wait for its end."""
+    async def stop(self, *, interrupt: bool = False) -> None:
+        """Cancel all that is at work, and wait for its end; or leave it for another process to go on with."""
+        for log in self._logs.values() if interrupt else ():
+            log.leave()
         tasks = [*self._tasks.values(), *filter(None, [self._watcher])]
         for task in tasks:
             task.cancel()

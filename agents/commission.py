@@ -21,6 +21,7 @@ from .message import CONTEXT, Attachment, Frozen, Message, Quote, plain
 from .prices import Prices
 from .run import Member
 from .state import Channel, OnDelta, Sink
+from .suiting import ANY, suiting
 from .team import TeamBuilder
 
 PRIORITIES = range(-1000, 1001)
@@ -259,9 +260,13 @@ def _build(spec: RunSpec, builder: TeamBuilder, member: Member | None) -> Built:
             )
         return Built(member, "", "", Budget())
     if spec.kind == "team":
-        built, team = builder.team(spec.name, pattern=spec.pattern)
-        files = library.fingerprint(spec.name)
-        notices = (*library.notices_for(spec.name), *builder.notices)
+        name, chosen = spec.name, []
+        if name == ANY:
+            name, reason = suiting(library, spec.task)
+            chosen = [f"the team {name} was chosen for the task: {reason}"]
+        built, team = builder.team(name, pattern=spec.pattern)
+        files = library.fingerprint(name)
+        notices = (*chosen, *library.notices_for(name), *builder.notices)
         return Built(built, team.pattern, files, team.budget.to_budget(), notices)
     if len(spec.name.split()) > 1:
         return Built(builder.role(spec.name), "", _hash(spec.name), Budget(), tuple(builder.notices))

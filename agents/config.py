@@ -20,7 +20,7 @@ from guildhall.errors import FileError
 from guildhall.home import read_toml
 from guildhall.memory.embedders import NAMES
 
-from .models.providers import KEYS
+from .models.providers import HOST, KEYS
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -39,9 +39,9 @@ _Fraction = Annotated[float, Field(ge=0, le=1)]
 
 def _of_a_provider(name: str) -> str:
     provider, _, model = name.partition(":")
-    if provider not in KEYS or not model.strip():
-        what = f"there is no provider {provider!r}" if provider not in KEYS else "it names no model"
-        raise ValueError(f"{what}; write provider:name, where the provider is {', '.join(KEYS)}")
+    if provider not in (*KEYS, HOST) or not model.strip():
+        what = f"there is no provider {provider!r}" if provider not in (*KEYS, HOST) else "it names no model"
+        raise ValueError(f"{what}; write provider:name, where the provider is {', '.join((*KEYS, HOST))}")
     return name
 
 

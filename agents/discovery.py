@@ -1,24 +1,29 @@
-"""Where specialists and teams come from: the project, the user's folder, the built-in library."""
+"""Where specialists and teams come from: the project, the user's folder, the built-in library.
+
+Between the user's own and the built-in ones stand the agents that were written for other assistants.
+"""
 
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Generic, Literal, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 from guildhall.errors import FileError, NameUnknown
 
+from .foreign.found import imports
+from .foreign.imported import Imported
 from .frontmatter import contents, read
+from .places import BUILT_IN, Kind, Origin, Own, Place, exists, markdown_files, stacked
 from .spec_types import NAME, SpecialistSpec, TeamSpec, no_planner
 from .specs import read_specialist, read_team
 
-Origin = Literal["project", "user", "built-in"]
-Kind = Literal["specialist", "team"]
-BUILT_IN = Path(__file__).parent / "library"
+__all__ = ["BUILT_IN", "Kind", "Library", "Listed", "Origin"]
 MAX_DEPTH = 64
 """Teams within teams."""
 
+_KINDS: tuple[Kind, Kind] = ("specialist", "team")
 S = TypeVar("S", SpecialistSpec, TeamSpec)
 
 
@@ -41,18 +46,34 @@ class Library:
     Files are read when they are asked for, and anew each time.
     """
 
-    def __init__(self, project: Path, home: Path) -> None:
+    def __init__(self, project: Path, home: Path, *, steady: bool = False) -> None:
+        """`steady` for one request: the files for other assistants are looked through once at most."""
         self.project = project
-        self._folders: dict[Path, Origin] = {BUILT_IN: "built-in", home: "user"}
+        self._home, self._steady = home, steady
+        self._folders: dict[Path, Own] = {BUILT_IN: "built-in", home: "user"}
         self._folders[project / ".guildhall"] = "project"  # even where it is the user's folder too
+        self._imports: tuple[Imported, ...] | None = None
+
+    def steady(self) -> "Library":
+        """The same for one request."""
+        return self if self._steady else Library(self.project, self._home, steady=True)
+
+    def imports(self) -> tuple[Imported, ...]:
+        """What the files for other assistants came to, with what was mapped, what dropped, and why."""
+        if self._imports is not None:
+            return self._imports
+        found = imports(self.project)
+        if self._steady:
+            self._imports = found
+        return found
 
     def specialist(self, name: str) -> SpecialistSpec:
         """Raises NameUnknown, or FileError if its file cannot be used."""
-        return _load(_specialist, self._place("specialist", name).path)
+        return _spec(self._place("specialist", name), _specialist)
 
     def team(self, name: str) -> TeamSpec:
         """Raises NameUnknown, or FileError if its file cannot be used; members are not looked up."""
-        return _load(_team, self._place("team", name).path)
+        return _spec(self._place("team", name), _team)
 
     def paths_of(self, name: str) -> tuple[Path, Path | None]:
         """Where the paths in that specialist's file begin, and the folder that they must not leave, if any.
@@ -60,23 +81,25 @@ class Library:
         A project may be anybody's; only what is in the user's own folder may name what lies elsewhere.
         """
         place = self._place("specialist", name)
-        return (self.project, self.project) if place.origin == "project" else (place.path.parent.parent, None)
+        if place.origin == "project" or place.imported:
+            return self.project, self.project
+        return place.path.parent.parent, None
 
     def specialists(self) -> tuple[Listed[SpecialistSpec], ...]:
         """All specialists by name, those with a broken file too."""
-        return tuple(_listed(places[0], _specialist) for places in self._scan("specialist"))
+        return tuple(_listed(places[0], _specialist) for places in self._scan("specialist", self.imports()))
 
     def teams(self) -> tuple[Listed[TeamSpec], ...]:
         """All teams by name, those with a broken file too; members are not looked up."""
-        return tuple(_listed(places[0], _team) for places in self._scan("team"))
+        return tuple(_listed(places[0], _team) for places in self._scan("team", self.imports()))
 
     def specialist_names(self) -> list[str]:
-        """The names of all specialists, without a look into their files."""
-        return self._names("specialist")
+        """The names of all specialists, those with a broken file too."""
+        return self._names("specialist", self.imports())
 
     def team_names(self) -> list[str]:
-        """The names of all teams, without a look into their files."""
-        return self._names("team")
+        """The names of all teams, those with a broken file too."""
+        return self._names("team", self.imports())
 
     def resolve(self, team: str) -> dict[str, SpecialistSpec | TeamSpec]:
         """All who take part in the team by name, those of the teams within it too.
@@ -84,23 +107,26 @@ class Library:
         Raises NameUnknown for the team, and FileError for a member that is unknown, is both a specialist
         and a team, cannot be read, or contains the team it belongs to.
         """
+        if not self._steady:
+            return self.steady().resolve(team)
         found: dict[str, SpecialistSpec | TeamSpec] = {}
         self._resolve(self.team(team), (team,), found)
         return found
 
     def notices_for(self, name: str, *, kind: Kind = "team") -> tuple[str, ...]:
         """A sentence for each file behind the name that is used in place of another one."""
-        return tuple(
-            f"{place.kind} {place.name}: {self._shown(place)} is used in place of {_THE_ONE[place.shadows]}"
-            for place in self._all_of(kind, name)
-            if place.shadows
-        )
+        if not self._steady:
+            return self.steady().notices_for(name, kind=kind)
+        places = self._all_of(kind, name)
+        return tuple(place.notice(self.project) for place in places if place.behind)
 
     def fingerprint(self, name: str, *, kind: Kind = "team") -> str:
         """A hash of every file behind the name: the same until one of them is changed or replaced."""
+        if not self._steady:
+            return self.steady().fingerprint(name, kind=kind)
         digest = hashlib.blake2b(digest_size=16)
         for place in self._all_of(kind, name):
-            data = contents(place.path)
+            data = _data(place)
             digest.update(f"{place.kind} {place.name} {len(data)}\n".encode() + data)
         return digest.hexdigest()
 
@@ -136,12 +162,17 @@ class Library:
             raise self._wrong(team, "models", problem)
 
     def _member(self, team: TeamSpec, name: str) -> SpecialistSpec | TeamSpec:
-        places = [*self._places("specialist", name)[:1], *self._places("team", name)[:1]]
+        imported = self.imports()
+        specialists, teams = (self._places(kind, name, imported) for kind in _KINDS)
+        places = [*specialists[:1], *teams[:1]]
         if not places:
-            known = {*self._names("specialist"), *self._names("team")} - {team.name}
+            known = {known for kind in _KINDS for known in self._names(kind, imported)} - {team.name}
             raise self._wrong_member(team, name, str(NameUnknown("specialist or team", name, known)))
+        if len(places) > 1:  # our files mean ours, as they did before, and a crew means its own
+            foreign = self._place("team", team.name).imported is not None
+            places = [place for place in places if bool(place.imported) is foreign] or places
         if len(places) > 1:
-            files = " and ".join(self._shown(place) for place in places)
+            files = " and ".join(place.shown(self.project) for place in places)
             problem = f"{name!r} is a specialist and a team ({files}); rename one of them"
             raise self._wrong_member(team, name, problem)
         if places[0].kind == "specialist":
@@ -155,108 +186,76 @@ class Library:
         return self._wrong(team, key, f"{key}: {problem}")
 
     def _wrong(self, team: TeamSpec, key: str, problem: str) -> FileError:
-        path = self._place("team", team.name).path
-        return FileError("invalid", problem, path=str(path), line=read(path).lines.get(key, 1))
+        place = self._place("team", team.name)
+        line = 0 if place.imported else read(place.path).lines.get(key, 1)
+        return FileError("invalid", problem, path=str(place.path), line=line)
 
-    def _all_of(self, kind: Kind, name: str) -> Iterator["_Place"]:
+    def _all_of(self, kind: Kind, name: str) -> Iterator[Place]:
         """The places of the file and, for a team, of all who take part in it, in an order that stays."""
         yield self._place(kind, name)
         if kind == "team":
             for member, spec in sorted(self.resolve(name).items()):
                 yield self._place("team" if isinstance(spec, TeamSpec) else "specialist", member)
 
-    def _place(self, kind: Kind, name: str) -> "_Place":
-        if places := self._places(kind, name):
+    def _place(self, kind: Kind, name: str) -> Place:
+        imported = self.imports()
+        if places := self._places(kind, name, imported):
             return places[0]
         other: Kind = "team" if kind == "specialist" else "specialist"
         hint = f"`guildhall {kind}s` lists them"
-        if self._places(other, name):
+        if self._places(other, name, imported):
             hint = f"{name!r} is a {other}; {hint}"
-        raise NameUnknown(kind, name, self._names(kind), hint=hint)
+        raise NameUnknown(kind, name, self._names(kind, imported), hint=hint)
 
-    def _places(self, kind: Kind, name: str) -> list["_Place"]:
-        """The files of that name, the one that is used first."""
+    def _places(self, kind: Kind, name: str, imported: tuple[Imported, ...]) -> list[Place]:
+        """Where there is something of that name, the one that is used first."""
         if not NAME.fullmatch(name):
             return []
         paths = [(origin, folder / f"{kind}s" / f"{name}.md") for folder, origin in self._in_order()]
-        return _stacked(kind, name, [(origin, path) for origin, path in paths if _exists(path)])
+        foreign = [one for one in imported if (one.kind, one.name) == (kind, name)]
+        return stacked(kind, name, [(origin, path) for origin, path in paths if exists(path)], foreign)
 
-    def _scan(self, kind: Kind) -> list[list["_Place"]]:
-        """The places of every file there is, by name."""
-        there: dict[str, list[tuple[Origin, Path]]] = {}
+    def _scan(self, kind: Kind, imported: tuple[Imported, ...]) -> list[list[Place]]:
+        """The places of all there is, by name."""
+        files: dict[str, list[tuple[Own, Path]]] = {}
         for folder, origin in self._in_order():
-            for path in _markdown_files(folder / f"{kind}s"):
-                there.setdefault(path.stem, []).append((origin, path))
-        return [_stacked(kind, name, there[name]) for name in sorted(there)]
+            for path in markdown_files(folder / f"{kind}s"):
+                files.setdefault(path.stem, []).append((origin, path))
+        foreign: dict[str, list[Imported]] = {}
+        for one in imported:
+            if one.kind == kind and one.spec:
+                foreign.setdefault(one.name, []).append(one)
+        names = sorted(files.keys() | foreign.keys())
+        return [stacked(kind, name, files.get(name, ()), foreign.get(name, ())) for name in names]
 
-    def _names(self, kind: Kind) -> list[str]:
-        return [places[0].name for places in self._scan(kind)]
+    def _names(self, kind: Kind, imported: tuple[Imported, ...]) -> list[str]:
+        return [places[0].name for places in self._scan(kind, imported)]
 
-    def _in_order(self) -> list[tuple[Path, Origin]]:
+    def _in_order(self) -> list[tuple[Path, Own]]:
         return list(reversed(self._folders.items()))
 
-    def _shown(self, place: "_Place") -> str:
-        """The file as a person would name it."""
-        if place.origin == "project":
-            return f"{place.path.relative_to(self.project).as_posix()} of this project"
-        if place.origin == "user":
-            return str(place.path)
-        return "the built-in one"
 
-
-class _Place(NamedTuple):
-    kind: Kind
-    name: str
-    origin: Origin
-    path: Path
-    shadows: Origin | None
-
-
-_THE_ONE: dict[Origin, str] = {
-    "project": "the project's one",
-    "user": "the one in your own folder",
-    "built-in": "the built-in one",
-}
-
-
-def _stacked(kind: Kind, name: str, files: list[tuple[Origin, Path]]) -> list[_Place]:
-    """Files of one name, the one that is used first, each with what it shadows."""
-    behind: list[Origin | None] = [origin for origin, _ in files[1:]]
-    return [
-        _Place(kind, name, origin, path, shadowed)
-        for (origin, path), shadowed in zip(files, [*behind, None], strict=False)
-    ]
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError as error:
-        raise _unreadable(path, error) from None
-
-
-def _markdown_files(folder: Path) -> list[Path]:
-    try:
-        files = sorted(folder.glob("*.md")) if folder.is_dir() else []
-        return [path for path in files if path.is_file() and _is_ours(path)]
-    except OSError as error:
-        raise _unreadable(folder, error) from None
-
-
-def _is_ours(path: Path) -> bool:
-    return not path.name.startswith(".") and path.stem != "README"
-
-
-def _unreadable(path: Path, error: OSError) -> FileError:
-    return FileError("unreadable", f"cannot be read: {error.strerror}", path=str(path))
-
-
-def _listed(place: _Place, parse: Callable[[bytes], S]) -> Listed[S]:
+def _listed(place: Place, parse: Callable[[bytes], S]) -> Listed[S]:
     found: Listed[S] = Listed(place.name, place.origin, place.path, place.shadows)
     try:
-        return replace(found, spec=_load(parse, place.path))
+        return replace(found, spec=_spec(place, parse))
     except FileError as error:
         return replace(found, error=error)
+
+
+def _spec(place: Place, parse: Callable[[bytes], S]) -> S:
+    """What is said there. Raises FileError."""
+    if place.imported:
+        spec: Any = place.imported.spec
+        return spec  # type: ignore[no-any-return]  # it is of the place's kind
+    return _load(parse, place.path)
+
+
+def _data(place: Place) -> bytes:
+    """What tells whether it is still the same."""
+    if place.imported and place.imported.spec:
+        return place.imported.spec.model_dump_json().encode()
+    return contents(place.path)
 
 
 def _load(parse: Callable[[bytes], S], path: Path) -> S:

@@ -39,6 +39,7 @@ from .documents import read_files
 from .estimate import Estimate, estimated
 from .follow_up import continued
 from .message import Attachment, Message
+from .models.base import Model
 from .models.catalog import Catalog, Choice
 from .models.clients import hold_clients, release_clients
 from .patterns.together import check_members
@@ -82,11 +83,13 @@ class Hall:
         environ: Mapping[str, str] | None = None,
         host: str = "python",
         recalls_private: bool = True,
+        interrupts: bool = False,
+        host_model: Model | None = None,
     ) -> AsyncIterator[Self]:
         """A hall over the user's data folder and the project around the working folder.
 
         Without `recalls_private`, runs see no private memories: who reads their answers may be a model.
-        Leaving it cancels runs that are still at work, and returns when all is on disk.
+        Leaving it ends runs that are at work: they are cancelled, or with `interrupts` left to be resumed.
         """
         environ = dict(os.environ if environ is None else environ)
         know(environ)
@@ -102,7 +105,7 @@ class Hall:
             hall = cls(
                 home=home,
                 project=project_folder(project),
-                catalog=Catalog(environ, config),
+                catalog=Catalog(environ, config, host_model),
                 config=config,
                 db=db,
                 liveness=liveness,
@@ -110,7 +113,7 @@ class Hall:
                 recalls_private=recalls_private,
             )
             closing.push_async_callback(hall._shared.close)
-            closing.push_async_callback(hall._stop)
+            closing.push_async_callback(hall._stop, interrupt=interrupts)
             yield hall
 
     # -- runs
@@ -239,6 +242,10 @@ class Hall:
         asked = await self._shared.questions.pending(row.id) if status in ASKING else ()
         return collector.result(status=status).model_copy(update={"questions": OpenQuestion.of(asked)})
 
+    async def questions(self, run_id: str) -> tuple[OpenQuestion, ...]:
+        """What the run of that id asks the user now."""
+        return OpenQuestion.of(await self._shared.questions.pending(run_id))
+
     async def prune(
         self, *, days: float | None = None, megabytes: float | None = None, dry: bool = False
     ) -> Pruned:
@@ -246,14 +253,7 @@ class Hall:
 
         Memory is kept. With `dry`, nothing is removed.
         """
-        for name, given in (("days", days), ("megabytes", megabytes)):
-            if given is not None and not given >= 0:
-                raise UserError(f"{name} is {given}; it must be a number from 0 on")
-        pruned = await self._shared.prune(days=days, megabytes=megabytes, dry=dry)
-        if not dry:
-            await self._shared.forget_replies(days=days)
-            await self._shared.compact()
-        return pruned
+        return await self._shared.pruned(days=days, megabytes=megabytes, dry=dry)
 
     # -- memory
 
@@ -294,7 +294,7 @@ class Hall:
         await self.catalog.ready()
         builder = TeamBuilder(self.library, self.catalog, self.tools(), model, preference=preference)
         member, spec = builder.team(name, pattern=pattern)
-        notices = (*self.library.notices_for(name), *builder.notices)
+        notices = (*builder.library.notices_for(name), *builder.notices)
         return Built(member, spec.pattern, "", Budget(), notices, tuple(builder.agents)), spec
 
     # -- how a run is started
@@ -359,7 +359,7 @@ class Hall:
             self._tidying = asyncio.create_task(self._shared.tidy())
         work = conduct(state, built.member, message, pattern=built.pattern, resumed=resumed)
         try:
-            answer = await self._at_work.outcome(state.id, work)
+            answer = await self._at_work.outcome(state.id, work, state.log)
         finally:
             self._shared.ended(state)
         result = collector.result(data=answer.data if answer else None)
@@ -386,12 +386,12 @@ class Hall:
         builder = TeamBuilder(library, self.catalog, tools, spec.model, preference=spec.preference)
         return build(spec, builder, member)
 
-    async def _stop(self) -> None:
-        """Cancel what is at work, and wait for its end."""
+    async def _stop(self, *, interrupt: bool) -> None:
+        """Have what is at work end, and wait for that."""
         if self._tidying is not None:
             self._tidying.cancel()
             await asyncio.gather(self._tidying, return_exceptions=True)
-        await self._at_work.stop()
+        await self._at_work.stop(interrupt=interrupt)
 
 
 def _listed(options: RunOptions) -> Sequence[str | Path | Attachment]:

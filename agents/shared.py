@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from time import time
 
-from guildhall.errors import StoreError
+from guildhall.errors import StoreError, UserError
 from guildhall.memory.meaning import PATIENCE, Meaning
 from guildhall.memory.memory import Memory
 from guildhall.memory.store.cache import Cache
@@ -145,6 +145,17 @@ class Shared:
                 log.warning("who was right before could not be read", exc_info=True)
                 return {}
         return self._standing[scope]
+
+    async def pruned(self, *, days: float | None, megabytes: float | None, dry: bool) -> Pruned:
+        """As of Hall.prune."""
+        for name, given in (("days", days), ("megabytes", megabytes)):
+            if given is not None and not given >= 0:
+                raise UserError(f"{name} is {given}; it must be a number from 0 on")
+        pruned = await self.prune(days=days, megabytes=megabytes, dry=dry)
+        if not dry:
+            await self.forget_replies(days=days)
+            await self.compact()
+        return pruned
 
     async def prune(self, *, days: float | None, megabytes: float | None, dry: bool) -> Pruned:
         """Remove old runs, down to what the arguments allow, or else the configuration."""

@@ -51,6 +51,9 @@ class TeamBuilder:
     notices: list[str] = field(default_factory=list)
     reading: Reading = field(default_factory=Reading)
 
+    def __post_init__(self) -> None:
+        self.library = self.library.steady()
+
     def team(self, name: str, *, pattern: str | None = None) -> tuple[Member, TeamSpec]:
         """The team of that name, its members working together in `pattern` if one is given."""
         specs, spec = self.library.resolve(name), self.library.team(name)

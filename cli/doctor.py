@@ -99,8 +99,9 @@ async def _models(hall: "Hall") -> Report:
     from guildhall.agents.choosing import is_private
 
     choices = await hall.choices()
-    files = [(found.path, found.error) for found in hall.library.teams()]
-    files += [(found.path, found.error) for found in hall.library.specialists()]
+    library = hall.library.steady()
+    files = [(found.path, found.error) for found in library.teams()]
+    files += [(found.path, found.error) for found in library.specialists()]
     catalog, table = hall.catalog, hall.catalog.table
     limits = {name: dict(catalog.limit(name).given()) for name in table.rows}
     no_llm = [ALL_REMOTE if catalog.left_out else NO_PROVIDER] if catalog.extractive_only else []

@@ -11,6 +11,7 @@ from .options import preference_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from guildhall.agents.config import Preference
     from guildhall.agents.discovery import Listed
@@ -22,14 +23,24 @@ _ELSEWHERE = {"name", "description", "pattern", "members", "models", "brief"}
 """The keys of a team's file that its page shows in places of their own."""
 
 
+_explain_option = click.option(
+    "--explain", is_flag=True,
+    help="Tell what was made of the files for other assistants, what was left out, and why.",
+)  # fmt: skip
+
+
 @click.group(invoke_without_command=True)
+@_explain_option
 @json_option
 @click.pass_context
-def teams(ctx: click.Context) -> None:
+def teams(ctx: click.Context, explain: bool) -> None:
     """List teams, or show one.
+
+    Crews of CrewAI are among them.
 
     \b
     guildhall teams
+    guildhall teams --explain
     guildhall teams show research
     """
     if ctx.invoked_subcommand is None:
@@ -37,7 +48,7 @@ def teams(ctx: click.Context) -> None:
         async def work(hall: "Hall") -> list[Entry]:
             return [_team(found) for found in hall.library.teams()]
 
-        _list("teams", in_hall(work))
+        _explain("team") if explain else _list("teams", in_hall(work))
 
 
 @teams.command("show")
@@ -63,13 +74,14 @@ def show_team(name: str, pattern: str | None, model: str | None, preference: "Pr
 
         built, spec = await hall.team(name, pattern=pattern, model=model, preference=preference)
         models = {agent.name: agent.models[0].name for agent in built.agents}
-        people = hall.library.resolve(name)
-        people |= {seat: people[member] for seat, member in hall.library.team(name).seats.items()}
+        library = hall.library.steady()
+        people = library.resolve(name)
+        people |= {seat: people[member] for seat, member in library.team(name).seats.items()}
 
         def file_of(who: str) -> Any:
-            return people.get(who) or hall.library.specialist(who)
+            return people.get(who) or library.specialist(who)
 
-        about = _team(next(found for found in hall.library.teams() if found.name == name))
+        about = _team(next(found for found in library.teams() if found.name == name))
         return about | {
             "pattern": spec.pattern,
             "members": [_member(who, spec, file_of, models) for who in spec.everyone],
@@ -84,13 +96,17 @@ def show_team(name: str, pattern: str | None, model: str | None, preference: "Pr
 
 
 @click.group(invoke_without_command=True)
+@_explain_option
 @json_option
 @click.pass_context
-def specialists(ctx: click.Context) -> None:
+def specialists(ctx: click.Context, explain: bool) -> None:
     """List specialists, or show one.
+
+    Agents of Claude Code, GitHub Copilot, Codex and CrewAI, and skills, are among them.
 
     \b
     guildhall specialists
+    guildhall specialists --explain
     guildhall specialists show critic
     """
     if ctx.invoked_subcommand is None:
@@ -98,7 +114,7 @@ def specialists(ctx: click.Context) -> None:
         async def work(hall: "Hall") -> list[Entry]:
             return [_specialist(found) for found in hall.library.specialists()]
 
-        _list("specialists", in_hall(work))
+        _explain("specialist") if explain else _list("specialists", in_hall(work))
 
 
 @specialists.command("show")
@@ -112,9 +128,10 @@ def show_specialist(name: str) -> None:
     """
 
     async def work(hall: "Hall") -> Entry:
-        spec = hall.library.specialist(name)
-        about = _specialist(next(found for found in hall.library.specialists() if found.name == name))
-        notices = list(hall.library.notices_for(name, kind="specialist"))
+        library = hall.library.steady()
+        spec = library.specialist(name)
+        about = _specialist(next(found for found in library.specialists() if found.name == name))
+        notices = list(library.notices_for(name, kind="specialist"))
         return about | {"instructions": spec.instructions, "notices": notices}
 
     _show(in_hall(work))
@@ -165,6 +182,16 @@ def _specialist(found: "Listed[Any]") -> Entry:
     return _found(found) | about | ({"human": True} if spec and spec.human else {})
 
 
+def _explain(kind: str) -> None:
+    from .explain import explained, print_explained
+
+    async def work(hall: "Hall") -> tuple[list[Entry], "Path"]:
+        return explained(hall.library, kind), hall.project
+
+    entries, project = in_hall(work)
+    print_explained(f"{kind}s", entries, project)
+
+
 def _list(what: str, entries: list[Entry]) -> None:
     from guildhall.view.clean import one_line
 
@@ -178,6 +205,8 @@ def _list(what: str, entries: list[Entry]) -> None:
         click.echo(f"{heading(entry['name'])}  {one_line(' · '.join(filter(None, facts)))}")
         click.echo(f"  {one_line(entry['error'] or entry['description'])}")
     click.echo(f"\n`guildhall {what} show NAME` tells more.")
+    if any(entry["origin"] not in ("project", "user", "built-in") for entry in entries):
+        click.echo(f"`guildhall {what} --explain` tells what was made of files for other assistants.")
 
 
 def _show(entry: Entry) -> None:

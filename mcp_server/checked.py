@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from guildhall.errors import GuildhallError, NameUnknown, UserError, describe
 from guildhall.redact import logger, redact, redact_json
 
-from .lazy import LazyHall
+from .jobs import Jobs
 
 LONGEST_SHOWN = 100
 """Characters of what was given. What is longer is told by its size: a secret that is cut is not found."""
@@ -37,14 +37,14 @@ _WITHIN = {
 }
 
 
-class CheckedServer(MCPServer[LazyHall]):
+class CheckedServer(MCPServer[Jobs]):
     """Refuses what a tool does not take, and tells every error in words of its own, without secrets.
 
     The library drops arguments of unknown names, and a misspelt `private` must not go unheard.
     """
 
     async def call_tool(
-        self, name: str, arguments: dict[str, Any], context: Context[LazyHall, Any] | None = None
+        self, name: str, arguments: dict[str, Any], context: Context[Jobs, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
         takes: dict[str, Any] = {}
         try:

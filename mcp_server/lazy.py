@@ -18,7 +18,9 @@ def open_default() -> "AbstractAsyncContextManager[Hall]":
     """The Hall of the project around the working folder; imported only now."""
     from guildhall.agents.hall import Hall
 
-    return Hall.open(host="mcp", recalls_private=False)
+    from .sampling import HostModel
+
+    return Hall.open(host="mcp", recalls_private=False, interrupts=True, host_model=HostModel())
 
 
 class LazyHall:

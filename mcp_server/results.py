@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from mcp_types import CallToolResult, TextContent
+from mcp_types import CallToolResult, ResourceLink, TextContent
 from pydantic import BaseModel, WithJsonSchema
 
 from guildhall.clean import clean, one_line, quoted
@@ -22,6 +22,8 @@ _TO_SETTLE = (
     "wrong)."
 )
 _FOR_THE_USER = "Tell the user, who settles it in a terminal:"
+VIEW = "guildhall/view"
+"""Where a view finds what it shows in the result of a call."""
 LONGEST_ANSWER = 20_000
 LONGEST_PART = 1_500
 LONGEST_PARTS = 12_000
@@ -76,6 +78,7 @@ class RunAnswer(BaseModel):
     error: str
     run_id: str
     team: str
+    members: str
     contributions: Annotated[list[MemberAnswer], _short("member, model, status, text, error")]
     sources: Annotated[list[SourceQuoted], _short("label, kind, text")]
     cost: Annotated[Cost, _short("calls, tokens, usd (null: unknown; unpriced_calls come on top)", "object")]
@@ -105,19 +108,20 @@ class Kept(BaseModel):
     next: str
 
 
-def run_answer(result: "Result", *, host: str = "") -> CallToolResult:
-    """A run for the model that asked for it; a failed run is an answer too."""
+def run_answer(result: "Result", *, host: str = "", view: dict[str, Any] | None = None) -> CallToolResult:
+    """A run for the model that asked for it; a failed run is an answer too. No model reads the view."""
     from guildhall.agents.models.catalog import NO_KEY
 
     usage = result.usage
     notices = [how_to_add_a_key(host) if notice == NO_KEY else notice for notice in result.notices]
     share = LONGEST_PARTS // max(1, len(result.contributions))
     answer = RunAnswer(
-        status=result.status,
+        status="needs_input" if result.questions else result.status,
         answer=_clipped(result.answer, LONGEST_ANSWER),
         error=_clipped(_asked(result), LONGEST_ANSWER) or result.error,
         run_id=result.run_id,
         team=result.team,
+        members=_answered(result),
         contributions=[
             MemberAnswer(
                 member=part.member,
@@ -146,7 +150,15 @@ def run_answer(result: "Result", *, host: str = "") -> CallToolResult:
         notices=notices,
         next=_next_step(result),
     )
-    return _both(_as_text(answer), answer)
+    link = ResourceLink(name="transcript", uri=f"run://{result.run_id}", mime_type="application/json")
+    told = _both(_as_text(answer), answer, link)
+    return told if view is None else told.model_copy(update={"meta": {VIEW: view}})
+
+
+def _answered(result: "Result") -> str:
+    names = {part.member for part in result.contributions}
+    answered = {part.member for part in result.contributions if part.status == "answered"}
+    return f"{len(answered)} of {len(names)} answered"
 
 
 def _asked(result: "Result") -> str:
@@ -225,19 +237,20 @@ def kept(
 
 
 def _next_step(result: "Result") -> str:
+    run = result.run_id[:12]
+    if result.questions:
+        commands = " and ".join(question.command(result.run_id) for question in result.questions)
+        return (
+            "Only the user can answer: show the question and this command for a terminal, then call "
+            f"get_run(run_id={run!r}) to wait on. Do not answer it yourself. {commands}"
+        )
     match result.status:
+        case "running":
+            return f"It is still at work: call get_run(run_id={run!r}) to wait on."
         case "done":
-            return "For a follow-up, call again with what matters of this answer as context."
-        case "cancelled" | "interrupted":
-            return "Call again to start over."
-        case "needs_input":
-            if not result.questions:
-                return f"Nothing is asked any more: `guildhall resume {result.run_id[:12]}` goes on with it."
-            commands = " and ".join(question.command(result.run_id) for question in result.questions)
-            return (
-                "Only the user can answer: show the question and this command for a terminal, where the run "
-                f"then goes on. Do not answer it yourself. {commands}"
-            ).strip()
+            return f"For a follow-up, call run_team with continue_from={run!r}."
+        case "cancelled" | "interrupted" | "needs_input":
+            return f"get_run(run_id={run!r}, resume=true) goes on with it; what is done is not paid again."
         case _:
             return "Tell the user what the error says; call again once that is settled."
 
@@ -246,8 +259,6 @@ def _as_text(run: RunAnswer) -> str:
     """The answer, who gave it, and what it cost, for a reader."""
     from guildhall.view.clean import from_cache, money
 
-    names = dict.fromkeys(part.member for part in run.contributions)
-    answered = {part.member for part in run.contributions if part.status == "answered"}
     cost = run.cost
     parts = [
         f"{cost.calls} call{'s' * (cost.calls != 1)}",
@@ -257,11 +268,10 @@ def _as_text(run: RunAnswer) -> str:
         f"{run.seconds:.1f} s",
     ]
     numbers = ", ".join(filter(None, parts))
-    members = f"{len(answered)} of {len(names)} members answered"
     lines = [
         run.answer or f"No answer: {run.error or run.status}",
         "",
-        f"{run.team} {run.status}: {members}; {numbers}; run {run.run_id}",
+        f"{run.team} {run.status}: {run.members}; {numbers}; run {run.run_id}",
     ]
     for part in run.contributions:
         why = f" ({part.error})" if part.error else ""
@@ -269,7 +279,7 @@ def _as_text(run: RunAnswer) -> str:
     lines += [f"Contradiction: {found}" for found in run.conflicts]
     lines += [f"Check: {check}" for check in run.checks]
     lines += [f"Note: {notice}" for notice in run.notices]
-    lines += [run.next] * (run.status == "needs_input")
+    lines += [run.next] * (run.status not in ("done", "failed"))
     return "\n".join(lines)
 
 
@@ -288,6 +298,6 @@ def _date(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
 
 
-def _both(text: str, data: BaseModel) -> CallToolResult:
+def _both(text: str, data: BaseModel, *links: ResourceLink) -> CallToolResult:
     content: dict[str, Any] = data.model_dump(mode="json")
-    return CallToolResult(content=[TextContent(text=text)], structured_content=content)
+    return CallToolResult(content=[TextContent(text=text), *links], structured_content=content)

@@ -14,7 +14,8 @@ from guildhall import __version__
 
 from . import tools
 from .checked import CheckedServer
-from .lazy import LazyHall, OpenHall, open_default
+from .jobs import PATIENCE, Jobs
+from .lazy import OpenHall, open_default
 
 INSTRUCTIONS = (
     "Teams of LLM specialists with one long-term memory for this project. Call run_team for work "
@@ -29,16 +30,19 @@ def serve() -> None:
     build().run("stdio")
 
 
-def build(open_hall: OpenHall = open_default) -> MCPServer[LazyHall]:
-    """A server whose tools work in the Hall that `open_hall` opens, once the first of them is called."""
+def build(open_hall: OpenHall = open_default, *, patience: float = PATIENCE) -> MCPServer[Jobs]:
+    """A server whose tools work in the Hall that `open_hall` opens, once the first of them is called.
+
+    A call waits for a run for so many seconds of `patience`; the run goes on, and the next call waits on.
+    """
 
     @asynccontextmanager
-    async def hall_while_serving(_: MCPServer[LazyHall]) -> AsyncIterator[LazyHall]:
-        hall = LazyHall(open_hall)
+    async def jobs_while_serving(_: MCPServer[Jobs]) -> AsyncIterator[Jobs]:
+        jobs = Jobs(open_hall, patience=patience)
         try:
-            yield hall
+            yield jobs
         finally:
-            await hall.close()
+            await jobs.close()
 
     return CheckedServer(
         "guildhall",
@@ -47,11 +51,13 @@ def build(open_hall: OpenHall = open_default) -> MCPServer[LazyHall]:
         instructions=INSTRUCTIONS,
         tools=[
             _tool(tools.run_team, "Run a team", open_world=True),
+            _tool(tools.get_run, "Get a run", idempotent=True),
+            _tool(tools.cancel_run, "Cancel a run", destructive=True, idempotent=True),
             _tool(tools.ask_specialist, "Ask a specialist", open_world=True),
             _tool(tools.recall, "Recall from memory", read_only=True, idempotent=True),
             _tool(tools.remember, "Remember", idempotent=True),
         ],
-        lifespan=hall_while_serving,
+        lifespan=jobs_while_serving,
         log_level="WARNING",
     )
 
@@ -61,6 +67,7 @@ def _tool(
     title: str,
     *,
     read_only: bool = False,
+    destructive: bool = False,
     idempotent: bool = False,
     open_world: bool = False,
 ) -> Tool:
@@ -71,7 +78,7 @@ def _tool(
         description=" ".join((function.__doc__ or "").split()),
         annotations=ToolAnnotations(
             read_only_hint=read_only,
-            destructive_hint=False,
+            destructive_hint=destructive,
             idempotent_hint=idempotent,
             open_world_hint=open_world,
         ),

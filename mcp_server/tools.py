@@ -1,28 +1,30 @@
 """The tools: what a host's model reads before it calls one, and what happens then."""
 
 from collections.abc import Callable, Coroutine
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from mcp.server.mcpserver import Context
-from mcp_types import CallToolResult
+from mcp_types import CallToolResult, InputRequiredResult
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from guildhall.errors import UserError
 from guildhall.names import PATTERNS
 
+from .answering import check_is_the_users, for_the_user
+from .asks import Abilities
 from .files import within
-from .lazy import LazyHall
-from .progress import watched
+from .jobs import Job, Jobs, key_of
 from .results import Kept, Memories, RunAnswer, kept, memories, run_answer
+from .sampling import NAME
+from .waiting import Leg, waited
 
 if TYPE_CHECKING:
     from guildhall.agents.hall import Hall
     from guildhall.agents.result import Result
 
-    Start = Callable[..., Coroutine[Any, Any, Result]]
+    Start = Callable[[Hall, dict[str, Any]], Coroutine[Any, Any, Result]]
 
-Request = Context[LazyHall, Any]
+Request = Context[Jobs, Any]
 
 Kind = Literal["fact", "decision", "procedure", "preference"]
 AnyKind = Literal["fact", "decision", "procedure", "preference", "episode", "summary", "document"]
@@ -45,11 +47,6 @@ Dollars = Annotated[
         }
     ),
 ]
-_PREFERENCES = ["cost_sensitive", "speed_priority", "quality_priority"]
-Preferred = Annotated[
-    Literal["cost_sensitive", "speed_priority", "quality_priority"] | None,
-    WithJsonSchema({"type": "string", "enum": _PREFERENCES, "description": "In choosing models."}),
-]
 
 
 def _known_pattern(name: str) -> str:
@@ -68,66 +65,99 @@ Pattern = Annotated[
         }
     ),
 ]
+Task = Annotated[str, Field(min_length=1, max_length=20_000, description="All of it, self-contained.")]
+After = Annotated[
+    Annotated[int, Field(ge=-1)] | None,
+    WithJsonSchema(
+        {"type": "integer", "minimum": -1, "maximum": 2**53 - 1, "description": "For a view: its last patch."}
+    ),
+]
 Private = Annotated[bool, Field(description="Only for models marked private.")]
 Tags = Annotated[list[Annotated[str, Field(min_length=1, max_length=50)]], Field(max_length=20)]
 
 
 async def run_team(  # noqa: PLR0917  hosts pass arguments by name
     ctx: Request,
-    task: Annotated[
-        str, Field(min_length=1, max_length=20_000, description="What is wanted, self-contained.")
-    ],
-    team: Annotated[str, Field(min_length=1, max_length=100, description="Its name.")] = "research",
-    files: Files = [],  # noqa: B006  the schema's default, never changed
-    context: Background = "",
-    budget_usd: Dollars = None,
-    preference: Preferred = None,
-    private: Private = False,
+    task: Task,
+    team: Annotated[str, Field(min_length=1, max_length=100, description="Its name.")] = "auto",
     pattern: Pattern = None,
+    context: Background = "",
+    files: Files = [],  # noqa: B006  the schema's default, never changed
+    budget_usd: Dollars = None,
     continue_from: Annotated[str, Field(max_length=64, description="Id of a run to go on from.")] = "",
-) -> Annotated[CallToolResult, RunAnswer]:
+    private: Private = False,
+) -> Annotated[CallToolResult, RunAnswer] | InputRequiredResult:
     """Have a team of specialists work on one task; returns their answer, who said what, sources
-    and cost. Use it for work that gains from several views: research, review, decisions. Takes
-    seconds to minutes. For one quick expert use ask_specialist."""
-    return await _run(
-        ctx,
-        lambda hall: partial(hall.run_team, pattern=pattern, continue_from=continue_from or None),
-        team,
-        task,
-        files=files,
-        context=context,
-        budget_usd=budget_usd,
-        preference=preference,
-        private=private,
-    )
+    and cost. Use it for work that gains from several views: research, review, decisions. It may
+    take minutes: then the status is running, and get_run waits on."""
+    given = {
+        "task": task, "team": team, "pattern": pattern, "context": context, "files": files,
+        "budget_usd": budget_usd, "continue_from": continue_from, "private": private,
+    }  # fmt: skip
+
+    def begin(hall: "Hall", options: dict[str, Any]) -> "Coroutine[Any, Any, Result]":
+        asked = _options(hall, given) | {"pattern": pattern, "continue_from": continue_from or None}
+        return hall.run_team(team, task, **asked, **options)
+
+    return await _answered(ctx, "run_team", given, begin)
 
 
 async def ask_specialist(  # noqa: PLR0917  as above
     ctx: Request,
+    task: Task,
     specialist: Annotated[
         str,
         Field(min_length=1, max_length=500, description="A name, or a role in words: tax lawyer."),
     ],
-    task: Annotated[str, Field(min_length=1, max_length=20_000, description="The question, self-contained.")],
-    files: Files = [],  # noqa: B006  the schema's default, never changed
     context: Background = "",
+    files: Files = [],  # noqa: B006  the schema's default, never changed
     budget_usd: Dollars = None,
-    preference: Preferred = None,
     private: Private = False,
-) -> Annotated[CallToolResult, RunAnswer]:
+) -> Annotated[CallToolResult, RunAnswer] | InputRequiredResult:
     """Ask one specialist one question; returns the answer, sources and cost. Use it for a quick
     expert view or a second opinion; for several views at once use run_team."""
-    return await _run(
-        ctx,
-        lambda hall: hall.ask,
-        specialist,
-        task,
-        files=files,
-        context=context,
-        budget_usd=budget_usd,
-        preference=preference,
-        private=private,
-    )
+    given = {
+        "task": task, "specialist": specialist, "context": context, "files": files,
+        "budget_usd": budget_usd, "private": private,
+    }  # fmt: skip
+
+    def begin(hall: "Hall", options: dict[str, Any]) -> "Coroutine[Any, Any, Result]":
+        return hall.ask(specialist, task, **_options(hall, given), **options)
+
+    return await _answered(ctx, "ask_specialist", given, begin)
+
+
+async def get_run(  # noqa: PLR0917  as above
+    ctx: Request,
+    run_id: Annotated[str, Field(max_length=64, description="Empty: the newest.")] = "",
+    resume: Annotated[bool, Field(description="Go on with one that was cut short.")] = False,
+    question: Annotated[str, Field(max_length=64, description="Id of what it asks.")] = "",
+    answer: Annotated[str, Field(max_length=100_000, description="The user's own words.")] = "",
+    after: After = None,
+) -> Annotated[CallToolResult, RunAnswer] | InputRequiredResult:
+    """Wait for a run and return what it has come to. Use it when a run is still running, asks the
+    user, or was interrupted."""
+    jobs, abilities = _jobs(ctx), Abilities.of(ctx.client_capabilities)
+    leg = Leg.of(ctx)
+    job = await jobs.find(leg.run if leg else run_id)
+    if answer and leg is None:
+        check_is_the_users(ctx, job, question)
+        job = await jobs.answered(job, answer, question=question.partition(".")[0], abilities=abilities)
+    elif resume and leg is None:
+        job = await jobs.resumed(job, abilities=abilities)
+    if after is None:
+        return await _waited(ctx, job, leg)
+    return run_answer(await _so_far(jobs, job), host=_host(ctx), view=for_the_user(job, after))
+
+
+async def cancel_run(
+    ctx: Request,
+    run_id: Annotated[str, Field(min_length=1, max_length=64, description="Its id.")],
+) -> Annotated[CallToolResult, RunAnswer]:
+    """End a run; what was said so far is kept. Use it when the user wants it stopped."""
+    jobs = _jobs(ctx)
+    job = await jobs.cancelled(await jobs.find(run_id))
+    return run_answer(await _so_far(jobs, job), host=_host(ctx))
 
 
 async def recall(  # noqa: PLR0917  as above
@@ -188,44 +218,54 @@ async def remember(  # noqa: PLR0917  as above
     return kept(remembered, [one for one in found if one is not None and not one.private], refused)
 
 
-async def _run(
+async def _answered(
     ctx: Request,
-    method: "Callable[[Hall], Start]",
-    who: str,
-    task: str,
-    *,
-    files: list[str],
-    context: str,
-    budget_usd: float | None,
-    preference: Preferred,
-    private: bool,
-) -> CallToolResult:
-    """The answer of `who` to the task, with progress while it is worked out.
+    tool: str,
+    given: dict[str, Any],
+    begin: "Start",
+) -> CallToolResult | InputRequiredResult:
+    """What the run of this call has come to, be it that it goes on; the same call again joins it."""
+    jobs, leg = _jobs(ctx), Leg.of(ctx)
+    if leg is not None:
+        return await _waited(ctx, await jobs.find(leg.run), leg)
+    hall, abilities = await jobs.hall.get(), Abilities.of(ctx.client_capabilities)
+    job = jobs.joined(key := key_of(tool, given))
+    if job is None:
+        lent = {"model": NAME} if abilities.model and hall.catalog.extractive_only else {}
+        job = jobs.start(lambda options: begin(hall, lent | options), key=key, abilities=abilities)
+    return await _waited(ctx, job)
 
-    What a run needs is imported here, since `initialize` is answered without it.
-    """
+
+async def _waited(ctx: Request, job: Job, leg: Leg | None = None) -> CallToolResult | InputRequiredResult:
+    """What the run has come to once it has ended, or the host has waited long enough."""
+    jobs = _jobs(ctx)
+    again = None if job.ended else await waited(ctx, job, seconds=jobs.patience, leg=leg)
+    return again or run_answer(await _so_far(jobs, job), host=_host(ctx))
+
+
+async def _so_far(jobs: Jobs, job: Job) -> "Result":
+    return await job.result(await jobs.hall.get())
+
+
+def _options(hall: "Hall", given: dict[str, Any]) -> dict[str, Any]:
+    """The options of a run that its call names."""
     from guildhall.agents.budget import Budget
-    from guildhall.view.reduce import View
 
-    hall = await _hall(ctx)
-    view = View()
-    work = method(hall)(
-        who,
-        task,
-        files=within(hall.project, files),
-        context=context,
-        budget=None if budget_usd is None else Budget(usd=budget_usd),
-        preference=preference,
-        private=private,
-        sinks=[view],
-        on_text=view.text,
-    )
-    result = await watched(ctx, view, work)
-    return run_answer(result, host=_host(ctx))
+    usd = given["budget_usd"]
+    return {
+        "files": within(hall.project, given["files"]),
+        "context": given["context"],
+        "budget": None if usd is None else Budget(usd=usd),
+        "private": given["private"],
+    }
+
+
+def _jobs(ctx: Request) -> Jobs:
+    return ctx.request_context.lifespan_context
 
 
 async def _hall(ctx: Request) -> "Hall":
-    return await ctx.request_context.lifespan_context.get()
+    return await _jobs(ctx).hall.get()
 
 
 def _host(ctx: Request) -> str:

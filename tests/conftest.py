@@ -23,6 +23,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "data" / "guildhall"
     monkeypatch.setenv("GUILDHALL_HOME", str(folder))
     monkeypatch.setenv("XDG_DATA_HOME", str(folder.parent))  # for an environment that does not name it
+    for name in ("HOME", "USERPROFILE"):  # agents of other assistants are found there
+        monkeypatch.setenv(name, str(tmp_path / "user"))
+    (tmp_path / "user").mkdir()
     monkeypatch.setenv("GUILDHALL_EMBEDDER", "none")  # what is found depends on no package that may be there
     folder.parent.mkdir()
     return folder

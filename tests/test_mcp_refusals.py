@@ -33,7 +33,10 @@ async def test_arguments_out_of_bounds_reach_no_team(models: FakeModels) -> None
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"privat": True}, "run_team takes no privat; it takes task, team, files, context, budget_usd"),
+        (
+            {"privat": True},
+            "run_team takes no privat; it takes task, team, pattern, context, files, budget_usd",
+        ),
         ({"dry_run": True}, "run_team takes no dry_run; it takes task"),
         (
             {"budget_usd": "nan"},
@@ -45,7 +48,7 @@ async def test_arguments_out_of_bounds_reach_no_team(models: FakeModels) -> None
         ),
         ({"task": None}, "task is null: give a text of 1 to 20,000 characters"),
         ({"task": "x" * 20_001}, "task is a text of 20,001 characters: give a text of 1 to 20,000"),
-        ({"preference": "cheap"}, 'preference is "cheap": give one of cost_sensitive, speed_priority, qual'),
+        ({"pattern": 5}, "pattern is 5: give one of auto, debate, first_valid"),
         ({"files": "notes.md"}, 'files is "notes.md": give a list of at most 20, each a text of 1 to 1,000'),
         ({"files": ["notes.md", 5]}, "files[1] is 5: give a text of 1 to 1,000 characters"),
         ({f"{n}": n for n in range(9)}, "run_team takes no 0, 1, 2, 3, 4, and 4 more; it takes task"),
@@ -106,7 +109,9 @@ async def test_what_is_refused_is_repeated_without_secrets(tool: str, arguments:
 
 async def test_a_tool_that_is_not_there_is_refused_with_those_that_are() -> None:
     assert "did you mean run_team" in _text(await _call("runteam", {}))
-    assert "ask_specialist, recall, remember, run_team" in _text(await _call("get_weather", {}))
+    assert "ask_specialist, cancel_run, get_run, recall, remember, run_team" in _text(
+        await _call("get_weather", {})
+    )
 
 
 async def test_an_error_nobody_expected_is_told_in_a_line_and_logged_without_secrets(

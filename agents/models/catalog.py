@@ -13,7 +13,7 @@ from ..prices import Prices
 from .base import Model
 from .clients import LOCAL_ONLY, is_local
 from .extractive import ExtractiveModel
-from .providers import FOREIGN, KEYS, Provider, is_on, models_of, providers_of
+from .providers import FOREIGN, HOST, KEYS, Provider, is_on, models_of, providers_of
 from .router import Candidate, Candidates
 from .table import Table
 
@@ -45,8 +45,8 @@ class Choice:
 class Catalog:
     """The models of one environment. Making it asks nobody; `ready` may ask a compatible server."""
 
-    def __init__(self, environ: Mapping[str, str], config: Config) -> None:
-        self._config = config
+    def __init__(self, environ: Mapping[str, str], config: Config, host: Model | None = None) -> None:
+        self._config, self._host = config, host
         self.table = Table(config)
         self.prices = Prices(self.table.prices())
         self.local_only = is_on(environ.get(LOCAL_ONLY, ""))
@@ -136,11 +136,18 @@ class Catalog:
         if name in TIERS:
             return self.models_for(name, default="balanced", seat=0)[0]
         provider, colon, model = name.partition(":")
+        if provider == HOST:
+            return self._of_host(name)
         if not colon or provider not in KEYS:
             return self._guessed(name)
         if not model.strip():
             raise UserError(f"{name!r} names no model; write one behind the colon")
         return self._made(self._configured(provider) or Provider(provider, "named by the user"), model)
+
+    def _of_host(self, name: str) -> Model:
+        if self._host is None:
+            raise UserError(f"{name} is what an assistant lends to runs it calls for; name another model")
+        return self._host
 
     def lacking(self, name: str) -> str | None:
         """What is to be set before the model of that name can be asked; None if nothing is."""

@@ -14,6 +14,8 @@ KEYS = {
     "openai-compatible": "GUILDHALL_BASE_URL to the address of the server",
 }
 """What is to be set for each provider."""
+HOST = "host"
+"""Stands for the model of the assistant that calls for a run."""
 FOREIGN = "OPENAI_BASE_URL names a server that is not OpenAI's own"
 _OWN = {"anthropic": "anthropic.com", "openai": "openai.com"}
 _NOT_FOR_CHAT = ("embed", "whisper", "tts", "rerank", "moderation", "image")

@@ -56,7 +56,7 @@ class RunLog:
     def __init__(self, db: Database, run: str, journal: Mapping[str, Entry]) -> None:
         self._db, self._run = db, run
         self._journal = dict(journal)
-        self._ended = False
+        self._ended = self._left = False
 
     def known(self, path: str) -> Entry | None:
         return self._journal.get(path)
@@ -99,8 +99,14 @@ class RunLog:
         """Have the entry written before the next one: enough for what costs nothing to find anew."""
         self._db.write_later(self._entry(path, digest, value))
 
+    def leave(self) -> None:
+        """Write nothing more: the run is left as one whose process died, for another to go on with."""
+        self._left = self._ended = True
+
     async def end(self, status: str, answer: str) -> None:
         """Return when all of the run is on disk, with how it ended."""
+        if self._left:
+            return
         sql = "UPDATE runs SET status = ?, answer = ?, ended = ?, cancel = 0 WHERE id = ?"
         values = (status, answer, time.time(), self._run)
         await self._db.write(lambda db: db.execute(sql, values))

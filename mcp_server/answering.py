@@ -1,0 +1,60 @@
+"""Who may answer what a run asks: the person, by way of a view or of a host that says so, never a model."""
+
+import hashlib
+import hmac
+import secrets
+from typing import Any
+
+from mcp.server.mcpserver import Context
+from mcp_types import ClientCapabilities
+
+from guildhall.errors import UserError
+
+from .jobs import Job
+
+DECLARES = "io.github.guildhall/answers"
+"""The extension, or experimental capability, by which a host declares that answers over `get_run` are its
+user's own: with `{"by": "user"}`."""
+PROOF = 16
+"""Signs that only what is shown to the user has behind the id of a question."""
+_KEY = secrets.token_bytes(32)
+
+
+def for_the_user(job: Job, after: int) -> dict[str, Any]:
+    """What a view shows of the run after that patch. No model reads it: who answers there is a person.
+
+    The names of questions have a proof of that behind them.
+    """
+    patch: dict[str, Any] = {**job.view.since(after)}
+    if "items" in patch:
+        return patch | {"items": [_proven(job.id, item) for item in patch["items"]]}
+    return patch | {"ops": [[*op[:2], _proven(job.id, op[2])] for op in patch["ops"]]}
+
+
+def _proven(run: str, item: Any) -> Any:
+    """The item; a question with its proof."""
+    if isinstance(item, dict) and "name" in item and "options" in item:
+        return item | {"name": f"{item['name']}.{_proof(run, item['name'])}"}
+    return item
+
+
+def check_is_the_users(ctx: Context[Any, Any], job: Job, question: str) -> None:
+    """Raise UserError where nothing shows that the answer is the user's own."""
+    id_, _, proof = question.partition(".")
+    if _is_declared(ctx.client_capabilities) or hmac.compare_digest(proof, _proof(job.id, id_)):
+        return
+    raise UserError(
+        "nothing was answered: only the user may, and a model may not do it for them. Show the user the "
+        f"question and this command for a terminal: `guildhall answer {job.id[:12]} "
+        f"{id_ + ' ' if id_ else ''}TEXT`; then call get_run again"
+    )
+
+
+def _is_declared(capabilities: ClientCapabilities | None) -> bool:
+    known = capabilities or ClientCapabilities()
+    said = (known.extensions or {}).get(DECLARES) or (known.experimental or {}).get(DECLARES) or {}
+    return said.get("by") == "user"
+
+
+def _proof(run: str, question: str) -> str:
+    return hmac.new(_KEY, f"{run} {question}".encode(), hashlib.sha256).hexdigest()[:PROOF]

@@ -1,0 +1,80 @@
+"""What a run wants of the host: that it asks the user, or its own model."""
+
+import asyncio
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mcp_types import (
+    ClientCapabilities,
+    CreateMessageRequest,
+    CreateMessageResult,
+    ElicitRequest,
+    ElicitResult,
+)
+from pydantic import BaseModel
+
+Request = ElicitRequest | CreateMessageRequest
+Answer = ElicitResult | CreateMessageResult
+ANSWERS: Mapping[str, type[Answer]] = {
+    "elicitation/create": ElicitResult,
+    "sampling/createMessage": CreateMessageResult,
+}
+"""What the host answers to a request of that method."""
+
+
+@dataclass(frozen=True)
+class Abilities:
+    """What the host can be asked for; all that it declared."""
+
+    user: bool = False
+    model: bool = False
+
+    @classmethod
+    def of(cls, declared: ClientCapabilities | None) -> "Abilities":
+        if declared is None:
+            return cls()
+        asks = declared.elicitation
+        forms = asks is not None and (asks.form is not None or asks.url is None)  # older hosts declare {}
+        return cls(user=forms, model=declared.sampling is not None)
+
+
+@dataclass
+class Asks:
+    """The open requests of one run; whichever call of the host waits for the run puts them."""
+
+    abilities: Abilities = Abilities()
+    """Those of the host that last called for the run."""
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _open: dict[str, tuple[Request, "asyncio.Future[Answer]"]] = field(default_factory=dict)
+    _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+
+    async def ask(self, request: Request) -> Answer:
+        """The host's answer, however many calls come and go until then."""
+        id_ = f"ask-{next(self._numbers)}"
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._open[id_] = request, answer
+        self.changed.set()
+        try:
+            return await answer
+        finally:
+            self._open.pop(id_, None)
+
+    def open(self) -> dict[str, Request]:
+        """What nobody has answered yet, by its id."""
+        return {id_: request for id_, (request, answer) in self._open.items() if not answer.done()}
+
+    def answer(self, answers: Mapping[str, BaseModel]) -> None:
+        """Take the host's answers. One that is none of its kind, or comes late, is left out."""
+        for id_, given in answers.items():
+            request, answer = self._open.get(id_, (None, None))
+            if request is not None and answer is not None and not answer.done():
+                wanted = ANSWERS[request.method]
+                if isinstance(given, wanted):
+                    answer.set_result(given)
+
+    def fail(self, id_: str, error: Exception) -> None:
+        """Have the request end with an error of the host."""
+        _, answer = self._open.get(id_, (None, None))
+        if answer is not None and not answer.done():
+            answer.set_exception(error)

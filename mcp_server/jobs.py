@@ -1,0 +1,211 @@
+"""Runs at work in this server: outside of any request, whoever waits for them, leaves or comes back."""
+
+import asyncio
+import hashlib
+import json
+import secrets
+from collections.abc import Callable, Coroutine
+from contextvars import Context as Variables
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import partial
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from .asks import Abilities, Asks
+from .human import HostUser
+from .lazy import LazyHall, OpenHall, open_default
+
+if TYPE_CHECKING:
+    from guildhall.agents.hall import Hall
+    from guildhall.agents.result import Collector, Result
+    from guildhall.view.reduce import View
+
+    Begin = Callable[[dict[str, Any]], Coroutine[Any, Any, Result]]
+    """A run, given the options of the hall with which it is watched."""
+
+PATIENCE = 45.0
+"""Seconds that one call waits for a run; many hosts give up after 60."""
+LOOK = 0.25
+"""Seconds between two looks at a run of another process."""
+ENDING = 5.0
+"""Seconds that a cancelled run has for its end."""
+KEPT = 20
+"""Ended runs that are kept at hand; the store has all."""
+current: "ContextVar[Job]" = ContextVar("job")
+"""The job in whose context something works, for the host's own model."""
+
+
+@dataclass(eq=False)
+class Job:
+    """A run, and who is at work in it, whether in this process or in another one."""
+
+    id: str
+    view: "View"
+    collector: "Collector"
+    key: str = ""
+    """The same for the same call."""
+    asks: Asks = field(default_factory=Asks)
+    began: float = field(default_factory=monotonic)
+    told: bool = False
+    """Whether a host was told how it ended."""
+    last: int = 0
+    """The last event that was read from disk."""
+    work: "asyncio.Task[Result] | None" = None
+
+    @property
+    def ended(self) -> bool:
+        return self.work is not None and self.work.done()
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it is not on disk yet."""
+        return not self.ended and not self.collector.run_id
+
+    def is_as(self, status: str) -> bool:
+        """Whether it is what the disk says of it: somebody else may have gone on with it since."""
+        if self.work is None or not self.work.done():
+            return True
+        known = not self.work.cancelled() and self.work.exception() is None
+        return known and self.work.result().status == status
+
+    async def result(self, hall: "Hall") -> "Result":
+        """What it has come to, finished or not. Raises what it failed with before it was a run."""
+        assert self.work is not None, "it is started at once"
+        so_far = self.collector.result(status="running").model_copy(update={"run_id": self.id})
+        if self.work.done():
+            self.told = True
+            cancelled = self.work.cancelled()  # before it was on disk
+            return so_far.model_copy(update={"status": "cancelled"}) if cancelled else self.work.result()
+        if self.is_new:
+            return so_far
+        return so_far.model_copy(update={"questions": await hall.questions(self.id)})
+
+
+class Jobs:
+    """The runs that this server's hosts have called for."""
+
+    def __init__(self, open_hall: OpenHall = open_default, *, patience: float = PATIENCE) -> None:
+        self.hall, self.patience = LazyHall(open_hall), patience
+        self._jobs: dict[str, Job] = {}
+
+    async def close(self) -> None:
+        """Leave what is at work to be resumed, and close the hall."""
+        await self.hall.close()
+        for job in self._jobs.values():
+            if job.work is not None:
+                job.work.cancel()
+        await asyncio.gather(*(job.work for job in self._jobs.values() if job.work), return_exceptions=True)
+
+    def joined(self, key: str) -> Job | None:
+        """The run of the same call that is at work, or has ended without any host being told."""
+        return next((job for job in self._jobs.values() if job.key == key and not job.told), None)
+
+    def start(self, begin: "Begin", *, key: str = "", run: str = "", abilities: Abilities) -> Job:
+        """A new run, or one that goes on; it works in a context of its own, where nothing of a request is."""
+        from guildhall.agents.result import Collector
+        from guildhall.view.reduce import View
+
+        job = Job(run or secrets.token_hex(16), View(), Collector(), key, Asks(abilities))
+        watching: dict[str, Any] = {
+            "sinks": [job.view, job.collector], "on_text": job.view.text, "human": HostUser(job.asks),
+        }  # fmt: skip
+        self._begin(job, begin(watching if run else watching | {"run_id": job.id}))
+        return job
+
+    async def find(self, run_id: str = "") -> Job:
+        """The run of that id, of the only id that begins so, or the newest; wherever it is at work."""
+        here = [job for id_, job in self._jobs.items() if id_.startswith(run_id)]
+        if here and (here[-1].is_new if not run_id else len(here) == 1 and not here[0].ended):
+            return here[-1]
+        hall = await self.hall.get()
+        row = await hall.find(here[-1].id if here and run_id else run_id)
+        job = self._jobs.get(row.id)
+        return job if job is not None and job.is_as(row.status) else await self._followed(hall, row.id)
+
+    async def resumed(self, job: Job, *, abilities: Abilities) -> Job:
+        """The run as it goes on here, where nobody works on it."""
+        hall = await self.hall.get()
+        if (await hall.find(job.id)).status == "running":
+            return job
+        return self.start(partial(_resume, hall, job.id), run=job.id, abilities=abilities)
+
+    async def answered(self, job: Job, text: str, *, question: str, abilities: Abilities) -> Job:
+        """The run as it goes on with the user's answer, here or where it is at work."""
+        hall = await self.hall.get()
+        if (await hall.find(job.id)).status == "running":
+            await hall.answer(job.id, text, question=question)
+            return job
+        begin = partial(_answer, hall, job.id, text, question)
+        return self.start(begin, run=job.id, abilities=abilities)
+
+    async def cancelled(self, job: Job) -> Job:
+        """The run, brought to its end wherever it is at work."""
+        hall = await self.hall.get()
+        if job.work is not None and job.is_new:
+            job.work.cancel()
+        else:
+            await hall.cancel(job.id)
+        if job.work is not None:
+            await asyncio.wait({job.work}, timeout=ENDING)
+        return job
+
+    async def _followed(self, hall: "Hall", run: str) -> Job:
+        """The run as its log tells of it, which another process may be writing."""
+        from guildhall.agents.result import Collector
+        from guildhall.view.reduce import View
+
+        job = Job(run, View(), Collector())
+        at_work = await _read(hall, job)
+        self._begin(job, _follow(hall, job), keep=at_work)
+        if not at_work:
+            await asyncio.wait({job.work} if job.work else ())
+        return job
+
+    def _begin(self, job: Job, work: "Coroutine[Any, Any, Result]", *, keep: bool = True) -> None:
+        variables = Variables()
+        variables.run(current.set, job)
+        job.work = asyncio.create_task(work, name=f"run {job.id}", context=variables)
+        job.work.add_done_callback(_heard)
+        if keep:
+            self._jobs[job.id] = job
+            ended = [id_ for id_, one in self._jobs.items() if one.ended]
+            for id_ in ended[:-KEPT]:
+                del self._jobs[id_]
+
+
+def key_of(tool: str, arguments: dict[str, Any]) -> str:
+    """The same for the same call."""
+    return hashlib.sha256(json.dumps([tool, arguments], sort_keys=True).encode()).hexdigest()
+
+
+def _resume(hall: "Hall", run: str, options: dict[str, Any]) -> "Coroutine[Any, Any, Result]":
+    return hall.resume(run, **options)
+
+
+def _answer(
+    hall: "Hall", run: str, text: str, question: str, options: dict[str, Any]
+) -> "Coroutine[Any, Any, Result]":
+    return hall.answer(run, text, question=question, **options)
+
+
+async def _follow(hall: "Hall", job: Job) -> "Result":
+    while await _read(hall, job):  # noqa: ASYNC110  another process writes it
+        await asyncio.sleep(LOOK)
+    return await hall.result(job.id)
+
+
+async def _read(hall: "Hall", job: Job) -> bool:
+    """Whether somebody works on the run still, whose events so far are told."""
+    row = await hall.find(job.id)  # first, so that no event of a run that ends meanwhile is missed
+    for event in await hall.events(job.id, job.last):
+        job.last = event.id
+        job.view(event)
+        job.collector(event)
+    return row.status == "running"
+
+
+def _heard(work: "asyncio.Task[Any]") -> None:
+    """Nobody may be there any more whom its error could be told."""
+    if not work.cancelled():
+        work.exception()
