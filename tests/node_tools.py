@@ -1,0 +1,52 @@
+"""What tests need from npm, installed once into a folder for temporary files."""
+
+import hashlib
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from filelock import FileLock
+
+SOURCE = Path(__file__).parent / "host_bridge"
+
+
+@cache
+def host_script() -> str:
+    """The text of the host's page script, with the official bridge bundled into it."""
+    folder = _installed()
+    bundle = folder / f"host-{_digest(SOURCE / 'host.mjs')}.js"
+    if not bundle.exists():
+        shutil.copy(SOURCE / "host.mjs", folder / "host.mjs")
+        _run(folder, "npx", "esbuild", "host.mjs", "--bundle", "--format=iife", f"--outfile={bundle}.new")
+        Path(f"{bundle}.new").rename(bundle)
+    return bundle.read_text("utf-8")
+
+
+@cache
+def axe_script() -> str:
+    """The text of axe-core, which looks for what people with disabilities cannot use."""
+    return (_installed() / "node_modules" / "axe-core" / "axe.min.js").read_text("utf-8")
+
+
+def _installed() -> Path:
+    folder = Path(tempfile.gettempdir()) / f"guildhall-tests-npm-{_digest(SOURCE / 'package.json')}"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "done").exists():
+            assert shutil.which("npm"), 'npm is needed: install node, or run pytest -m "slow and not browser"'
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            shutil.copy(SOURCE / "package.json", folder)
+            _run(folder, "npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
+            (folder / "done").touch()
+    return folder
+
+
+def _run(folder: Path, *command: str) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
