@@ -230,11 +230,14 @@ async def test_what_somebody_else_exported_comes_into_quarantine(home: Path, tmp
         assert (imported.new, imported.quarantined) == (3, 3)
         assert await memory.recall("tea") == []
         assert [hit.record.trust for hit in await memory.recall("tea", min_trust=0)] == [0.4]
+        [origin] = await memory.origins((await memory.recall("tea", min_trust=0))[0].record.id)
+        assert origin.trust == 0.4
 
 
 ODD = {
     "trust": "NaN", "importance": "7", "valid_from": "Infinity", "recorded_at": "NaN", "text": '""',
     "subject": '"two\\nlines"', "id": '"../../x"', "kind": '"joke"', "origins": "3", "scope": "null",
+    "valid_to": "1e300", "turn": "1" + "0" * 30, "settled": "7",
 }  # fmt: skip
 
 

@@ -199,6 +199,16 @@ MIGRATIONS: tuple[tuple[Statement, ...], ...] = (
             PRIMARY KEY (one, other)
         ) WITHOUT ROWID""",
         "CREATE INDEX coexisting_other ON coexisting (other)",
+        # Records that were settled to give way to others; `moved`: to the same for more readers.
+        """CREATE TABLE ways (
+            winner INTEGER NOT NULL REFERENCES records (seq) ON DELETE CASCADE,
+            loser INTEGER NOT NULL REFERENCES records (seq) ON DELETE CASCADE,
+            at REAL NOT NULL,
+            moved INTEGER NOT NULL,
+            PRIMARY KEY (loser, winner)
+        ) WITHOUT ROWID""",
+        "CREATE INDEX ways_winner ON ways (winner)",
+        "CREATE INDEX records_ended ON records (superseded_by) WHERE superseded_by IS NOT NULL",
         "CREATE TABLE tombstones (id TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID",
         "CREATE TABLE embedders (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
         # A vector's number rises with each that is committed: it may come long after its record.
@@ -262,10 +272,11 @@ def full_text(scope: int) -> tuple[str, ...]:
     old = f"INSERT INTO {table} ({table}, rowid, text) VALUES ('delete', old.seq, {was})"
     new = f"INSERT INTO {table} (rowid, text) VALUES (new.seq, {now})"
     added, removed, changed = (f"CREATE TRIGGER {table}_{what} AFTER" for what in _CHANGES)
+    said = "text, head, divided"
     return (
         f"CREATE VIEW {view} AS SELECT seq, {text.format('')} AS text FROM records WHERE scope = {scope}",
         f"CREATE VIRTUAL TABLE {table} USING fts5 (text, {options})",
         f"{added} INSERT ON records WHEN new.scope = {scope} BEGIN {new}; END",
         f"{removed} DELETE ON records WHEN old.scope = {scope} BEGIN {old}; END",
-        f"{changed} UPDATE OF text ON records WHEN old.scope = {scope} BEGIN {old}; {new}; END",
+        f"{changed} UPDATE OF {said} ON records WHEN old.scope = {scope} BEGIN {old}; {new}; END",
     )
