@@ -164,8 +164,9 @@ def _of(line: object, *, ours: bool) -> Exported:
     also = TypeAdapter(list[Origin]).validate_python(line.pop("origins", []))
     settled = TypeAdapter(Settled).validate_python(line.pop("settled", None) or Settled())
     record = Record.model_validate(line)
-    if not _ID.fullmatch(record.id):
-        raise UserError(f"the id {record.id[:40]!r} is none")
+    for id_ in (record.id, *record.derived_from, record.superseded_by or record.id):
+        if not _ID.fullmatch(id_) or redact(id_) != id_:
+            raise UserError(f"the id {redact(id_)[:40]!r} is none")
     for name in _TIMES:
         if (at := getattr(record, name)) is not None:
             given.moment(name, at)
@@ -176,7 +177,7 @@ def _of(line: object, *, ours: bool) -> Exported:
         "text": given.text(record.text), "subject": given.subject(record.subject), "trust": trust,
         "status": status, "importance": given.fraction("importance", record.importance),
         "author": _clean(record.author), "tags": tuple(map(redact, record.tags)),
-        **{name: redact(getattr(record, name)) for name in ("source", "place", "session")},
+        **{name: redact(getattr(record, name)) for name in ("source", "place", "session", "source_hash")},
         **({} if ours else {"pinned": False}),
     }  # fmt: skip
     origins = [

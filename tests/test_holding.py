@@ -19,6 +19,7 @@ from guildhall.memory.memory import Memory
 from guildhall.memory.records import Author
 from guildhall.memory.settling import Settlement
 from guildhall.memory.store.database import Database
+from guildhall.memory.store.schema import MIGRATIONS
 
 MOMENTS = [1005 + 10 * number for number in range(5)]
 
@@ -281,4 +282,38 @@ async def test_what_is_made_of_something_private_is_private(home: Path) -> None:
     record = await memory.get(made.id)
     assert record is not None
     assert record.private
+    db.close()
+
+
+def earlier_database(home: Path) -> Path:
+    """As a version wrote it in which whatever was said last ended what came before."""
+    home.mkdir(parents=True)
+    with closing(sqlite3.connect(home / "guildhall.db")) as db:
+        for step in MIGRATIONS[:-1]:
+            for statement in step:
+                if isinstance(statement, str):
+                    db.execute(statement)
+                else:
+                    statement(db)
+        db.execute(f"PRAGMA user_version = {len(MIGRATIONS) - 1}")
+        db.execute("INSERT INTO scopes (id, name) VALUES (1, 'shop')")
+        blank = dict.fromkeys(("agent", "model", "run", "host", "source", "source_hash", "hash"), "")
+        about = {"scope": 1, "kind": "fact", "subject": "hat", "visibility": "project", "derived_from": "[]"}
+        about |= {"tags": "[]", "trust": 1.0, "importance": 0.5, "status": "active", "pinned": 0}
+        for id_, start, end, by in (("a", 1010, 1020, "b"), ("b", 1020, 1005, "c"), ("c", 1005, None, None)):
+            row = {**blank, **about, "id": id_ * 32, "text": f"hat of {id_}", "valid_from": start}
+            row |= {"valid_to": end, "superseded_by": by and by * 32, "recorded_at": start}
+            names = ", ".join(row)
+            marks = ", ".join(f":{name}" for name in row)
+            db.execute(f"INSERT INTO records ({names}) VALUES ({marks})", row)
+        db.commit()
+    return home
+
+
+async def test_what_an_earlier_version_left_is_worked_out_anew(home: Path) -> None:
+    db = Database(earlier_database(home) / "guildhall.db")
+    memory = Memory(db, scope="shop")
+    assert [await holding_now(memory, as_of=moment) for moment in (1007, 1015, 1025, None)] == [
+        ["hat of c"], ["hat of a"], ["hat of b"], ["hat of b"],
+    ]  # fmt: skip
     db.close()

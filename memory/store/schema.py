@@ -1,6 +1,7 @@
 """The tables, as the steps that led to them; a database knows how many it has taken."""
 
 import sqlite3
+import time
 from collections.abc import Callable
 
 Statement = str | Callable[[sqlite3.Connection], None]
@@ -16,6 +17,14 @@ def _index_anew(db: sqlite3.Connection) -> None:
         for statement in full_text(scope):
             db.execute(statement)
         db.execute(f"INSERT INTO words_{scope} (words_{scope}) VALUES ('rebuild')")
+
+
+def _hold_anew(db: sqlite3.Connection) -> None:
+    """Have it worked out anew what holds of each subject."""
+    from .. import holding
+
+    subjects = "SELECT seq FROM records WHERE subject IS NOT NULL"
+    holding.refresh(db, [seq for (seq,) in db.execute(subjects).fetchall()], now=time.time())
 
 
 MIGRATIONS: tuple[tuple[Statement, ...], ...] = (
@@ -256,6 +265,7 @@ MIGRATIONS: tuple[tuple[Statement, ...], ...] = (
         ) WITHOUT ROWID""",
         "ALTER TABLE notebook ADD COLUMN closes INTEGER NOT NULL DEFAULT 0",
         _index_anew,
+        _hold_anew,
     ),
 )
 
