@@ -4,13 +4,15 @@ import re
 from collections.abc import Iterable
 from difflib import SequenceMatcher
 from functools import lru_cache
+from itertools import takewhile
 
 from guildhall.memory.words import STOP, divided
 
 from .models.sentences import split
 
 SAME = 0.9
-"""A sentence is known where so many of its words stand in the other one, in that order."""
+"""A sentence is known where all of its words stand in the other one, be it in another form, and so many of
+them in that order."""
 _WORD = re.compile(r"[^\W_]+(?:[.,:'-][^\W_]+)*")
 _CITATION, _LIST = re.compile(r"\[[^\[\]\n]{1,200}\]"), re.compile(r"\s*(?:[-*+•>]|\d{1,3}[.)])\s+")
 _CITES_MEMORY = re.compile(r"\[memory:[0-9a-f]{8,32}\]")
@@ -52,14 +54,18 @@ def _words(sentence: str) -> Iterable[str]:
 
 def _is_nearly(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
     words = set(other)
-    if len(one) < 4 or sum(map(words.__contains__, one)) < SAME * len(one):
-        return False
-    if any(word not in words and any(map(str.isdigit, word)) for word in one):
+    if len(one) < 4 or not all(word in words or any(_is_form(word, same) for same in other) for word in one):
         return False
     if _denies(one) != _denies(other):
         return False
     blocks = SequenceMatcher(None, one, other, autojunk=False).get_matching_blocks()
     return sum(block.size for block in blocks) >= SAME * len(one)
+
+
+def _is_form(word: str, other: str) -> bool:
+    """Whether they are forms of one word, such as `repairs` and `repaired`: no other name or number."""
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(word, other, strict=False)))
+    return same >= max(4, len(word) - 3, len(other) - 3) and word.isalpha() and other.isalpha()
 
 
 def _denies(words: tuple[str, ...]) -> bool:

@@ -157,6 +157,8 @@ class Recalled(_Event):
     query: str
     records: tuple[str, ...]
     texts: tuple[str, ...] = ()
+    trust: float | None = None
+    """How far the least of them is trusted."""
 
 
 class Remembered(_Event):

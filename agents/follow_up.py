@@ -12,6 +12,7 @@ from guildhall.memory.store.runs import RunRow
 
 from . import event as ev
 from .commission import Earlier, RunSpec
+from .reflect import NOTED
 from .result import collect
 from .scribe import MINUTES
 from .tokens import estimate
@@ -49,7 +50,7 @@ async def continued(hall: "Hall", spec: RunSpec, run_id: str | None) -> RunSpec:
         private = (
             private or known.private or any(file.private for file in known.files) or _saw_private(events)
         )
-        told = (one.trust for one in events if isinstance(one, ev.Returned))
+        told = (one.trust for one in events if isinstance(one, ev.Returned | ev.Recalled))
         trust = min([trust, *(one for one in told if one is not None)])
         if known.earlier is None:
             break
@@ -78,7 +79,9 @@ async def _kept(hall: "Hall", run: str) -> tuple[str, ...]:
     except StoreError:
         return ()
     kept = [one.record for one in found.hits if one.record.visibility in ("project", "user")]
-    return tuple(one.text for one in kept if stays(one) and not one.private)
+    noted = NOTED + " "
+    stay = (one for one in kept if not one.private and (stays(one) or (one.subject or "").startswith(noted)))
+    return tuple(one.text for one in stay)
 
 
 def _turn(row: RunRow, events: Sequence[ev.Event], kept: tuple[str, ...]) -> Turn:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from functools import partial
 
-from guildhall.errors import GuildhallError
+from guildhall.errors import GuildhallError, UserError
 from guildhall.memory.records import Hit, Record, Remembered
 
 from . import event as ev
@@ -25,6 +25,8 @@ MOST = 20
 """Decisions, lessons and open questions of one run, each."""
 LONGEST_TASK, LONGEST_OUTCOME, LONGEST = 600, 2400, 1200
 DAY = 86_400.0
+NOTED = "decision of"
+"""So begins the subject of what members have noted as decided."""
 
 
 def outcome_subject(team: str, task: str) -> str:
@@ -142,7 +144,7 @@ class _About:
         return [
             Entry(
                 text=one.text[:LONGEST_OUTCOME], tag="decision", kind="decision", who=one.author,
-                subject=f"decision of {self.team} {_digest(self.team, self.task, one.text)}",
+                subject=f"{NOTED} {self.team} {_digest(self.team, self.task, one.text)}",
                 rests_on=one.text,
             )
             for one in await notes(self.run)
@@ -214,7 +216,10 @@ async def _close(about: _About, outcome: Remembered) -> None:
     assert memory is not None, "something was remembered"
     for one in await memory.timeline(about.open_subject, scope=scope):
         if one.valid_to is None:
-            await memory.settle(outcome.id, one.id, "supersede", scope=scope)
+            try:
+                await memory.settle(outcome.id, one.id, "supersede", scope=scope)
+            except UserError:  # the outcome is in quarantine, or for fewer: for the others that stays open
+                continue
 
 
 def _tag(team: str, task: str) -> str:

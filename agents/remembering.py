@@ -71,6 +71,7 @@ async def recalled(
         query=query,
         records=tuple(hit.record.label for hit in hits),
         texts=tuple(hit.record.text for hit in hits),
+        trust=min((hit.record.trust for hit in hits), default=None),
     )
     await here.record(digest, [hit.model_dump(exclude_defaults=True) for hit in hits], wait=False)
     return noted(run, hits)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from time import time
 
 from guildhall.errors import StoreError, UserError
-from guildhall.memory.meaning import PATIENCE, Meaning
+from guildhall.memory.meaning import A_SCRIPTS_PATIENCE, PATIENCE, Meaning
 from guildhall.memory.memory import Memory
 from guildhall.memory.store.cache import Cache
 from guildhall.memory.store.database import Database
@@ -33,8 +33,6 @@ from .state import Channel, OnDelta, RunState, Sink
 
 log = logger(__name__)
 DAY, MEGABYTE = 86_400.0, 1_000_000
-A_SHELLS_PATIENCE = 1.0
-"""Seconds that a command of the shell waits for the embedder: it asks once."""
 TIDY_CHECK = 600.0
 """Seconds between two looks at whether it is time to tidy."""
 
@@ -56,7 +54,7 @@ class Shared:
         self._meaning = Meaning(
             db,
             lambda: embedder_of(config, catalog),
-            patience=A_SHELLS_PATIENCE if host == "shell" else PATIENCE,
+            patience=A_SCRIPTS_PATIENCE if host in ("shell", "python") else PATIENCE,
         )
         self.config, self.memory = config, Memory(db, scope=scope, dense=self._meaning)
         self.prices = catalog.prices

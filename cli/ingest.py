@@ -35,14 +35,16 @@ def ingest(paths: tuple[str, ...], watch: bool, private: bool | None, again: boo
     guildhall memory ingest docs
     guildhall memory ingest papers --watch
     """
-    shown = _Shown()
+    shown, said = _Shown(), set[str]()
 
     async def once(hall: "Hall", path: str) -> "Ingested":
         from guildhall.memory.records import Author
 
+        new = path not in said  # later on, what is said of a part of it meanwhile stands
+        said.add(path)
         return await hall.memory.ingest(
-            path, scope=hall.scope, project=hall.project, author=Author(host="shell"), private=private,
-            again=again, on_progress=shown.progress,
+            path, scope=hall.scope, project=hall.project, author=Author(host="shell"),
+            private=private if new else None, again=again, on_progress=shown.progress,
         )  # fmt: skip
 
     async def work(hall: "Hall") -> "list[Ingested]":

@@ -11,7 +11,7 @@ from pydantic import Field
 from guildhall.redact import redact
 
 from . import ledger, words
-from .endings import coexisting
+from .holding import coexisting
 from .question import Question
 from .records import Frozen, Record
 from .settling import NEAR_KINDS, SHARED

@@ -11,7 +11,6 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,8 +19,8 @@ from pydantic import TypeAdapter
 from guildhall.errors import FileError, GuildhallError, UserError
 from guildhall.redact import redact
 
-from . import given, ledger
-from .endings import End, add_ends, coexist, coexisting, earlier_ends
+from . import given, holding, ledger
+from .holding import Settled, settle_as, settled_of
 from .records import QUARANTINE, Author, Origin, Record
 from .store import vectors
 from .store.database import Database, reported
@@ -41,17 +40,13 @@ class Exported(NamedTuple):
 
     record: Record
     origins: list[Origin]
-    ends: list[End]
-    """Those that it was given before the one that it has."""
-    coexists: list[str]
-    """The ids of the records that hold beside it."""
+    settled: Settled
 
     @property
     def line(self) -> dict[str, Any]:
         also = {
             "origins": [one.model_dump(mode="json") for one in self.origins],
-            "ends": self.ends,
-            "coexists": self.coexists,
+            "settled": self.settled._asdict() if any(self.settled) else None,
         }
         return self.record.model_dump(mode="json") | {name: given for name, given in also.items() if given}
 
@@ -94,9 +89,8 @@ def exported(db: Database, scope: str, path: Path) -> int:
         records = ledger.every(reading, ledger.scope_ids(reading, scope, ledger.EVERYWHERE))
         lines = [_line({"guildhall": "memory", "format": FORMAT, "scope": scope, "at": time.time()})]
         for record in records:
-            origins, ends = ledger.origins(reading, record.id), earlier_ends(reading, record.id)
-            beside = sorted(coexisting(reading, record.id))
-            lines.append(_line(Exported(record, origins, ends, beside).line))
+            line = Exported(record, ledger.origins(reading, record.id), settled_of(reading, record.id)).line
+            lines.append(_line(line))
         body = "".join(lines).encode()
         signed = {"signed": _signature(key, body), "by": _name(key)}
         path.write_bytes(body + _line(signed).encode())
@@ -148,16 +142,15 @@ def read(path: Path, folder: Path, *, foreign: bool = False) -> list[Exported]:
 
 def taken_in(db: sqlite3.Connection, records: Sequence[Exported], scope: str) -> Imported:
     """What became of the records, which are of this scope from now on; in a transaction of the caller's."""
-    now, new = time.time(), []
+    new = dict[int, Exported]()
     for one in records:
         to = ledger.EVERYWHERE if one.record.scope == ledger.EVERYWHERE else scope
-        if ledger.take(db, one.record.model_copy(update={"scope": to}), one.origins, now=now):
-            new.append(one)
-    for one in new:
-        add_ends(db, one.record.id, one.ends)
-        for other in one.coexists:
-            coexist(db, one.record.id, other)
-    quarantined = sum(one.record.status == "quarantined" for one in new)
+        if (number := ledger.take(db, one.record.model_copy(update={"scope": to}), one.origins)) is not None:
+            new[number] = one
+    for number, one in new.items():  # once all are there
+        settle_as(db, number, one.settled)
+    holding.refresh(db, new, now=time.time())
+    quarantined = sum(one.record.status == "quarantined" for one in new.values())
     return Imported(len(new), len(records) - len(new), quarantined)
 
 
@@ -169,26 +162,30 @@ def _of(line: object, *, ours: bool) -> Exported:
     if not isinstance(line, dict):
         raise TypeError
     also = TypeAdapter(list[Origin]).validate_python(line.pop("origins", []))
-    ends = TypeAdapter(list[End]).validate_python(line.pop("ends", []))
-    coexists = TypeAdapter(list[str]).validate_python(line.pop("coexists", []))
+    settled = TypeAdapter(Settled).validate_python(line.pop("settled", None) or Settled())
     record = Record.model_validate(line)
-    if not _ID.fullmatch(record.id):
-        raise UserError(f"the id {record.id[:40]!r} is none")
+    for id_ in (record.id, *record.derived_from, record.superseded_by or record.id):
+        if not _ID.fullmatch(id_) or redact(id_) != id_:
+            raise UserError(f"the id {redact(id_)[:40]!r} is none")
     for name in _TIMES:
         if (at := getattr(record, name)) is not None:
             given.moment(name, at)
-    trust = min(given.fraction("trust", record.trust), 1.0 if ours else FOREIGN)
+    most = 1.0 if ours else FOREIGN
+    trust = min(given.fraction("trust", record.trust), most)
     status = "quarantined" if trust < QUARANTINE and record.status == "active" else record.status
     clean = {
         "text": given.text(record.text), "subject": given.subject(record.subject), "trust": trust,
         "status": status, "importance": given.fraction("importance", record.importance),
         "author": _clean(record.author), "tags": tuple(map(redact, record.tags)),
-        **{name: redact(getattr(record, name)) for name in ("source", "place", "session")},
+        **{name: redact(getattr(record, name)) for name in ("source", "place", "session", "source_hash")},
         **({} if ours else {"pinned": False}),
     }  # fmt: skip
-    origins = [one.model_copy(update={"author": _clean(one.author)}) for one in also if isfinite(one.at)]
-    settled = (ends, coexists) if ours else ([], [])
-    return Exported(record.model_copy(update=clean), origins, *settled)
+    origins = [
+        Origin(author=_clean(one.author), source=redact(one.source), at=one.at, trust=min(one.trust, most))
+        for one in also
+        if given.moment("at", one.at) and one.trust >= 0
+    ]
+    return Exported(record.model_copy(update=clean), origins, settled if ours else Settled())
 
 
 def _clean(author: Author) -> Author:

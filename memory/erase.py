@@ -3,13 +3,14 @@ stand in the database. Only its id stays, so that no import brings it back."""
 
 import sqlite3
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from guildhall.errors import UserError
 
-from . import ledger, words
+from . import holding, ledger, words
+from .holding import in_parts
 from .importance import KEPT
 from .question import Condition, every
 from .quoted import Quoted
@@ -30,6 +31,12 @@ _UNKNOWN_DOCUMENTS = (  # they are read again when they are asked for
     "DELETE FROM documents WHERE scope = (SELECT id FROM scopes WHERE name = :scope) AND problem = '' "
     "AND path NOT IN (SELECT r.source FROM records r WHERE r.scope = documents.scope AND r.kind = 'document')"
 )
+
+
+_AUTHOR = tuple(Author.model_fields)
+_SAYING = ("text", "subject", "tags", "head", "source", "place", "session", "readers", *_AUTHOR)
+"""Where words stand in a record."""
+_ORIGIN = ("source", *_AUTHOR)
 
 
 class Wanted(NamedTuple):
@@ -121,7 +128,7 @@ def doomed(db: sqlite3.Connection, scope: str, wanted: Wanted) -> Doomed:
     rows = db.execute(sql + condition, values).fetchall()
     if wanted.ids:
         same = sql + "r.kind <> 'document' AND r.hash IN ({})"
-        rows += _in_parts(db, same, {hash_ for *_, hash_ in rows})
+        rows += in_parts(db, same, {hash_ for *_, hash_ in rows})
     named = {id_: (seq, text) for id_, seq, text, _ in rows}
     shared = () if wanted.ids else tuple(_shared(db, scopes, wanted, {seq for seq, _ in named.values()}))
     return Doomed(named, _derived(db, named), shared)
@@ -134,11 +141,10 @@ def erase_records(db: sqlite3.Connection, gone: Mapping[str, tuple[int, str]]) -
     """
     seqs, now = [(seq,) for seq, _ in gone.values()], time.time()
     of_records = "SELECT DISTINCT scope FROM records WHERE seq IN ({})"
-    touched = {number for (number,) in _in_parts(db, of_records, [seq for (seq,) in seqs])}
+    touched = {number for (number,) in in_parts(db, of_records, [seq for (seq,) in seqs])}
     db.executemany("INSERT OR IGNORE INTO tombstones (id, at) VALUES (?, ?)", [(id_, now) for id_ in gone])
     db.executemany(_OF_THE_NEXT_TURN, seqs)  # what was embedded of it had some words of this one
-    _give_back(db, gone)
-    db.executemany("DELETE FROM records WHERE seq = ?", seqs)
+    holding.remove(db, {seq: id_ for id_, (seq, _) in gone.items()}, now=now)
     vectors.begin_anew(db)  # an index holds theirs still
     return touched
 
@@ -157,7 +163,7 @@ def erase(db: sqlite3.Connection, scope: str, wanted: Wanted) -> tuple[Doomed, i
         erase_run(db, wanted.run)
     if wanted.source:
         _erase_documents(db, scope, wanted.source)
-    quoting = _erase_quotes(db, scopes, Quoted(gone.texts, sentences=False)) if wanted.ids else 0
+    quoting = _erase_quotes(db, scopes, Quoted(gone.texts, in_logs=False)) if wanted.ids else 0
     for number in scopes:
         table = f"words_{number}"
         db.execute(f"INSERT INTO {table} ({table}) VALUES ('optimize')")  # until then it keeps the words
@@ -167,7 +173,7 @@ def erase(db: sqlite3.Connection, scope: str, wanted: Wanted) -> tuple[Doomed, i
 def elsewhere(db: sqlite3.Connection, texts: Iterable[str]) -> int:
     """How many records say the same still: those of other projects, and documents."""
     sql = "SELECT seq FROM records WHERE hash IN ({})"
-    return len(_in_parts(db, sql, {ledger.digest(text) for text in texts}))
+    return len(in_parts(db, sql, {ledger.digest(text) for text in texts}))
 
 
 def _whole(db: sqlite3.Connection, id_: str, scope: str) -> str:
@@ -188,30 +194,10 @@ def _derived(db: sqlite3.Connection, named: Iterable[str]) -> dict[str, tuple[in
         sql = (
             "SELECT r.id, r.seq, r.text FROM records r JOIN json_each(r.derived_from) f WHERE f.value IN ({})"
         )
-        new = {id_: (seq, text) for id_, seq, text in _in_parts(db, sql, rest)}
+        new = {id_: (seq, text) for id_, seq, text in in_parts(db, sql, rest)}
         rest = new.keys() - found.keys() - set(named)
         found |= {one: new[one] for one in rest}
     return found
-
-
-def _give_back(db: sqlite3.Connection, gone: Iterable[str]) -> None:
-    """Have what these took the place of hold until what took theirs."""
-    columns = "superseded_by, valid_to, closed_at"
-    _in_parts(db, "DELETE FROM ends WHERE superseded_by IN ({})", gone)
-    sql = f"SELECT id, {columns} FROM records WHERE id IN ({{}})"
-    ends = {id_: end for id_, *end in _in_parts(db, sql, gone)}
-    sql = f"SELECT seq, valid_to <= valid_from, {columns} FROM records WHERE superseded_by IS NOT NULL"
-    for seq, never_held, *end in db.execute(sql).fetchall():
-        by, until, closed = end
-        while by in ends:
-            by, until, closed = ends[by]
-        if by != end[0]:
-            _, was, was_closed = end
-            changes = (by, was, was_closed) if never_held else (by, until, closed)
-            db.execute(
-                "UPDATE records SET superseded_by = ?, valid_to = ?, closed_at = ? WHERE seq = ?",
-                (*changes, seq),
-            )
 
 
 def _shared(db: sqlite3.Connection, scopes: str, wanted: Wanted, gone: Collection[int]) -> Iterator[int]:
@@ -222,7 +208,7 @@ def _shared(db: sqlite3.Connection, scopes: str, wanted: Wanted, gone: Collectio
     return (seq for (seq,) in rows.fetchall() if seq not in gone)
 
 
-def _take_back(db: sqlite3.Connection, wanted: Wanted, shared: Iterable[int]) -> None:
+def _take_back(db: sqlite3.Connection, wanted: Wanted, shared: Sequence[int]) -> None:
     """Have what others have said too rest on those others alone."""
     if wanted.before is not None:
         return  # it is as old for them
@@ -240,6 +226,7 @@ def _take_back(db: sqlite3.Connection, wanted: Wanted, shared: Iterable[int]) ->
                 "derived_from = '[]' FROM origins AS o WHERE o.rowid = ? AND records.seq = ?",
                 (*now, seq),
             )
+    holding.refresh(db, shared, now=time.time())  # it may be trusted less
 
 
 def _erase_documents(db: sqlite3.Connection, scope: str, source: str) -> None:
@@ -253,26 +240,24 @@ def _erase_documents(db: sqlite3.Connection, scope: str, source: str) -> None:
 
 def _erase_quotes(db: sqlite3.Connection, scopes: Iterable[int], quoted: Quoted) -> int:
     """How many other records of the scopes had one of the texts in theirs; only documents have any more."""
-    changed = 0
-    within = ", ".join(map(str, scopes))
-    rows = db.execute(f"SELECT seq, text FROM records WHERE scope IN ({within}) AND kind <> 'document'")
-    for seq, text in [(seq, text) for seq, text in rows if quoted.within(text)]:
-        left = str(quoted.without(text))
+    within, columns = ", ".join(map(str, scopes)), ", ".join(_SAYING)
+    sql = f"SELECT seq, {columns} FROM records WHERE scope IN ({within}) AND kind <> 'document'"
+    rows = [(seq, told) for seq, *told in db.execute(sql) if any(map(quoted.within, told))]
+    for seq, told in rows:
         changes = {
-            "text": left, "divided": words.divided(left), "hash": ledger.digest(left),
-            "words": len(words.terms(left)),
-        }  # fmt: skip
+            name: value and (quoted.without_in_json if name == "tags" else quoted.without)(value)
+            for name, value in zip(_SAYING, told, strict=True)
+        }
+        left = str(changes["text"])
+        changes |= {"hash": ledger.digest(left), "words": len(words.terms(left))}
+        changes |= {"divided": words.divided(left)}
         db.execute("DELETE FROM vectors WHERE record = ?", (seq,))
         db.executemany(_OF_THE_NEXT_TURN, [(seq,)])
         sets = ", ".join(f"{name} = :{name}" for name in changes)
         db.execute(f"UPDATE records SET {sets} WHERE seq = :seq", {**changes, "seq": seq})
-        changed += 1
-    return changed
-
-
-def _in_parts(db: sqlite3.Connection, sql: str, values: Iterable[object]) -> list[tuple[Any, ...]]:
-    every, found = list(values), list[tuple[Any, ...]]()
-    for start in range(0, len(every), 500):
-        part = every[start : start + 500]
-        found += db.execute(sql.format(", ".join("?" * len(part))), part).fetchall()
-    return found
+    of_others = f"SELECT rowid, {', '.join(_ORIGIN)} FROM origins"
+    for row, *told in db.execute(of_others).fetchall() if rows or not quoted.empty else ():
+        if any(map(quoted.within, told)):
+            sets = ", ".join(f"{name} = ?" for name in _ORIGIN)
+            db.execute(f"UPDATE origins SET {sets} WHERE rowid = ?", (*map(quoted.without, told), row))
+    return len(rows)

@@ -1,6 +1,5 @@
 """What callers give, checked: each mistake is a UserError that says what is allowed."""
 
-import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +9,7 @@ from guildhall.redact import redact
 
 from .records import LONGEST_TEXT
 
+_YEAR_1, _YEAR_9999 = -62_135_000_000, 253_400_000_000
 _SCOPE = re.compile(r"[\w][\w .-]{0,99}")
 
 
@@ -75,7 +75,7 @@ def fraction(what: str, given: float) -> float:
 
 
 def moment(what: str, given: float) -> float:
-    if not _is_number(given) or not math.isfinite(given):
+    if not _is_number(given) or not _YEAR_1 <= given <= _YEAR_9999:
         raise UserError(f"{what} is {given!r:.80}; it is a time in seconds since 1970")
     return float(given)
 

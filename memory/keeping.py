@@ -60,7 +60,7 @@ class Keeping:
         more, again = await self._erase_traces(gone)
         at_work = await self._at_work(runs | again)
         left += [f"run {one[:12]} is at work and may write of it again" for one in at_work]
-        if common := Quoted(gone.texts, sentences=False).common:
+        if common := Quoted(gone.texts, in_logs=False).common:
             left.append(f"texts too short or too common a word to look for them in logs: {common:,}")
         if others := await self._db.read(lambda db: elsewhere(db, gone.texts) if ids else 0):
             left.append(f"documents, or records of other projects, that say the same and stay: {others:,}")

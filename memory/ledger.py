@@ -8,7 +8,7 @@ from typing import Any
 
 from guildhall.errors import UserError
 
-from .endings import close, coexisting
+from . import holding
 from .question import Condition, Question
 from .records import QUARANTINE, Author, Origin, Record, Remembered
 from .store.database import AFTER
@@ -29,10 +29,6 @@ _OWN = (
 _COLUMNS = ", ".join([*(f"r.{name}" for name in _OWN), "s.name"])
 _SELECT = f"SELECT {_COLUMNS} FROM records r JOIN scopes s ON s.id = r.scope WHERE"
 _OF_ORIGIN = ", ".join(f"o.{name}" for name in ("source", "at", "trust", *Author.model_fields))
-_HOLDS_ON = (
-    "(r.valid_to IS NULL OR r.valid_to > :at) AND (r.expires_at IS NULL OR r.expires_at > :at) "
-    "AND r.status = 'active'"
-)
 
 
 def find(db: sqlite3.Connection, id: str) -> Record | None:  # noqa: A002  the name of the field
@@ -71,8 +67,8 @@ def history(db: sqlite3.Connection, scope: str, subject: str, condition: Conditi
     """All that was ever recorded of the subject, the oldest first."""
     sql, values = condition
     rows = db.execute(
-        f"{_SELECT} s.name = ? AND r.subject = ? COLLATE NOCASE AND {sql} ORDER BY r.valid_from, r.seq",
-        (scope, subject, *values),
+        f"{_SELECT} s.name IN (?, ?) AND r.subject = ? COLLATE NOCASE AND {sql} ORDER BY r.valid_from, r.seq",
+        (scope, EVERYWHERE, subject, *values),
     )
     return [_record(row) for row in rows]
 
@@ -109,10 +105,11 @@ def leading(db: sqlite3.Connection, seq: int, question: Question) -> list[tuple[
         "SELECT r.seq, r.id, r.trust FROM records said JOIN records r ON r.scope = said.scope "
         "AND r.subject = said.subject COLLATE NOCASE AND r.readers = said.readers WHERE said.seq = ? "
         f"AND said.status <> 'quarantined' AND {said} AND r.status <> 'quarantined' AND {stands} AND {holds} "
-        "ORDER BY r.trust DESC, r.seq DESC LIMIT 2",
+        f"{'AND r.private = 0 ' * question.public}"
+        "ORDER BY r.trust DESC, r.valid_from DESC, r.seq DESC LIMIT 2",
         (seq, *of_said, *of_r, *values),
     ).fetchall()
-    settled = coexisting(db, rows[0][1]) if len(rows) > 1 else ()
+    settled = holding.coexisting(db, rows[0][1]) if len(rows) > 1 else ()
     return [
         (number, id_)
         for number, id_, trust in rows
@@ -120,55 +117,34 @@ def leading(db: sqlite3.Connection, seq: int, question: Question) -> list[tuple[
     ]
 
 
-def rivals(db: sqlite3.Connection, record: Record, at: float) -> list[Record]:
-    """What holds for the record's subject from that time on, the most trusted first, then the newest.
-
-    What some may not read has rivals only among what the same may read: it never takes the place of what is
-    for all.
-    """
-    rows = db.execute(
-        f"{_SELECT} s.name = :scope AND r.subject = :subject COLLATE NOCASE AND r.readers = :readers "
-        f"AND r.id <> :id AND {_HOLDS_ON} ORDER BY r.trust DESC, r.seq DESC",
-        {
-            "scope": record.scope, "subject": record.subject, "readers": readers(record), "id": record.id,
-            "at": at,
-        },
-    )  # fmt: skip
-    return [_record(row) for row in rows]
-
-
 def write(db: sqlite3.Connection, record: Record) -> Remembered:
     """What became of the record. One that is there, or whose id was forgotten, is not written again."""
     if _is_known(db, record.id):
         return Remembered(id=record.id, merged=True)
-    lineage = _lineage(db, record.derived_from)
-    trust = min([record.trust, *lineage.values()])
+    made_of = _lineage(db, record.derived_from)
+    trust = min([record.trust, *(one.trust for one in made_of)])
     status = "quarantined" if trust < QUARANTINE else record.status
-    record = record.model_copy(update={"trust": trust, "status": status, "derived_from": tuple(lineage)})
+    private = record.private or any(one.private for one in made_of)
+    ids = tuple(dict.fromkeys(one.id for one in made_of))
+    changes = {"trust": trust, "status": status, "private": private, "derived_from": ids}
+    record = record.model_copy(update=changes)
     scope = scope_id(db, record.scope)
     same = _same(db, scope, record)
     if same is None:
         _insert(db, scope, record)
     else:
         record = _merged(db, same, record)
-    superseded, conflicts = _supersede(db, record)
-    merged = same is not None
-    return Remembered(id=record.id, merged=merged, superseded=superseded, conflicts=conflicts)
+    return _held(db, record).model_copy(update={"merged": same is not None})
 
 
-def take(db: sqlite3.Connection, record: Record, also: Sequence[Origin], *, now: float) -> bool:
-    """Whether the record was written as it stands, with its times and its end; not so where it was known.
-
-    Where it has no end, it holds for its subject as if it had been said here at its time.
-    """
+def take(db: sqlite3.Connection, record: Record, also: Sequence[Origin]) -> int | None:
+    """The number of the record, written as it stands with its times and its end; None where it was known."""
     if _is_known(db, record.id):
-        return False
-    _insert(db, scope_id(db, record.scope), record)
+        return None
+    seq = _insert(db, scope_id(db, record.scope), record)
     for origin in also:
         _add_origin(db, record, origin)
-    if record.valid_to is None:
-        _supersede(db, record.model_copy(update={"recorded_at": now}))
-    return True
+    return seq
 
 
 def every(db: sqlite3.Connection, scopes: Sequence[int]) -> list[Record]:
@@ -182,19 +158,12 @@ def approve(db: sqlite3.Connection, record: Record, *, trust: float, now: float)
     db.execute("UPDATE records SET status = 'active', trust = ? WHERE id = ?", (trust, record.id))
     own = "(SELECT seq FROM records WHERE id = ?)"
     db.execute(f"UPDATE origins SET trust = max(trust, ?) WHERE record = {own}", (trust, record.id))
-    record = record.model_copy(update={"status": "active", "trust": trust, "recorded_at": now})
-    superseded, conflicts = _supersede(db, record)
-    return Remembered(id=record.id, superseded=superseded, conflicts=conflicts)
+    return _held(db, record.model_copy(update={"status": "active", "trust": trust, "recorded_at": now}))
 
 
-def retract(db: sqlite3.Connection, record: Record, *, now: float) -> None:
-    """Have the record say nothing any more: what it took the place of holds until what took its own."""
-    rows = db.execute(
-        "SELECT id FROM records WHERE superseded_by = ? AND valid_to > valid_from", (record.id,)
-    ).fetchall()
-    close(db, [id_ for (id_,) in rows], by=record.superseded_by, until=record.valid_to, now=now)
-    close(db, [record.id], by=record.superseded_by, until=record.valid_to, now=now)
-    db.execute("UPDATE records SET status = 'retracted' WHERE id = ?", (record.id,))
+def number(db: sqlite3.Connection, id_: str) -> int:
+    """The number of the record of that id, which is there."""
+    return int(db.execute("SELECT seq FROM records WHERE id = ?", (id_,)).fetchone()[0])
 
 
 def scope_id(db: sqlite3.Connection, name: str) -> int:
@@ -232,22 +201,23 @@ def _is_known(db: sqlite3.Connection, id_: str) -> bool:
 
 
 def _same(db: sqlite3.Connection, scope: int, record: Record) -> Record | None:
-    """The record that says the same to the same readers and holds still."""
+    """The record that says the same to the same readers and holds still, of a subject since then at least."""
     if record.kind == "document" or (record.kind == "episode" and record.session):
         return None  # the same words in two places are two places
     row = db.execute(
         "SELECT id FROM records WHERE scope = ? AND hash = ? AND kind = ? AND subject IS ? COLLATE NOCASE "
         "AND status = ? AND superseded_by IS NULL AND (expires_at IS NULL OR expires_at > ?) AND private = ? "
-        "AND readers = ?",
+        "AND readers = ? AND (subject IS NULL OR valid_from <= ?)",
         (
             scope, digest(record.text), record.kind, record.subject, record.status, record.recorded_at,
-            record.private, readers(record),
+            record.private, readers(record), record.valid_from,
         ),
     ).fetchone()  # fmt: skip
     return find(db, row[0]) if row else None
 
 
-def _insert(db: sqlite3.Connection, scope: int, record: Record) -> None:
+def _insert(db: sqlite3.Connection, scope: int, record: Record) -> int:
+    """Its number."""
     turn = record.turn
     if record.session and not turn:
         sql = (
@@ -269,16 +239,19 @@ def _insert(db: sqlite3.Connection, scope: int, record: Record) -> None:
         "tags": json.dumps(record.tags),
     }
     names, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
-    db.execute(f"INSERT INTO records ({names}) VALUES ({marks})", values)
+    return int(
+        db.execute(f"INSERT INTO records ({names}) VALUES ({marks}) RETURNING seq", values).fetchone()[0]
+    )
 
 
 def _merged(db: sqlite3.Connection, same: Record, record: Record) -> Record:
     """The record that says the same, which keeps where this one came from, and gains what it adds."""
     _add_origin(db, same, _own_origin(record))
+    tags = json.dumps([*dict.fromkeys((*same.tags, *record.tags))])
     db.execute(  # the later end: max() of SQLite is NULL, which is never, where one is
         "UPDATE records SET trust = max(trust, ?), importance = max(importance, ?), pinned = max(pinned, ?), "
-        "valid_from = min(valid_from, ?), expires_at = max(expires_at, ?) WHERE id = ?",
-        (record.trust, record.importance, record.pinned, record.valid_from, record.expires_at, same.id),
+        "valid_from = min(valid_from, ?), expires_at = max(expires_at, ?), tags = ? WHERE id = ?",
+        (record.trust, record.importance, record.pinned, record.valid_from, record.expires_at, tags, same.id),
     )
     return record.model_copy(update={"id": same.id, "trust": max(same.trust, record.trust)})
 
@@ -310,47 +283,49 @@ def _origin(row: tuple[Any, ...]) -> Origin:
     )
 
 
-def _supersede(db: sqlite3.Connection, record: Record) -> tuple[str | None, tuple[str, ...]]:
-    """Have the record hold for its subject from its time on, until the next that was there already.
+def _held(db: sqlite3.Connection, record: Record) -> Remembered:
+    """What became of the record now that it holds: which it took the place of, and which are trusted more."""
+    sql = "SELECT id FROM records WHERE superseded_by = ? ORDER BY valid_from DESC, seq DESC"
+    before = db.execute(sql, (record.id,)).fetchall()
+    holding.refresh(db, [number(db, record.id)], now=record.recorded_at)
+    ended = [id_ for (id_,) in db.execute(sql, (record.id,)) if (id_,) not in before]
+    return Remembered(id=record.id, superseded=next(iter(ended), None), conflicts=_heavier(db, record))
 
-    The id of that which held until then, and the ids of those that are trusted more: they stand beside it.
-    A quarantined text closes nothing.
-    """
+
+def _heavier(db: sqlite3.Connection, record: Record) -> tuple[str, ...]:
+    """The records that hold for its subject, too, and are trusted more; not those that were settled."""
     if record.subject is None or record.status != "active":
-        return None, ()
-    start, now = record.valid_from, record.recorded_at
-    others = rivals(db, record, start)
-    earlier = [one for one in others if one.valid_from <= start and one.trust <= record.trust]
-    close(db, [one.id for one in earlier], by=record.id, until=start, now=now)
-    later = [one for one in others if one.valid_from > start and one.trust >= record.trust]
-    if later:
-        then = min(later, key=lambda one: one.valid_from)
-        close(db, [record.id], by=then.id, until=then.valid_from, now=now)
-    settled = coexisting(db, record.id)
-    before = max(earlier, key=lambda one: (one.valid_from, one.recorded_at), default=None)
-    conflicts = tuple(
-        one.id
-        for one in others
-        if one.trust > record.trust and one.valid_from <= max(start, now) and one.id not in settled
-    )
-    return before.id if before else None, conflicts
+        return ()
+    rows = db.execute(
+        "SELECT r.id FROM records r JOIN scopes s ON s.id = r.scope WHERE s.name = :scope "
+        "AND r.subject = :subject COLLATE NOCASE AND r.readers = :readers AND r.trust > :trust "
+        "AND r.status = 'active' AND r.valid_from <= max(:start, :now) AND r.id <> :id "
+        "AND (r.valid_to IS NULL OR r.valid_to > :start) AND (r.expires_at IS NULL OR r.expires_at > :start) "
+        "ORDER BY r.trust DESC, r.seq DESC",
+        {
+            "scope": record.scope, "subject": record.subject, "readers": readers(record), "id": record.id,
+            "trust": record.trust, "start": record.valid_from, "now": record.recorded_at,
+        },
+    )  # fmt: skip
+    settled = holding.coexisting(db, record.id)
+    return tuple(id_ for (id_,) in rows if id_ not in settled)
 
 
-def _lineage(db: sqlite3.Connection, ids: Sequence[str]) -> dict[str, float]:
-    """The whole ids of the records that something is derived from, and how far each is trusted.
+def _lineage(db: sqlite3.Connection, ids: Sequence[str]) -> list[Record]:
+    """The records that something is derived from.
 
     What is gone meanwhile is left out. Raises UserError for a part of an id that none begins with.
     """
-    trusts: dict[str, float] = {}
+    found = []
     for id_ in ids:
         name = id_.removeprefix("memory:")
         if (record := find(db, name)) is not None:
-            trusts[record.id] = record.trust
+            found.append(record)
         elif len(name) < WHOLE and not _is_known(db, name):
             raise UserError(
                 f"derived_from names {id_!r:.80}; there is no such memory: `guildhall recall` shows the ids"
             )
-    return trusts
+    return found
 
 
 def _record(row: tuple[Any, ...]) -> Record:

@@ -16,6 +16,8 @@ from .store.database import Database
 
 PATIENCE = 0.03
 """Seconds that the first recall waits for the embedder, which others of the process may have loaded."""
+A_SCRIPTS_PATIENCE = 1.0
+"""The same where a program asks that may end with the answer: nobody has loaded it for that."""
 UNHURRIED = 0.5
 """Seconds from the first write of a process to the loading of the embedder: many end before that."""
 CLOSING = 2.0

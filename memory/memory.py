@@ -7,7 +7,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypedDict, Unpack, get_args
+from typing import TYPE_CHECKING, Literal, Unpack, get_args
 
 from guildhall.errors import UserError
 from guildhall.redact import redact
@@ -16,11 +16,10 @@ from . import consolidating, given, ledger, words
 from .dense import Dense, Near
 from .importance import estimated, stays
 from .keeping import Keeping
-from .question import Question, both
+from .question import Filters, Question, asked_for, both
 from .recall import POOL, Pool, recalled
 from .records import (
     NOBODY,
-    QUARANTINE,
     TRUST,
     Author,
     Found,
@@ -41,44 +40,13 @@ MOST = 200
 """Records of one answer."""
 
 
-class Filters(TypedDict, total=False):
-    """What narrows an answer; times are in seconds since the epoch."""
-
-    kinds: Sequence[Kind]
-    agent: str
-    """Who said it."""
-    model: str
-    run: str
-    source: str
-    """A file, or the folder that it is in."""
-    tags: Sequence[str]
-    """All of them."""
-    since: float | None
-    """Recorded at that time or later."""
-    until: float | None
-    as_of: float | None
-    """What held at that time, in place of now."""
-    known_at: float | None
-    """As far as it was recorded at that time."""
-    min_trust: float
-    viewer: str
-    """The agent that asks: what is private to others is left out. Empty: the user, who sees all."""
-    team: str
-    """The team that it works in."""
-    own: bool
-    """Only what is private to the viewer."""
-    private: bool
-    """The query is private itself: no embedder is shown it that may not see what is private."""
-    public: bool
-    """Only what is not marked private."""
-
-
 class Memory(Keeping):
     """Records of one database; each project is a scope of its own."""
 
     def __init__(self, db: Database, *, scope: str = "default", dense: Dense | None = None) -> None:
         super().__init__(db, given.scope(scope))
         self._dense = dense
+        self._project: Path | None = None
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -91,13 +59,15 @@ class Memory(Keeping):
         from guildhall.home import data_folder, project_folder, scope_of
 
         from .embedders import chosen, setting_in
-        from .meaning import Meaning
+        from .meaning import A_SCRIPTS_PATIENCE, Meaning
 
         home = data_folder()
         db = await asyncio.to_thread(Database, home / "guildhall.db")
-        dense = Meaning(db, lambda: chosen(embedder or setting_in(home)))
+        dense = Meaning(db, lambda: chosen(embedder or setting_in(home)), patience=A_SCRIPTS_PATIENCE)
         try:
-            yield cls(db, scope=scope_of(project_folder(project)), dense=dense)
+            memory = cls(db, scope=scope_of(folder := project_folder(project)), dense=dense)
+            memory._project = folder
+            yield memory
         finally:
             await asyncio.to_thread(dense.close)
             await asyncio.to_thread(db.close)
@@ -153,7 +123,7 @@ class Memory(Keeping):
             place=given.line("place", place),
             source_hash=source_hash,
             session=given.line("session", session),
-            turn=turn,
+            turn=turn and given.count("turn", turn, 2**53 - 1),
             derived_from=tuple(derived_from),
             tags=given.tags(tags),
             trust=given.fraction("trust", trust),
@@ -185,9 +155,8 @@ class Memory(Keeping):
     ) -> "Ingested":
         """What became of the documents at the path; those that were kept before are kept as they are now.
 
-        They are called by their paths in the project, which is that of the working folder if not given.
-        `private` holds for all of them, and is as it was if not given; with `again`, unchanged files are read
-        too.
+        They are called by their paths in the project, which is that of the memory if not given. `private`
+        holds for all of them, and is as it was if not given; with `again`, unchanged files are read too.
         """
         from guildhall.home import project_folder
 
@@ -197,7 +166,7 @@ class Memory(Keeping):
             self._db,
             Path(path),
             scope=self._scope(scope),
-            project=project_folder(project),
+            project=project_folder(project or self._project),
             author=author,
             private=private,
             again=again,
@@ -234,7 +203,7 @@ class Memory(Keeping):
         for name, most in (("per_source", per_source), ("tokens", tokens)):
             if most is not None:
                 given.count(name, most, 10**9)
-        question = _question(query, filters)
+        question = asked_for(query, filters)
         scope = self._scope(scope)
 
         def read(db: sqlite3.Connection) -> Found:
@@ -282,7 +251,7 @@ class Memory(Keeping):
         self, subject: str, *, scope: str = "", viewer: str = "", team: str = ""
     ) -> list[Record]:
         """All that was ever recorded of the subject, the oldest first."""
-        condition = Question(query="", at=0.0, viewer=viewer, team=team).gate()
+        condition = Question(query="", at=0.0, viewer=viewer, team=team, ever=True).gate()
         scope = self._scope(scope)
         return await self._db.read(lambda db: ledger.history(db, scope, subject, condition))
 
@@ -335,36 +304,6 @@ class Memory(Keeping):
                 unknown |= found.unknown
                 how = found if scope == scopes[0] else how
         return Pool(said, meant, unknown), how
-
-
-def _question(query: str, filters: Filters) -> Question:
-    if unknown := filters.keys() - Filters.__annotations__.keys():
-        raise UserError(
-            f"there is no filter {', '.join(sorted(unknown))}; there are {', '.join(Filters.__annotations__)}"
-        )
-    for name in ("since", "until", "as_of", "known_at"):
-        if (moment := filters.get(name)) is not None:
-            given.moment(name, moment)  # type: ignore[arg-type]  # these four are times
-    as_of = filters.get("as_of")
-    return Question(
-        query=query,
-        at=time.time() if as_of is None else as_of,
-        known=filters.get("known_at"),
-        viewer=filters.get("viewer", ""),
-        team=filters.get("team", ""),
-        own=filters.get("own", False),
-        kinds=given.each_of("kinds", filters.get("kinds", ()), get_args(Kind)),
-        agent=filters.get("agent", ""),
-        model=filters.get("model", ""),
-        run=filters.get("run", ""),
-        source=filters.get("source", ""),
-        tags=given.tags(filters.get("tags", ())),
-        since=filters.get("since"),
-        until=filters.get("until"),
-        min_trust=given.fraction("min_trust", filters.get("min_trust", QUARANTINE)),
-        private=filters.get("private", False),
-        public=filters.get("public", False),
-    )
 
 
 def _packed(

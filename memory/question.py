@@ -1,15 +1,51 @@
 """What is asked of memory, and which records may answer it."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypedDict, get_args
 
-from .records import Kind
+from guildhall.errors import UserError
+
+from . import given
+from .records import QUARANTINE, Kind
 
 Condition = tuple[str, tuple[Any, ...]]
 """A condition on a record `r` in SQL, and its values."""
 _LAST_OF = "{} ORDER BY e.closed_at DESC, e.rowid DESC LIMIT 1"
+
+
+class Filters(TypedDict, total=False):
+    """What narrows an answer; times are in seconds since the epoch."""
+
+    kinds: Sequence[Kind]
+    agent: str
+    """Who said it."""
+    model: str
+    run: str
+    source: str
+    """A file, or the folder that it is in."""
+    tags: Sequence[str]
+    """All of them."""
+    since: float | None
+    """Recorded at that time or later."""
+    until: float | None
+    as_of: float | None
+    """What held at that time, in place of now."""
+    known_at: float | None
+    """As far as it was recorded at that time."""
+    min_trust: float
+    viewer: str
+    """The agent that asks: what is private to others is left out. Empty: the user, who sees all."""
+    team: str
+    """The team that it works in."""
+    own: bool
+    """Only what is private to the viewer."""
+    private: bool
+    """The query is private itself: no embedder is shown it that may not see what is private."""
+    public: bool
+    """Only what is not marked private."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,10 +77,14 @@ class Question:
     """Whether the query itself may be seen only by what may see private data."""
     public: bool = False
     """Only what is not marked private is asked for."""
+    ever: bool = False
+    """What was retracted is asked for, too."""
 
     def gate(self) -> Condition:
         """Who may see it, and what was asked for, whether or not it holds."""
-        parts: list[tuple[str, tuple[Any, ...]]] = [("r.trust >= ?", (self.min_trust,)), self.stands("r")]
+        parts: list[tuple[str, tuple[Any, ...]]] = [("r.trust >= ?", (self.min_trust,))]
+        if not self.ever:
+            parts.append(self.stands("r"))
         if self.public:
             parts.append(("r.private = 0", ()))
         if self.own:
@@ -55,7 +95,12 @@ class Question:
         if self.kinds:
             parts.append((f"r.kind IN ({', '.join('?' * len(self.kinds))})", self.kinds))
         named = {"agent": self.agent, "model": self.model, "run": self.run}
-        parts += [(f"r.{column} = ?", (name,)) for column, name in named.items() if name]
+        said_too = "EXISTS (SELECT 1 FROM origins o WHERE o.record = r.seq AND o.{} = ?)"
+        parts += [
+            (f"(r.{column} = ? OR {said_too.format(column)})", (name, name))
+            for column, name in named.items()
+            if name
+        ]
         if self.source:
             folder = self.source.rstrip("/") + "/"
             parts.append(("(r.source = ? OR substr(r.source, 1, ?) = ?)", (self.source, len(folder), folder)))
@@ -93,6 +138,39 @@ class Question:
         return bool(self.kinds or self.agent or self.model or self.run or self.source or self.tags) or (
             self.since is not None or self.until is not None or self.own or self.public
         )
+
+
+def asked_for(query: str, filters: Filters) -> Question:
+    """The question, checked. Raises UserError for a filter that there is not, or that cannot be so."""
+    if unknown := filters.keys() - Filters.__annotations__.keys():
+        raise UserError(
+            f"there is no filter {', '.join(sorted(unknown))}; there are {', '.join(Filters.__annotations__)}"
+        )
+    for name in ("since", "until", "as_of", "known_at"):
+        if (moment := filters.get(name)) is not None:
+            given.moment(name, moment)  # type: ignore[arg-type]  # these four are times
+    for name in ("viewer", "team", "agent", "model", "run", "source"):
+        given.line(name, filters.get(name, ""))  # type: ignore[arg-type]  # these are names
+    as_of = filters.get("as_of")
+    return Question(
+        query=query,
+        at=time.time() if as_of is None else as_of,
+        known=filters.get("known_at"),
+        viewer=filters.get("viewer", ""),
+        team=filters.get("team", ""),
+        own=filters.get("own", False),
+        kinds=given.each_of("kinds", filters.get("kinds", ()), get_args(Kind)),
+        agent=filters.get("agent", ""),
+        model=filters.get("model", ""),
+        run=filters.get("run", ""),
+        source=filters.get("source", ""),
+        tags=given.tags(filters.get("tags", ())),
+        since=filters.get("since"),
+        until=filters.get("until"),
+        min_trust=given.fraction("min_trust", filters.get("min_trust", QUARANTINE)),
+        private=filters.get("private", False),
+        public=filters.get("public", False),
+    )
 
 
 def both(one: Condition, other: Condition) -> Condition:

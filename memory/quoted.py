@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from .words import divided
+
 GONE = "[forgotten]"
 """Stands where a forgotten text stood."""
 _SHORTEST, _SENTENCE = 8, 16
@@ -20,12 +22,13 @@ _SENTENCES = re.compile(r"(?<=[.!?…])\s+|(?<=[。！？])|\n+")  # noqa: RUF00
 class Quoted:
     """What is to be found of some texts, and taken out."""
 
-    def __init__(self, texts: Iterable[str], *, sentences: bool = True) -> None:
-        """Their sentences are looked for as well, if wanted: an answer may quote one of them."""
-        texts = list(texts)
-        pieces = {piece for text in texts for piece in _pieces(text, sentences)}
+    def __init__(self, texts: Iterable[str], *, in_logs: bool = True) -> None:
+        """In logs their sentences are looked for as well, since an answer may quote one, and whatever stands
+        around them; elsewhere they are no part of a longer word."""
+        texts, self._apart = list(texts), not in_logs
+        pieces = {piece for text in texts for piece in _pieces(text, sentences=in_logs)}
         forms = sorted({form for piece in pieces for form in _written(piece)}, key=len, reverse=True)
-        self._pattern = _any_of(forms) if len(forms) <= _FEW else None
+        self._pattern = self._any_of(forms) if len(forms) <= _FEW else None
         self._first = min(map(len, forms), default=0)
         self._beginning: defaultdict[str, list[str]] = defaultdict(list)
         if self._pattern is None:
@@ -77,7 +80,10 @@ class Quoted:
         parts = {text[at : at + self._first] for at in range(len(text) - self._first + 1)}
         there = [form for part in parts & self._beginning.keys() for form in self._beginning[part]]
         there = [form for form in there if form in text]
-        return _any_of(sorted(there, key=len, reverse=True)) if there else None
+        return self._any_of(sorted(there, key=len, reverse=True)) if there else None
+
+    def _any_of(self, forms: Iterable[str]) -> "re.Pattern[str]":
+        return re.compile("|".join(map(_apart if self._apart else re.escape, forms)))
 
 
 def _pieces(text: str, sentences: bool) -> Iterator[str]:
@@ -90,7 +96,7 @@ def _pieces(text: str, sentences: bool) -> Iterator[str]:
 
 def _is_common(piece: str) -> bool:
     """Whether it is a word that others may use as well; a long one with digits may be a password."""
-    is_word = piece.isascii() and not re.search(r"\s", piece)
+    is_word = not re.search(r"\s", piece) and divided(piece) is None
     return is_word and not (
         len(piece) >= _PASSWORD and re.search(r"\d", piece) and re.search(r"[^\W\d]", piece)
     )
@@ -105,8 +111,10 @@ def _written(piece: str) -> set[str]:
     return forms
 
 
-def _any_of(forms: Iterable[str]) -> "re.Pattern[str]":
-    return re.compile("|".join(map(re.escape, forms)))
+def _apart(form: str) -> str:
+    """The form where no longer word has it."""
+    before, after = (sign.isalnum() and divided(sign) is None for sign in (form[0], form[-1]))
+    return r"(?<!\w)" * before + re.escape(form) + r"(?!\w)" * after
 
 
 def _text(value: str | bytes | None) -> str:

@@ -23,7 +23,9 @@ POOL = 200
 """Candidates by words, and as many by meaning."""
 AROUND = 40
 """Of so many of the best, the turns around them are candidates too."""
-_ABOUT = ("seq", "scope", "session", "turn", "agent", "subject", "trust", "words", "asks")
+_ABOUT = (
+    "seq", "scope", "session", "turn", "agent", "subject", "trust", "words", "asks", "readers", "status",
+)  # fmt: skip
 _SUBJECT_LENGTH, _LONG = 0.48, math.log(60)
 _AT_ONCE = 500
 
@@ -59,6 +61,15 @@ class _Row(NamedTuple):
     trust: float
     words: int
     asks: bool
+    readers: str
+    status: str
+
+    @property
+    def group(self) -> tuple[int | str, ...]:
+        """The same for records of one subject and the same readers, of which one leads."""
+        if self.status != "active":
+            return (self.seq,)
+        return self.scope, (self.subject or "").casefold(), self.readers
 
 
 class _Parts(NamedTuple):
@@ -123,8 +134,12 @@ def recalled(
     parts = {seq: scores.parts(row) for seq, row in rows.items()}
     totals = {seq: sum(each) for seq, each in parts.items()}
     condition, given_out = both(given, question.holds), set[int]()
+    known: dict[tuple[int | str, ...], list[tuple[int, str]]] = {}
     for seq in sorted(rows, key=lambda seq: (-totals[seq], -seq)):
-        leading = ledger.leading(db, seq, question) if rows[seq].subject else []
+        group = rows[seq].group
+        if rows[seq].subject and group not in known:
+            known[group] = ledger.leading(db, seq, question)
+        leading = known.get(group, [])
         for candidate in (*(number for number, _ in leading), seq):
             if candidate in given_out:
                 continue

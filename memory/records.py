@@ -1,9 +1,9 @@
 """What is remembered, and where it came from."""
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 Kind = Literal["fact", "decision", "procedure", "preference", "episode", "summary", "document"]
 Visibility = Literal["private", "team", "project", "user"]
@@ -64,7 +64,7 @@ class Record(Frozen):
     source_hash: str = ""
     session: str = ""
     """What it is a part of, with neighbours before and after: a conversation, a run, a document."""
-    turn: int = 0
+    turn: Annotated[int, Field(ge=0, lt=2**53)] = 0
     """Its place in the session, from 1 on."""
     derived_from: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()

@@ -1,6 +1,5 @@
 """Records that are near each other, how their writer settles them, and who may read them."""
 
-import math
 import secrets
 import sqlite3
 import time
@@ -8,7 +7,7 @@ from typing import Literal, get_args
 
 from guildhall.errors import UserError
 
-from . import endings, ledger, words
+from . import holding, ledger, words
 from .dense import Dense
 from .question import Question, both
 from .records import TRUST, Kind, Record, Remembered, Visibility
@@ -34,7 +33,7 @@ def near(db: sqlite3.Connection, record: Record, dense: Dense | None) -> list[st
     similar: dict[int, float] = {}
     if dense is not None:
         similar = dense.near(db, scope, record.text, _LOOKED_AT, condition, private=record.private).similar
-    found, settled = [], endings.coexisting(db, record.id)
+    found, settled = [], holding.coexisting(db, record.id)
     for seq in {**looked_at, **similar}:
         other = ledger.at(db, seq, condition)
         if (
@@ -62,25 +61,22 @@ def settled(
     loser, holder = (record, other) if how == "duplicate" else (other, record)
     if how != "coexist":
         _check_may_win(holder, loser, trust, f"{record.id[:8]} {other.id[:8]} {how}")
+    one, two = ledger.number(db, holder.id), ledger.number(db, loser.id)
+    if "retracted" in (record.status, other.status):
+        raise _over(record if record.status == "retracted" else other)
     match how:
-        case "supersede":
-            _have_hold(db, record, other, now)
-            _is_open(other, now)
-            # later than it began by the least there is: it has held, and may hold again
-            until = max(record.valid_from, math.nextafter(other.valid_from, math.inf))
-            endings.close(db, [other.id], by=record.id, until=until, now=now)
-        case "duplicate":
-            _have_hold(db, other, record, now)
-            _is_open(record, now)
-            endings.close(db, [record.id], by=other.id, until=record.valid_from, now=now)
         case "retract":
-            if record.superseded_by != other.id:
-                _is_open(record, now)
-            ledger.retract(db, other, now=now)
+            if holder.superseded_by != loser.id:
+                _check_holds(holder, now)
+            holding.retract(db, two, now=now)
         case "coexist":
-            _have_hold(db, record, other, now)
-            _have_hold(db, other, record, now)
-            endings.coexist(db, record.id, other.id)
+            holding.coexist(db, one, two, now=now)
+            _check_holds(_named(db, scope, loser.id), now)
+        case "supersede" | "duplicate":
+            _check_holds(loser, now)
+            holding.give_way(db, two, one, now=now)
+    if how != "retract":
+        _check_holds(_named(db, scope, holder.id), now)
     return _named(db, scope, record.id)
 
 
@@ -103,25 +99,19 @@ def _check_may_win(holder: Record, loser: Record, trust: float, said: str) -> No
         )
 
 
-def _have_hold(db: sqlite3.Connection, record: Record, other: Record, now: float) -> None:
-    """Have the record hold again, where it had given way to that other one."""
-    if record.superseded_by == other.id:
-        endings.close(db, [record.id], by=None, until=None, now=now)
-    else:
-        _is_open(record, now)
-
-
-def _is_open(record: Record, now: float) -> None:
+def _check_holds(record: Record, now: float) -> None:
     if record.status == "retracted" or (record.valid_to is not None and record.valid_to <= now):
-        raise UserError(
-            f"{record.label} holds no more: `guildhall memory show {record.id[:8]}` says since when"
-        )
+        raise _over(record)
+
+
+def _over(record: Record) -> UserError:
+    return UserError(f"{record.label} holds no more: `guildhall memory show {record.id[:8]}` says since when")
 
 
 def promoted(db: sqlite3.Connection, scope: str, id_: str, to: Visibility, team: str) -> Remembered:
     """The record for more readers, in place of the one for few; one in quarantine is let out of it."""
     record, now = _named(db, scope, id_), time.time()
-    _is_open(record, now)
+    _check_holds(record, now)
     order, held_back = get_args(Visibility), record.status == "quarantined"
     if order.index(to) < order.index(record.visibility) + (not held_back):
         raise UserError(f"{record.label} is for {record.visibility} already; it can be given only to more")
@@ -141,7 +131,8 @@ def promoted(db: sqlite3.Connection, scope: str, id_: str, to: Visibility, team:
     }  # fmt: skip
     kept = ledger.write(db, record.model_copy(update=wider))
     _check_is_newest(db, scope, kept.id, now)
-    endings.close(db, [record.id], by=kept.id, until=now, now=now)
+    loser, winner = ledger.number(db, record.id), ledger.number(db, kept.id)
+    holding.give_way(db, loser, winner, now=now, moved=True)
     return kept
 
 

@@ -230,11 +230,16 @@ async def test_what_somebody_else_exported_comes_into_quarantine(home: Path, tmp
         assert (imported.new, imported.quarantined) == (3, 3)
         assert await memory.recall("tea") == []
         assert [hit.record.trust for hit in await memory.recall("tea", min_trust=0)] == [0.4]
+        [origin] = await memory.origins((await memory.recall("tea", min_trust=0))[0].record.id)
+        assert origin.trust == 0.4
 
 
+SECRET = "sk-ant-api03-" + "x7Kq" * 22 + "-QAAA"
 ODD = {
     "trust": "NaN", "importance": "7", "valid_from": "Infinity", "recorded_at": "NaN", "text": '""',
     "subject": '"two\\nlines"', "id": '"../../x"', "kind": '"joke"', "origins": "3", "scope": "null",
+    "valid_to": "1e300", "turn": "1" + "0" * 30, "settled": "7",
+    "superseded_by": f'"{SECRET}"', "derived_from": f'["{SECRET}"]',
 }  # fmt: skip
 
 
@@ -263,12 +268,12 @@ async def test_a_line_that_is_no_record_is_named(home: Path, tmp_path: Path, lin
 
 
 async def test_secrets_of_others_are_not_taken_in(home: Path, tmp_path: Path) -> None:
-    path, secret = await theirs(tmp_path), "sk-ant-api03-" + "x7Kq" * 22 + "-QAAA"
-    path.write_text(path.read_text().replace("Ann likes tea.", f"The key is {secret}."))
+    path = await theirs(tmp_path)
+    path.write_text(path.read_text().replace("Ann likes tea.", f"The key is {SECRET}."))
     async with memory_in(home) as memory:
         assert (await memory.load(path, foreign=True)).quarantined == 3
         [hit] = await memory.recall("key", min_trust=0)
-        assert secret not in hit.record.text
+        assert SECRET not in hit.record.text
 
 
 async def theirs(folder: Path) -> Path:

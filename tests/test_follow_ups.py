@@ -12,6 +12,7 @@ from shell import TASK, data, guildhall
 
 from guildhall.agents import Agent, Hall, Message, Run, follow_up
 from guildhall.agents.message import Quote
+from guildhall.agents.notebook import noted
 from guildhall.agents.patterns import Parallel
 from guildhall.agents.testing import ScriptedModel, StubMember
 from guildhall.agents.tokens import estimate
@@ -237,3 +238,39 @@ async def test_what_matters_most_of_an_old_run_is_told_in_every_follow_up(home: 
     assert quote.text.startswith("- To be kept in mind: The contract ends on 31 May.\n\n")
     assert "pen is blue" not in quote.text
     assert "Bob is ill" not in quote.text
+
+
+class Noting(StubMember):
+    async def run(self, message: Message, run: Run) -> Message:
+        await noted(
+            run, "Invoices are due within 30 days.", kind="decision", task="", author="bob", private=False
+        )
+        return await super().run(message, run)
+
+
+async def test_what_members_noted_as_decided_is_told_however_long_the_conversation_is(home: Path) -> None:
+    member = StubMember("bob", "Then so be it.")
+    async with Hall.open() as hall:
+        run = await hall.run_team(Noting("bob", "Fine. " * 10), "Settle the invoices?")
+        for number in range(4):
+            long = StubMember("bob", f"Answer {number}. {'word ' * 2_500}.")
+            run = await hall.run_team(long, f"Question {number}?", continue_from=run.run_id)
+        await hall.run_team(member, "And now?", continue_from=run.run_id)
+    [quote] = conversation(member)
+    assert "Invoices are due within 30 days." in quote.text
+
+
+class Remembering(StubMember):
+    async def run(self, message: Message, run: Run) -> Message:
+        await run.remember("Launches begin at the ninth pad, so the project says.")
+        return await super().run(message, run)
+
+
+async def test_what_a_follow_up_remembers_is_trusted_as_little_as_what_the_first_was_told(home: Path) -> None:
+    async with Hall.open() as hall:
+        await hall.remember("The rocket launches from pad nine.", trust=0.5)
+        asked = StubMember("ann", "From there.")
+        first = await hall.run_team(asked, "Where does the rocket launch from?")
+        await hall.run_team(Remembering("bob", "Done."), "Thank you.", continue_from=first.run_id)
+        [record] = [hit.record for hit in await hall.recall("launches begin") if "ninth" in hit.record.text]
+    assert record.trust == 0.5

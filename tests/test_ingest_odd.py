@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from papers import xlsx
 
+from guildhall.errors import UserError
 from guildhall.memory.ingest import kept, pool
 from guildhall.memory.ingest.sync import Progress
 from guildhall.memory.memory import Memory
@@ -188,3 +189,46 @@ async def test_a_document_that_leaves_takes_nothing_along_that_was_said_of_it(do
         (docs / "a.md").unlink()
         assert (await memory.ingest("docs")).removed == 1
         assert [hit.record.text for hit in await memory.recall("crane")] == ["The crane of a.md is old."]
+
+
+async def test_a_folder_around_the_project_holds_the_project_s_own_files_too(docs: Path) -> None:
+    (docs / "a.md").write_text("The crane.")
+    (docs / "b.md").write_text("The crane.")
+    async with Memory.open() as memory:
+        await memory.ingest(docs.parent.parent, private=True)
+        assert await private(memory) == {"docs/a.md", "docs/b.md"}
+        (docs / "b.md").unlink()
+        assert (await memory.ingest(docs.parent.parent)).removed == 1
+        assert await private(memory) == {"docs/a.md"}
+
+
+async def test_documents_are_private_as_soon_as_that_is_said(docs: Path) -> None:
+    (docs / "a.md").write_text("The crane.")
+
+    def stop(progress: Progress) -> None:
+        raise KeyboardInterrupt
+
+    async with Memory.open() as memory:
+        await memory.ingest("docs")
+        with pytest.raises(KeyboardInterrupt):
+            await memory.ingest("docs", private=True, on_progress=stop)
+        assert await private(memory) == {"docs/a.md"}
+
+
+async def test_documents_are_called_by_their_paths_in_the_project_of_the_memory(
+    docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (docs / "a.md").write_text("The crane.")
+    project = docs.parent
+    (project.parent / "elsewhere").mkdir()
+    monkeypatch.chdir(project.parent / "elsewhere")
+    async with Memory.open(project) as memory:
+        await memory.ingest(docs, private=True)
+        assert await private(memory) == {"docs/a.md"}
+
+
+@pytest.mark.parametrize("path", ["~nobody_of_that_name/x", "d" * 5_000, "a\0b"])
+async def test_what_is_no_path_is_refused_in_words(docs: Path, path: str) -> None:
+    async with Memory.open() as memory:
+        with pytest.raises(UserError, match="is no path"):
+            await memory.ingest(path)

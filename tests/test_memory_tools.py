@@ -192,7 +192,10 @@ CRANE = (
     [
         (CRANE, True),
         (f"- {CRANE.lower().replace(',', '')}", True),
-        (CRANE.replace("grain is", "grain and coal is"), True),
+        (CRANE.replace("lifts", "lifted"), True),
+        (CRANE.replace("grain is", "grain and coal is"), False),
+        (CRANE.replace("forty", "fifty"), False),
+        (CRANE.replace("Krupp", "Demag"), False),
         ("The harbour crane was built by Krupp of Essen in 1962.", True),
         (CRANE.replace("1962", "1963"), False),
         (CRANE.replace("was built", "was not built"), False),

@@ -11,6 +11,7 @@ from guildhall.agents import Agent, Attachment, Hall, Member, Message, ModelRepl
 from guildhall.agents.event import Decided, Remembered
 from guildhall.agents.kinds import Contribution
 from guildhall.agents.models.scripted import Step
+from guildhall.agents.notebook import noted
 from guildhall.agents.patterns import Debate, Loop, Parallel, Pipeline
 from guildhall.agents.patterns.checks import Quality
 from guildhall.agents.patterns.supervised import Supervised
@@ -327,3 +328,27 @@ async def test_a_resumed_run_is_shown_what_it_was_shown_before_and_remembers_not
     assert len(model.requests) == 1
     assert not [event for event in books.of(Decided) if event.what == "journal"]
     assert len(outcomes) == 1
+
+
+class Asking(StubMember):
+    """Leaves a question open, or is told something by the web."""
+
+    asks = True
+
+    async def run(self, message: Message, run: Run) -> Message:
+        if self.asks:
+            await noted(run, "Who pays for the paint?", kind="question", task="", author="bob", private=False)
+        else:
+            run.state.hears("browse", 0.4)
+        return await super().run(message, run)
+
+
+async def test_what_is_in_quarantine_closes_no_open_question_and_nothing_false_is_said(home: Path) -> None:
+    async with Hall.open() as hall:
+        await hall.run_team(Asking("bob", "Red it is, then."), "Which colour for the barn?")
+        later = Asking("bob", "Blue, as a page claims.")
+        later.asks = False
+        result = await hall.run_team(later, "Which colour for the barn?")
+        still = await records(hall, "open question")
+    assert (result.status, result.notices) == ("done", ())
+    assert [record.valid_to for record in still] == [None]

@@ -1,11 +1,12 @@
 """The documents that were read, in SQL: of each the state in which it was, and its chunks as records."""
 
 import sqlite3
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath, PurePosixPath
 from typing import NamedTuple
 
-from .. import ledger
+from .. import holding, ledger
 from ..records import Record
 
 
@@ -45,6 +46,10 @@ def say_private(db: sqlite3.Connection, scope: str, path: str, private: bool) ->
     below = [(number, one) for one in private_paths(db, scope) if path in (one, *around(one))]
     db.executemany("DELETE FROM private_paths WHERE scope = ? AND path = ?", below)
     db.execute("INSERT INTO private_paths (scope, path, private) VALUES (?, ?, ?)", (number, path, private))
+    if private:  # at once, since reading them anew takes a while and may fail
+        read = db.execute("SELECT path FROM documents WHERE scope = ?", (number,)).fetchall()
+        sql = "UPDATE records SET private = 1 WHERE scope = ? AND session = ? AND kind = 'document'"
+        db.executemany(sql, [(number, session(one)) for (one,) in read if path in (one, *around(one))])
 
 
 def private_paths(db: sqlite3.Connection, scope: str) -> dict[str, bool]:
@@ -105,6 +110,8 @@ def gone(db: sqlite3.Connection, scope: str, paths: Iterable[str]) -> None:
 
 
 def _remove(db: sqlite3.Connection, scope: int, path: str) -> None:
-    sql = "DELETE FROM records WHERE scope = ? AND session = ? AND session <> '' AND kind = 'document'"
-    db.execute(sql, (scope, session(path)))
+    sql = (
+        "SELECT seq, id FROM records WHERE scope = ? AND session = ? AND session <> '' AND kind = 'document'"
+    )
+    holding.remove(db, dict(db.execute(sql, (scope, session(path))).fetchall()), now=time.time())
     db.execute("DELETE FROM documents WHERE scope = ? AND path = ?", (scope, path))

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -88,10 +89,14 @@ async def ingest(
     limits = limits or Limits()
     root, of_project = await asyncio.to_thread(_real, path, project)
     source = source_of(root, of_project)
-    known = await db.read(lambda read: kept.known(read, scope, source))
+    # what lies in the project is called by its path in it, also where a folder around it is named
+    named = (source, "") if source and of_project.is_relative_to(root) else (source,)
+    known = await db.read(
+        lambda read: {path: one for part in named for path, one in kept.known(read, scope, part).items()}
+    )
     found = await asyncio.to_thread(_found, root, bool(known))
-    if private is not None:
-        await db.write(lambda write: kept.say_private(write, scope, source, private))
+    for part in named if private is not None else ():
+        await db.write(partial(kept.say_private, scope=scope, path=part, private=bool(private)))
     said = await db.read(lambda read: kept.private_paths(read, scope))
     work = _Work(
         db=db, scope=scope, author=author, said=said, limits=limits,
@@ -113,7 +118,14 @@ def source_of(path: Path, project: Path) -> str:
 
 
 def _real(path: Path, project: Path) -> tuple[Path, Path]:
-    return Path(os.path.realpath(path.expanduser())), Path(os.path.realpath(project))
+    try:
+        real = Path(os.path.realpath(path.expanduser()))
+        real.exists()  # raises for a name that no file can have
+    except (OSError, ValueError, RuntimeError) as error:
+        raise UserError(
+            f"{str(path)!r:.80} is no path: {getattr(error, 'strerror', None) or error}"
+        ) from None
+    return real, Path(os.path.realpath(project))
 
 
 def _found(root: Path, known: bool) -> list[Found]:

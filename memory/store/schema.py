@@ -1,6 +1,7 @@
 """The tables, as the steps that led to them; a database knows how many it has taken."""
 
 import sqlite3
+import time
 from collections.abc import Callable
 
 Statement = str | Callable[[sqlite3.Connection], None]
@@ -16,6 +17,14 @@ def _index_anew(db: sqlite3.Connection) -> None:
         for statement in full_text(scope):
             db.execute(statement)
         db.execute(f"INSERT INTO words_{scope} (words_{scope}) VALUES ('rebuild')")
+
+
+def _hold_anew(db: sqlite3.Connection) -> None:
+    """Have it worked out anew what holds of each subject."""
+    from .. import holding
+
+    subjects = "SELECT seq FROM records WHERE subject IS NOT NULL"
+    holding.refresh(db, [seq for (seq,) in db.execute(subjects).fetchall()], now=time.time())
 
 
 MIGRATIONS: tuple[tuple[Statement, ...], ...] = (
@@ -199,6 +208,16 @@ MIGRATIONS: tuple[tuple[Statement, ...], ...] = (
             PRIMARY KEY (one, other)
         ) WITHOUT ROWID""",
         "CREATE INDEX coexisting_other ON coexisting (other)",
+        # Records that were settled to give way to others; `moved`: to the same for more readers.
+        """CREATE TABLE ways (
+            winner INTEGER NOT NULL REFERENCES records (seq) ON DELETE CASCADE,
+            loser INTEGER NOT NULL REFERENCES records (seq) ON DELETE CASCADE,
+            at REAL NOT NULL,
+            moved INTEGER NOT NULL,
+            PRIMARY KEY (loser, winner)
+        ) WITHOUT ROWID""",
+        "CREATE INDEX ways_winner ON ways (winner)",
+        "CREATE INDEX records_ended ON records (superseded_by) WHERE superseded_by IS NOT NULL",
         "CREATE TABLE tombstones (id TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID",
         "CREATE TABLE embedders (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
         # A vector's number rises with each that is committed: it may come long after its record.
@@ -246,6 +265,7 @@ MIGRATIONS: tuple[tuple[Statement, ...], ...] = (
         ) WITHOUT ROWID""",
         "ALTER TABLE notebook ADD COLUMN closes INTEGER NOT NULL DEFAULT 0",
         _index_anew,
+        _hold_anew,
     ),
 )
 
@@ -262,10 +282,11 @@ def full_text(scope: int) -> tuple[str, ...]:
     old = f"INSERT INTO {table} ({table}, rowid, text) VALUES ('delete', old.seq, {was})"
     new = f"INSERT INTO {table} (rowid, text) VALUES (new.seq, {now})"
     added, removed, changed = (f"CREATE TRIGGER {table}_{what} AFTER" for what in _CHANGES)
+    said = "text, head, divided"
     return (
         f"CREATE VIEW {view} AS SELECT seq, {text.format('')} AS text FROM records WHERE scope = {scope}",
         f"CREATE VIRTUAL TABLE {table} USING fts5 (text, {options})",
         f"{added} INSERT ON records WHEN new.scope = {scope} BEGIN {new}; END",
         f"{removed} DELETE ON records WHEN old.scope = {scope} BEGIN {old}; END",
-        f"{changed} UPDATE OF text ON records WHEN old.scope = {scope} BEGIN {old}; {new}; END",
+        f"{changed} UPDATE OF {said} ON records WHEN old.scope = {scope} BEGIN {old}; {new}; END",
     )
