@@ -142,6 +142,8 @@ class Collector:
     began: float = 0.0
     last: float = 0.0
     ended: ev.RunFinished | None = None
+    seen: int = 0
+    """The id of the last event."""
     _members: dict[str, Contribution] = field(default_factory=dict)
     _teams: set[str] = field(default_factory=set)
     _models: dict[str, str] = field(default_factory=dict)
@@ -150,7 +152,7 @@ class Collector:
     _checks: dict[tuple[str, str, str], Checked] = field(default_factory=dict)
 
     def __call__(self, event: ev.Event) -> None:
-        self.last = event.at
+        self.last, self.seen = event.at, event.id
         match event:
             case ev.RunStarted():
                 self.run_id, self.team, self.pattern = event.run, event.team, event.pattern

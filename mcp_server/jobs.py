@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from .asks import Abilities, Asks
 from .human import HostUser
-from .lazy import LazyHall, OpenHall, open_default
+from .lazy import LazyHall, OpenHall
+from .subscriptions import Subscriptions
 
 if TYPE_CHECKING:
     from guildhall.agents.hall import Hall
@@ -28,6 +29,8 @@ PATIENCE = 45.0
 """Seconds that one call waits for a run; many hosts give up after 60."""
 LOOK = 0.25
 """Seconds between two looks at a run of another process."""
+NEWS = 1.0
+"""Seconds between two words to those who have subscribed to a run."""
 ENDING = 5.0
 """Seconds that a cancelled run has for its end."""
 KEPT = 20
@@ -85,8 +88,12 @@ class Job:
 class Jobs:
     """The runs that this server's hosts have called for."""
 
-    def __init__(self, open_hall: OpenHall = open_default, *, patience: float = PATIENCE) -> None:
+    def __init__(
+        self, open_hall: OpenHall, subscriptions: Subscriptions, *, patience: float = PATIENCE
+    ) -> None:
         self.hall, self.patience = LazyHall(open_hall), patience
+        self.subscriptions = subscriptions
+        self._telling = set[asyncio.Task[None]]()
         self._jobs: dict[str, Job] = {}
 
     async def close(self) -> None:
@@ -95,7 +102,8 @@ class Jobs:
         for job in self._jobs.values():
             if job.work is not None:
                 job.work.cancel()
-        await asyncio.gather(*(job.work for job in self._jobs.values() if job.work), return_exceptions=True)
+        work = [job.work for job in self._jobs.values() if job.work is not None]
+        await asyncio.gather(*work, *self._telling, return_exceptions=True)
 
     def joined(self, key: str) -> Job | None:
         """The run of the same call that is at work, or has ended without any host being told."""
@@ -168,10 +176,24 @@ class Jobs:
         job.work = asyncio.create_task(work, name=f"run {job.id}", context=variables)
         job.work.add_done_callback(_heard)
         if keep:
+            telling = asyncio.create_task(self._tell(job), context=Variables())
+            self._telling.add(telling)
+            telling.add_done_callback(self._telling.discard)
             self._jobs[job.id] = job
             ended = [id_ for id_, one in self._jobs.items() if one.ended]
             for id_ in ended[:-KEPT]:
                 del self._jobs[id_]
+
+    async def _tell(self, job: Job) -> None:
+        """Tell those who want to know of the run of it now and then, and of its end."""
+        assert job.work is not None, "it is started at once"
+        last = 0
+        while not job.work.done():
+            await asyncio.wait({job.work}, timeout=NEWS)
+            if job.collector.seen != last:
+                last = job.collector.seen
+                await self.subscriptions.tell(f"run://{job.id}")
+        await self.subscriptions.tell("runs://recent")
 
 
 def key_of(tool: str, arguments: dict[str, Any]) -> str:

@@ -6,16 +6,23 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from mcp.server.apps import APP_MIME_TYPE, Apps
+from mcp.server.caching import CacheHint
 from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.resources import FunctionResource, Resource
 from mcp.server.mcpserver.tools import Tool
-from mcp_types import ToolAnnotations
+from mcp_types import Icon, ToolAnnotations
+from mcp_types.methods import CacheableMethod
 
 from guildhall import __version__
 
-from . import tools
-from .checked import CheckedServer
+from . import about, tools
+from .app import URI, page
 from .jobs import PATIENCE, Jobs
 from .lazy import OpenHall, open_default
+from .run_tasks import run_tasks
+from .serving import GuildhallServer
+from .subscriptions import Subscriptions
 
 INSTRUCTIONS = (
     "Teams of LLM specialists with one long-term memory for this project. Call run_team for work "
@@ -23,11 +30,15 @@ INSTRUCTIONS = (
     "ask the user for what may be known, and remember what they settle."
 )
 
+STEADY: tuple[CacheableMethod, ...] = ("tools/list", "resources/list", "resources/templates/list")
+A_WHILE = 3_600_000
+"""Milliseconds that a host may take what does not change for the same."""
 
-def serve() -> None:
+
+def serve(*, patience: float = PATIENCE) -> None:
     """Serve the host that started this process until it closes stdin; stdout carries JSON-RPC alone."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-    build().run("stdio")
+    build(patience=patience).run("stdio")
 
 
 def build(open_hall: OpenHall = open_default, *, patience: float = PATIENCE) -> MCPServer[Jobs]:
@@ -38,28 +49,45 @@ def build(open_hall: OpenHall = open_default, *, patience: float = PATIENCE) -> 
 
     @asynccontextmanager
     async def jobs_while_serving(_: MCPServer[Jobs]) -> AsyncIterator[Jobs]:
-        jobs = Jobs(open_hall, patience=patience)
+        jobs = Jobs(open_hall, subscriptions, patience=patience)
         try:
             yield jobs
         finally:
             await jobs.close()
 
-    return CheckedServer(
+    subscriptions = Subscriptions()
+    shown = {"ui": {"resourceUri": URI}}
+    return GuildhallServer(
         "guildhall",
-        title="Guildhall",
+        title=about.TITLE,
+        description=about.DESCRIPTION,
         version=__version__,
+        website_url=about.WEBSITE,
+        icons=[Icon(src=about.icon(), mime_type="image/svg+xml", sizes=["any"])],
         instructions=INSTRUCTIONS,
         tools=[
-            _tool(tools.run_team, "Run a team", open_world=True),
+            _tool(tools.run_team, "Run a team", open_world=True, meta=shown),
             _tool(tools.get_run, "Get a run", idempotent=True),
             _tool(tools.cancel_run, "Cancel a run", destructive=True, idempotent=True),
-            _tool(tools.ask_specialist, "Ask a specialist", open_world=True),
+            _tool(tools.ask_specialist, "Ask a specialist", open_world=True, meta=shown),
             _tool(tools.recall, "Recall from memory", read_only=True, idempotent=True),
             _tool(tools.remember, "Remember", idempotent=True),
         ],
+        resources=[_page()],
+        extensions=[Apps(), run_tasks()],
         lifespan=jobs_while_serving,
+        subscriptions=subscriptions.bus,
+        cache_hints={name: CacheHint(ttl_ms=A_WHILE, scope="public") for name in STEADY},
         log_level="WARNING",
     )
+
+
+def _page() -> Resource:
+    """The page of the App, which is put together once a host reads it."""
+    return FunctionResource(
+        uri=URI, name="run", title="A run, live", description="Shows a run while it works.",
+        mime_type=APP_MIME_TYPE, fn=page, meta={"ui": {"prefersBorder": True}},
+    )  # fmt: skip
 
 
 def _tool(
@@ -70,6 +98,7 @@ def _tool(
     destructive: bool = False,
     idempotent: bool = False,
     open_world: bool = False,
+    meta: dict[str, Any] | None = None,
 ) -> Tool:
     """The function as a tool; its docstring tells a model when to call it."""
     tool = Tool.from_function(
@@ -82,7 +111,7 @@ def _tool(
             idempotent_hint=idempotent,
             open_world_hint=open_world,
         ),
-        meta={"anthropic/alwaysLoad": True},
+        meta={"anthropic/alwaysLoad": True, **(meta or {})},
     )
     tool.parameters = {**_lean(tool.parameters), "additionalProperties": False}
     tool.fn_metadata.output_schema = _in_short(_lean(tool.fn_metadata.output_schema))

@@ -15,7 +15,9 @@ from .asks import Abilities
 from .files import within
 from .jobs import Job, Jobs, key_of
 from .results import Kept, Memories, RunAnswer, kept, memories, run_answer
+from .run_tasks import started
 from .sampling import NAME
+from .tasks import as_task
 from .waiting import Leg, waited
 
 if TYPE_CHECKING:
@@ -233,7 +235,7 @@ async def _answered(
     if job is None:
         lent = {"model": NAME} if abilities.model and hall.catalog.extractive_only else {}
         job = jobs.start(lambda options: begin(hall, lent | options), key=key, abilities=abilities)
-    return await _waited(ctx, job)
+    return started(job) if as_task.get() else await _waited(ctx, job)
 
 
 async def _waited(ctx: Request, job: Job, leg: Leg | None = None) -> CallToolResult | InputRequiredResult:

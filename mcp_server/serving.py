@@ -1,0 +1,85 @@
+"""The server with all that hosts can ask for beside its tools."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel.helper_types import ReadResourceContents
+from mcp.server.mcpserver import Context
+from mcp_types import (
+    CompleteRequestParams,
+    CompleteResult,
+    EmptyResult,
+    GetPromptResult,
+    InputRequiredResult,
+    ListPromptsResult,
+    PaginatedRequestParams,
+    Resource,
+    ResourceTemplate,
+    SetLevelRequestParams,
+    SubscribeRequestParams,
+    UnsubscribeRequestParams,
+)
+
+from . import resources
+from .checked import CheckedServer
+from .completions import completed
+from .jobs import Jobs
+from .prompts import prompt, prompts
+
+Asked = ServerRequestContext[Jobs, Any]
+
+
+class GuildhallServer(CheckedServer):
+    """Resources, prompts and completions are worked out when they are asked for: teams are files."""
+
+    def __init__(self, *given: Any, **more: Any) -> None:
+        super().__init__(*given, **more)
+        handle = self._lowlevel_server.add_request_handler  # the library has no other way for these
+        handle("prompts/list", PaginatedRequestParams, self._prompts)
+        handle("completion/complete", CompleteRequestParams, self._completed)
+        handle("logging/setLevel", SetLevelRequestParams, _nothing)  # older hosts set it at their start
+        handle("resources/subscribe", SubscribeRequestParams, _subscribed)
+        handle("resources/unsubscribe", UnsubscribeRequestParams, _unsubscribed)
+
+    async def list_resources(self) -> list[Resource]:
+        return [*resources.resources(), *await super().list_resources()]
+
+    async def list_resource_templates(self) -> list[ResourceTemplate]:
+        return resources.templates()
+
+    async def read_resource(
+        self, uri: Any, context: Context[Jobs, Any] | None = None
+    ) -> Iterable[ReadResourceContents] | InputRequiredResult:
+        if context is not None:
+            content = await resources.read(context.request_context.lifespan_context, str(uri))
+            if content is not None:
+                return [ReadResourceContents(content=content, mime_type=resources.JSON)]
+        return await super().read_resource(uri, context)
+
+    async def get_prompt(
+        self, name: str, arguments: dict[str, Any] | None = None, context: Context[Jobs, Any] | None = None
+    ) -> GetPromptResult | InputRequiredResult:
+        assert context is not None, "hosts ask for prompts"
+        return await prompt(context.request_context.lifespan_context, name, arguments or {})
+
+    async def _prompts(self, ctx: Asked, _params: PaginatedRequestParams | None) -> ListPromptsResult:
+        return ListPromptsResult(prompts=await prompts(ctx.lifespan_context))
+
+    async def _completed(self, ctx: Asked, params: CompleteRequestParams) -> CompleteResult:
+        found = await completed(ctx.lifespan_context, params.ref, params.argument)
+        return CompleteResult(completion=found)
+
+
+async def _nothing(_ctx: Asked, _params: SetLevelRequestParams) -> EmptyResult:
+    return EmptyResult()
+
+
+async def _subscribed(ctx: Asked, params: SubscribeRequestParams) -> EmptyResult:
+    ctx.lifespan_context.subscriptions.add(params.uri, ctx.session)
+    return EmptyResult()
+
+
+async def _unsubscribed(ctx: Asked, params: UnsubscribeRequestParams) -> EmptyResult:
+    ctx.lifespan_context.subscriptions.remove(params.uri, ctx.session)
+    return EmptyResult()
