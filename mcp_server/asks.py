@@ -1,9 +1,11 @@
 """What a run wants of the host: that it asks the user, or its own model."""
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from mcp_types import (
     ClientCapabilities,
@@ -12,7 +14,7 @@ from mcp_types import (
     ElicitRequest,
     ElicitResult,
 )
-from pydantic import BaseModel
+from pydantic import ValidationError
 
 Request = ElicitRequest | CreateMessageRequest
 Answer = ElicitResult | CreateMessageResult
@@ -64,14 +66,14 @@ class Asks:
         """What nobody has answered yet, by its id."""
         return {id_: request for id_, (request, answer) in self._open.items() if not answer.done()}
 
-    def answer(self, answers: Mapping[str, BaseModel]) -> None:
-        """Take the host's answers. One that is none of its kind, or comes late, is left out."""
+    def answer(self, answers: Mapping[str, Any]) -> None:
+        """Take the host's answers, as models or as JSON. What is of no use, or comes late, is left out."""
         for id_, given in answers.items():
             request, answer = self._open.get(id_, (None, None))
             if request is not None and answer is not None and not answer.done():
                 wanted = ANSWERS[request.method]
-                if isinstance(given, wanted):
-                    answer.set_result(given)
+                with contextlib.suppress(ValidationError):
+                    answer.set_result(wanted.model_validate(given))
 
     def fail(self, id_: str, error: Exception) -> None:
         """Have the request end with an error of the host."""

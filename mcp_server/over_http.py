@@ -69,8 +69,13 @@ def serve_http(where: Where, *, patience: float = PATIENCE, new_token: bool = Fa
     _say(f"Guildhall serves http://{shown}:{port}/mcp; the token is in {data_folder() / TOKEN_FILE}")
     if is_new:
         _say(f"Authorization: Bearer {token}")
+    serve_app(Guarded(application(where, port=port, patience=patience), token), listening)
+
+
+def serve_app(app: ASGIApp, listening: socket.socket) -> None:
+    """Serve the application at that socket until the process is told to end."""
     config = uvicorn.Config(
-        application(where, port=port, token=token, patience=patience),
+        app,
         http="h11",  # what comes with chromadb leaves white space at the end of headers
         ws="none", lifespan="on", log_level="warning", access_log=False, server_header=False,
         limit_concurrency=MOST, timeout_keep_alive=30, timeout_graceful_shutdown=2,
@@ -78,11 +83,11 @@ def serve_http(where: Where, *, patience: float = PATIENCE, new_token: bool = Fa
     asyncio.run(uvicorn.Server(config).serve(sockets=[listening]))
 
 
-def application(where: Where, *, port: int, token: str, patience: float = PATIENCE) -> ASGIApp:
-    """The server as ASGI has it; none reaches it without the token, or that is too large or slow."""
+def application(where: Where, *, port: int, patience: float = PATIENCE) -> ASGIApp:
+    """The server as ASGI has it; it heeds the names by which it is called, and is not guarded yet."""
     names = [where.host, "127.0.0.1", "localhost", "[::1]", *where.names]
     called = [*(f"{name}:{port}" for name in names), *where.names]
-    app = build(patience=patience).streamable_http_app(
+    return build(patience=patience).streamable_http_app(
         host=where.host,
         max_request_body_size=LARGEST,
         session_idle_timeout=IDLE,
@@ -92,11 +97,10 @@ def application(where: Where, *, port: int, token: str, patience: float = PATIEN
             allowed_origins=[f"{scheme}://{name}" for name in called for scheme in ("http", "https")],
         ),
     )
-    return Guarded(app, token)
 
 
 class Guarded:
-    """Lets through what has the token, and gives up on what is not read in time."""
+    """Lets through what has the token; what is not read in time ends."""
 
     def __init__(self, app: ASGIApp, token: str) -> None:
         self._app, self._token = app, token.encode()

@@ -21,9 +21,9 @@ def run_tasks() -> Tasks:
     return Tasks({"run_team": _start, "ask_specialist": _start}, find=_found)
 
 
-def started(job: Job) -> CallToolResult:
+def started(job: Job, so_far: CallToolResult) -> CallToolResult:
     """The result of a call that is to be a task."""
-    return CallToolResult(content=[], _meta={STARTED: job.id})
+    return so_far.model_copy(update={"meta": {STARTED: job.id}})
 
 
 async def _start(_params: CallToolRequestParams, ctx: Asked, call_next: CallNext) -> Task | HandlerResult:

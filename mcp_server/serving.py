@@ -6,7 +6,9 @@ from typing import Any
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context
+from mcp.shared.exceptions import MCPError
 from mcp_types import (
+    INVALID_PARAMS,
     CompleteRequestParams,
     CompleteResult,
     EmptyResult,
@@ -20,6 +22,8 @@ from mcp_types import (
     SubscribeRequestParams,
     UnsubscribeRequestParams,
 )
+
+from guildhall.errors import UserError
 
 from . import resources
 from .checked import CheckedServer
@@ -61,7 +65,10 @@ class GuildhallServer(CheckedServer):
         self, name: str, arguments: dict[str, Any] | None = None, context: Context[Jobs, Any] | None = None
     ) -> GetPromptResult | InputRequiredResult:
         assert context is not None, "hosts ask for prompts"
-        return await prompt(context.request_context.lifespan_context, name, arguments or {})
+        try:
+            return await prompt(context.request_context.lifespan_context, name, arguments or {})
+        except UserError as error:
+            raise MCPError(INVALID_PARAMS, str(error)) from None
 
     async def _prompts(self, ctx: Asked, _params: PaginatedRequestParams | None) -> ListPromptsResult:
         return ListPromptsResult(prompts=await prompts(ctx.lifespan_context))

@@ -17,7 +17,6 @@ from mcp_types import (
     INVALID_PARAMS,
     CallToolRequestParams,
     CallToolResult,
-    InputResponses,
     RequestParams,
 )
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
@@ -87,7 +86,7 @@ class TaskParams(RequestParams):
 
 
 class UpdateParams(TaskParams):
-    input_responses: InputResponses
+    input_responses: dict[str, Any]
 
 
 Found = Callable[[Asked, str], Awaitable[Task | None]]

@@ -235,7 +235,9 @@ async def _answered(
     if job is None:
         lent = {"model": NAME} if abilities.model and hall.catalog.extractive_only else {}
         job = jobs.start(lambda options: begin(hall, lent | options), key=key, abilities=abilities)
-    return started(job) if as_task.get() else await _waited(ctx, job)
+    if as_task.get():
+        return started(job, run_answer(await _so_far(jobs, job), host=_host(ctx)))
+    return await _waited(ctx, job)
 
 
 async def _waited(ctx: Request, job: Job, leg: Leg | None = None) -> CallToolResult | InputRequiredResult:

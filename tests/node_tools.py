@@ -10,12 +10,13 @@ from pathlib import Path
 from filelock import FileLock
 
 SOURCE = Path(__file__).parent / "host_bridge"
+SUITE = Path(__file__).parent / "mcp_suite"
 
 
 @cache
 def host_script() -> str:
     """The text of the host's page script, with the official bridge bundled into it."""
-    folder = _installed()
+    folder = installed(SOURCE)
     bundle = folder / f"host-{_digest(SOURCE / 'host.mjs')}.js"
     if not bundle.exists():
         shutil.copy(SOURCE / "host.mjs", folder / "host.mjs")
@@ -27,18 +28,19 @@ def host_script() -> str:
 @cache
 def axe_script() -> str:
     """The text of axe-core, which looks for what people with disabilities cannot use."""
-    return (_installed() / "node_modules" / "axe-core" / "axe.min.js").read_text("utf-8")
+    return (installed(SOURCE) / "node_modules" / "axe-core" / "axe.min.js").read_text("utf-8")
 
 
-def _installed() -> Path:
-    folder = Path(tempfile.gettempdir()) / f"guildhall-tests-npm-{_digest(SOURCE / 'package.json')}"
+def installed(source: Path) -> Path:
+    """A folder in which what package.json in the source names is installed, for all tests that want it."""
+    folder = Path(tempfile.gettempdir()) / f"guildhall-tests-npm-{_digest(source / 'package.json')}"
     with FileLock(f"{folder}.lock"):
         if not (folder / "done").exists():
             assert shutil.which("npm"), 'npm is needed: install node, or run pytest -m "slow and not browser"'
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
-            shutil.copy(SOURCE / "package.json", folder)
-            _run(folder, "npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
+            shutil.copy(source / "package.json", folder)
+            _run(folder, "npm", "install", "--no-audit", "--no-fund", "--loglevel=error")
             (folder / "done").touch()
     return folder
 

@@ -1,12 +1,11 @@
 """The tools that the official suite's scenarios of the tasks extension call, on the code that runs are tasks
-with: `python task_fixture.py PORT`."""
+with: `python task_fixture.py`, which prints its port."""
 
 import asyncio
-import sys
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import uvicorn
 from mcp.server.context import CallNext, HandlerResult
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.shared.exceptions import MCPError
@@ -21,6 +20,7 @@ from mcp_types import (
 )
 
 from guildhall.mcp_server.asks import Asks
+from guildhall.mcp_server.over_http import serve_app
 from guildhall.mcp_server.tasks import Asked, Task, Tasks
 
 Work = Callable[[dict[str, Any], Asks], Awaitable[str]]
@@ -155,5 +155,6 @@ async def test_tool_with_task(ctx: Context[Any, Any]) -> CallToolResult | InputR
 
 
 if __name__ == "__main__":
-    app = server.streamable_http_app()
-    uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), http="h11", ws="none", log_level="warning")
+    listening = socket.create_server(("127.0.0.1", 0))
+    print(listening.getsockname()[1], flush=True)
+    serve_app(server.streamable_http_app(), listening)
