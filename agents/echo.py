@@ -17,11 +17,12 @@ _WORD = re.compile(r"[^\W_]+(?:[.,:'-][^\W_]+)*")
 _CITATION, _LIST = re.compile(r"\[[^\[\]\n]{1,200}\]"), re.compile(r"\s*(?:[-*+•>]|\d{1,3}[.)])\s+")
 _CITES_MEMORY = re.compile(r"\[memory:[0-9a-f]{8,32}\]")
 _DENIALS = frozenset({"no", "not", "never", "none", "nobody", "nothing", "without", "cannot"})
+_LIMITS = frozenset({"only", "except", "unless", "until", "if", "when"})
 
 
 def echoed(text: str, known: Iterable[str]) -> bool:
-    """Whether each sentence of the text is one of the known texts', or nearly; not so with other figures, or
-    where one of the two is a denial."""
+    """Whether each sentence of the text is one of the known texts', or nearly; not so with other names or
+    figures, or where one of the two is a denial or has a condition."""
     said = _sentences(text)
     there = dict.fromkeys(one for other in known for one in _sentences(other)) if said else {}
     return bool(said) and all(one in there or any(_is_nearly(one, other) for other in there) for one in said)
@@ -48,7 +49,7 @@ def _sentences(text: str) -> tuple[tuple[str, ...], ...]:
 def _words(sentence: str) -> Iterable[str]:
     for word in _WORD.findall(divided(sentence) or sentence):
         small = word.lower()
-        if small in _DENIALS or small not in STOP:
+        if small in _DENIALS | _LIMITS or small not in STOP:
             yield small
 
 
@@ -56,7 +57,7 @@ def _is_nearly(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
     words = set(other)
     if len(one) < 4 or not all(word in words or any(_is_form(word, same) for same in other) for word in one):
         return False
-    if _denies(one) != _denies(other):
+    if _denies(one) != _denies(other) or _LIMITS & {*one} != _LIMITS & words:
         return False
     blocks = SequenceMatcher(None, one, other, autojunk=False).get_matching_blocks()
     return sum(block.size for block in blocks) >= SAME * len(one)

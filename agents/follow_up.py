@@ -47,9 +47,7 @@ async def continued(hall: "Hall", spec: RunSpec, run_id: str | None) -> RunSpec:
         events = await hall.events(before.id)
         known = RunSpec.model_validate_json(before.spec)
         turns.append(_turn(before, events, await _kept(hall, before.id)))
-        private = (
-            private or known.private or any(file.private for file in known.files) or _saw_private(events)
-        )
+        private = private or known.private or any(file.private for file in known.files) or saw_private(events)
         told = (one.trust for one in events if isinstance(one, ev.Returned | ev.Recalled))
         trust = min([trust, *(one for one in told if one is not None)])
         if known.earlier is None:
@@ -70,6 +68,13 @@ _WHAT_TO_DO = {
     "running": "`guildhall watch {id}` shows it; continue it when it is done",
     "needs_input": "`guildhall answer {id}` answers what it asks",
 }
+
+
+async def is_private(hall: "Hall", run_id: str) -> bool:
+    """Whether the run was given private data, or has seen some."""
+    spec = RunSpec.model_validate_json((await hall.find(run_id)).spec)
+    given = spec.private or any(file.private for file in spec.files)
+    return given or saw_private(await hall.events(run_id))
 
 
 async def _kept(hall: "Hall", run: str) -> tuple[str, ...]:
@@ -109,6 +114,6 @@ def _summary(events: Sequence[ev.Event]) -> str:
     return next((str(one.data["outcome"]) for one in written if one.choice == MINUTES), "")
 
 
-def _saw_private(events: Sequence[ev.Event]) -> bool:
+def saw_private(events: Sequence[ev.Event]) -> bool:
     """Whether private data was seen, be it from memory."""
     return any(isinstance(event, ev.RunFinished) and event.private for event in events)

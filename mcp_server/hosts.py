@@ -1,21 +1,28 @@
 """What differs from one host to another: where its user writes things down."""
 
-_PLACES = {
-    "claude-ai": "claude_desktop_config.json (Settings > Developer > Edit Config)",
-    "claude-code": ".mcp.json (or add the server again with `claude mcp add --env`)",
-    "Visual Studio Code": ".vscode/mcp.json",
-    "cursor-vscode": ".cursor/mcp.json",
-    "codex-mcp-client": "~/.codex/config.toml",
-}
-"""The file that starts this server, by the name with which a host introduces itself."""
+import os
+import sys
+from pathlib import Path
+
+from guildhall.hosts import Host, folders, introduced, user_file
 
 
 def how_to_add_a_key(host: str) -> str:
     """What to do when no model could be reached, in the words of this host."""
-    place = _PLACES.get(host, "the host's MCP configuration")
+    known = introduced(host)
+    place = _place(known) if known else "the host's MCP configuration"
     return (
         "no API key reached this server, so the built-in extractive model answered: it quotes "
         "what it was given and writes nothing of its own. Hosts do not pass on the environment "
         "of your shell: put ANTHROPIC_API_KEY or OPENAI_API_KEY into `env` of the server's entry "
         f"in {place}, and restart the server"
     )
+
+
+def _place(host: Host) -> str:
+    try:
+        home = Path.home()
+    except RuntimeError:  # there is no home folder
+        return f"the MCP configuration of {host.title}"
+    file = str(user_file(host, folders(os.environ, home), sys.platform)).replace(str(home), "~", 1)
+    return f"{file} (or {host.project} of the project)" if host.project else file

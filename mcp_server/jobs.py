@@ -12,6 +12,8 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from guildhall.errors import UserError
+
 from .asks import Abilities, Asks
 from .human import HostUser
 from .lazy import LazyHall, OpenHall
@@ -160,11 +162,17 @@ class Jobs:
 
     async def _followed(self, hall: "Hall", run: str) -> Job:
         """The run as its log tells of it, which another process may be writing."""
+        from guildhall.agents.follow_up import is_private
         from guildhall.agents.result import Collector
         from guildhall.view.reduce import View
 
         job = Job(run, View(), Collector())
         at_work = await _read(hall, job)
+        if await is_private(hall, run):
+            raise UserError(
+                f"run {run[:12]} worked on private data, which is not told here: `guildhall runs show "
+                f"{run[:12]}` shows it to the user"
+            )
         self._begin(job, _follow(hall, job), keep=at_work)
         if not at_work:
             await asyncio.wait({job.work} if job.work else ())

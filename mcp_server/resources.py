@@ -127,7 +127,7 @@ async def _events(hall: "Hall", run: str) -> list[Any]:
     told: list[Any] = []
     room = LONGEST
     for event in await hall.events(run):
-        one = event.model_dump(mode="json", exclude_defaults=True)
+        one = {"kind": event.kind, **event.model_dump(mode="json", exclude_defaults=True)}
         room -= len(str(one))
         if room < 0:
             return [*told, {"cut": f"`guildhall runs show {run[:12]}` has the rest"}]

@@ -136,6 +136,12 @@ def give_way(db: sqlite3.Connection, loser: int, winner: int, *, now: float, mov
     refresh(db, [loser, winner], now=now)
 
 
+def gives_way(db: sqlite3.Connection, seq: int, *, but: int) -> bool:
+    """Whether the record was settled to give way to any but that one, be it later on."""
+    sql = "SELECT 1 FROM ways w JOIN records r ON r.seq = w.winner WHERE w.loser = ? AND w.winner <> ? "
+    return db.execute(f"{sql} AND r.status = 'active'", (seq, but)).fetchone() is not None
+
+
 def coexist(db: sqlite3.Connection, one: int, other: int, *, now: float) -> None:
     """Have the two records hold beside each other, whatever was settled of them before."""
     _unsettle(db, one, other)

@@ -74,6 +74,8 @@ def settled(
             _check_holds(_named(db, scope, loser.id), now)
         case "supersede" | "duplicate":
             _check_holds(loser, now)
+            if holding.gives_way(db, one, but=two):
+                raise _over(holder)
             holding.give_way(db, two, one, now=now)
     if how != "retract":
         _check_holds(_named(db, scope, holder.id), now)

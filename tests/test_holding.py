@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from itertools import combinations
@@ -234,6 +235,20 @@ async def test_what_was_retracted_takes_nobodys_place(home: Path) -> None:
             await memory.settle(one, two, how)
     assert await holding_now(memory) == ["hat of felt"]
     assert [one.status for one in await memory.timeline("hat")] == ["retracted", "active"]
+    db.close()
+
+
+async def test_nothing_is_settled_in_a_circle_be_it_later_on(home: Path) -> None:
+    db = Database(home / "guildhall.db")
+    memory, later = Memory(db, scope="shop"), time.time() + 3_000
+    one = await said(memory, "hat of wool", 1010)
+    two = await said(memory, "hat of felt", later)
+    three = await said(memory, "hat of silk", later + 1_000)
+    await memory.settle(two, one, "supersede")
+    await memory.settle(three, two, "supersede")
+    with pytest.raises(UserError, match="holds no more"):
+        await memory.settle(one, three, "supersede")
+    assert await holding_now(memory, as_of=later + 2_000) == ["hat of silk"]
     db.close()
 
 

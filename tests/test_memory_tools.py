@@ -195,6 +195,7 @@ CRANE = (
         (CRANE.replace("lifts", "lifted"), True),
         (CRANE.replace("grain is", "grain and coal is"), False),
         (CRANE.replace("forty", "fifty"), False),
+        (CRANE.replace("lifts", "lifts, if it is calm,"), False),
         (CRANE.replace("Krupp", "Demag"), False),
         ("The harbour crane was built by Krupp of Essen in 1962.", True),
         (CRANE.replace("1962", "1963"), False),
