@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from typing import Any
 
 
@@ -9,6 +10,11 @@ def main() -> None:
     """Run the command in sys.argv."""
     if by_default := signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _leave)
+    if sys.argv[1:] == ["mcp"] and "GUILDHALL_MCP_WAIT" not in os.environ:
+        from guildhall.mcp_server.instant import serve_at_once
+
+        if serve_at_once():
+            return
     from guildhall.cli.main import main as command  # it takes a tenth of a second
 
     if by_default:

@@ -37,8 +37,13 @@ A_WHILE = 3_600_000
 
 def serve(*, patience: float = PATIENCE) -> None:
     """Serve the host that started this process until it closes stdin; stdout carries JSON-RPC alone."""
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    log_to_stderr()
     build(patience=patience).run("stdio")
+
+
+def log_to_stderr() -> None:
+    """Have what is logged be where no host reads it."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
 
 
 def build(open_hall: OpenHall = open_default, *, patience: float = PATIENCE) -> MCPServer[Jobs]:

@@ -1,0 +1,176 @@
+"""An answer at once: what a host asks for first is the same each time, and is known before the protocol's
+library, which takes half a second, is imported."""
+
+import contextlib
+import json
+import os
+import sys
+import threading
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+if TYPE_CHECKING:
+    from mcp.server.mcpserver import MCPServer
+
+KNOWN = Path(__file__).parent / "instant.json"
+"""The results of `initialize` and `tools/list`, the same for all versions of the protocol that have these."""
+
+
+def serve_at_once() -> bool:
+    """Serve the host over stdio until it closes stdin; False where the library is not there for it."""
+    if find_spec("mcp") is None:
+        return False
+    wire = _wire()
+    front = _Front(*wire)
+    if not front.greet():
+        os._exit(0)  # the host has gone; what is being imported need not be waited for
+    front.hand_over()
+    return True
+
+
+class _Front:
+    """Answers what it knows, until the host asks for something else; then it has the library go on."""
+
+    def __init__(self, reading: BinaryIO, writing: BinaryIO) -> None:
+        self._reading, self._writing = reading, writing
+        self._read: list[bytes] = []
+        self._answered = set[str]()
+        self._server: list[MCPServer[Any] | BaseException] = []
+        self._importing = threading.Thread(target=self._import, daemon=True)
+
+    def greet(self) -> bool:
+        """Return when there is something to be done; False if the host has gone."""
+        known: dict[str, Any] = {}
+        while line := self._reading.readline():
+            self._read.append(line)
+            message = _message(line)
+            match message.get("method"):
+                case "initialize":
+                    known = _known(message)
+                    self._importing.start()
+                case "notifications/initialized":
+                    continue
+            if not known or not self._answer(message, known):
+                return True
+        return False
+
+    def hand_over(self) -> None:
+        """Have the library serve the rest; it is told what was said so far, and its answers to that are kept
+        back."""
+        if not self._importing.ident:
+            self._importing.start()
+        self._importing.join()  # two threads that import the same may wait for each other
+        import anyio
+        from mcp.server.stdio import stdio_server
+
+        server = self._server[0]
+        if isinstance(server, BaseException):
+            raise server
+
+        async def served() -> None:
+            streams: Any = (_Lines(self._read, self._reading), _Answers(self._answered, self._writing))
+            serving = server._lowlevel_server  # noqa: SLF001  the library serves other streams only so
+            async with stdio_server(*streams) as (reading, writing):
+                await serving.run(reading, writing, serving.create_initialization_options())
+
+        anyio.run(served)
+
+    def _answer(self, message: dict[str, Any], known: dict[str, Any]) -> bool:
+        """Whether it was answered: a request of which the result is known, before the library is there."""
+        id_, result = message.get("id"), known.get(str(message.get("method")))
+        if isinstance(id_, bool) or not isinstance(id_, int | str) or result is None or self._server:
+            return False
+        if message.get("params", {}).get("cursor") is not None:
+            return False
+        told = {"jsonrpc": "2.0", "id": id_, "result": result}
+        self._writing.write(json.dumps(told, separators=(",", ":")).encode() + b"\n")
+        self._writing.flush()
+        self._answered.add(json.dumps(id_))
+        return True
+
+    def _import(self) -> None:
+        try:
+            from .server import build, log_to_stderr
+
+            log_to_stderr()
+            self._server.append(build())
+        except BaseException as error:  # noqa: BLE001  raised where it is waited for
+            self._server.append(error)
+
+
+class _Lines:
+    """What was read, and then what comes, as the library reads it."""
+
+    def __init__(self, read: list[bytes], reading: BinaryIO) -> None:
+        self._read, self._reading = [*read], reading
+
+    def __aiter__(self) -> "_Lines":
+        return self
+
+    async def __anext__(self) -> str:
+        from anyio import to_thread
+
+        line = self._read.pop(0) if self._read else await to_thread.run_sync(self._reading.readline)
+        if not line:
+            raise StopAsyncIteration
+        return line.decode("utf-8", "replace")
+
+
+class _Answers:
+    """Writes what the library says, but for answers that the host has already."""
+
+    def __init__(self, answered: set[str], writing: BinaryIO) -> None:
+        self._answered, self._writing = answered, writing
+
+    async def write(self, text: str) -> None:
+        from anyio import to_thread
+
+        if self._answered and not self._is_new(text):
+            return
+        await to_thread.run_sync(self._write, text.encode())
+
+    async def flush(self) -> None:
+        """All is flushed as it is written."""
+
+    def _write(self, data: bytes) -> None:
+        self._writing.write(data)
+        self._writing.flush()
+
+    def _is_new(self, text: str) -> bool:
+        message = json.loads(text)
+        if "method" in message or (id_ := json.dumps(message.get("id"))) not in self._answered:
+            return True
+        self._answered.discard(id_)
+        return False
+
+
+def _known(message: dict[str, Any]) -> dict[str, Any]:
+    """The results for the version of the protocol that the host wants; none for one that has others."""
+    try:
+        known: dict[str, Any] = json.loads(KNOWN.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    version = message.get("params", {}).get("protocolVersion")
+    if version not in known["versions"]:
+        return {}
+    return known | {"initialize": {"protocolVersion": version, **known["initialize"]}}
+
+
+def _message(line: bytes) -> dict[str, Any]:
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return message if isinstance(message, dict) and isinstance(message.get("params", {}), dict) else {}
+
+
+def _wire() -> tuple[BinaryIO, BinaryIO]:
+    """Where the host writes and reads. What else is printed in this process goes to stderr from now on."""
+    with contextlib.suppress(OSError):
+        reading, writing = os.dup(0), os.dup(1)
+        with open(os.devnull, "rb") as nothing:  # noqa: PTH123  a descriptor is wanted
+            os.dup2(nothing.fileno(), 0)
+        os.dup2(2, 1)
+        return os.fdopen(reading, "rb"), os.fdopen(writing, "wb")
+    return sys.stdin.buffer, sys.stdout.buffer
