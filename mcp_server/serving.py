@@ -1,5 +1,7 @@
 """The server with all that hosts can ask for beside its tools."""
 
+import contextlib
+import threading
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,6 +17,7 @@ from mcp_types import (
     GetPromptResult,
     InputRequiredResult,
     ListPromptsResult,
+    NotificationParams,
     PaginatedRequestParams,
     Resource,
     ResourceTemplate,
@@ -45,6 +48,9 @@ class GuildhallServer(CheckedServer):
         handle("logging/setLevel", SetLevelRequestParams, _nothing)  # older hosts set it at their start
         handle("resources/subscribe", SubscribeRequestParams, _subscribed)
         handle("resources/unsubscribe", UnsubscribeRequestParams, _unsubscribed)
+        self._lowlevel_server.add_notification_handler(
+            "notifications/initialized", NotificationParams, _warm_up
+        )
 
     async def list_resources(self) -> list[Resource]:
         return [*resources.resources(), *await super().list_resources()]
@@ -76,6 +82,17 @@ class GuildhallServer(CheckedServer):
     async def _completed(self, ctx: Asked, params: CompleteRequestParams) -> CompleteResult:
         found = await completed(ctx.lifespan_context, params.ref, params.argument)
         return CompleteResult(completion=found)
+
+
+async def _warm_up(_ctx: Asked, _params: NotificationParams) -> None:
+    """Have what a first call needs be imported while the host and its model think of one."""
+    threading.Thread(target=_import, daemon=True).start()
+
+
+def _import() -> None:
+    with contextlib.suppress(Exception):  # whoever needs it says what is wrong with it
+        import guildhall.agents.hall
+        import guildhall.view.reduce  # noqa: F401  both are for later
 
 
 async def _nothing(_ctx: Asked, _params: SetLevelRequestParams) -> EmptyResult:

@@ -259,7 +259,7 @@ async def main():
     async with Client(build(), mode="legacy") as client:
         await client.list_tools()
 asyncio.run(main())
-heavy = {"anthropic", "openai", "chromadb", "numpy", "genai_prices", "guildhall.agents", "guildhall.memory"}
+heavy = {"anthropic", "openai", "chromadb", "numpy", "genai_prices"}
 print(sorted(heavy & set(sys.modules)))
 """
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -1,0 +1,213 @@
+"""What the MCP server costs its host: its start, its tools, its calls, and what a run takes above its model.
+
+    python benchmarks/mcp_cost.py [--check] [--rounds 5] [--seconds 0.5]
+
+The start is compared with a server of the same library that has one tool and nothing else, in one go: the CPU
+seconds of the process until it has answered `initialize` and `tools/list`. Tokens are bytes of compact JSON
+over four. Overhead is the wall time of a warm call of `run_team` above that of its chain of model calls, each
+of which takes so many `--seconds`. `--check` fails where the start costs more than 1.2 times the other's, or
+the tools more than 1,500 tokens, or 2,200 with what they give back.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mcp.client import Client
+
+from guildhall.mcp_server.server import build
+
+BARE = """
+from mcp.server.mcpserver import MCPServer
+server = MCPServer("bare", log_level="WARNING")
+@server.tool()
+def greet(name: str) -> str:
+    "Greet somebody."
+    return name
+server.run("stdio")
+"""
+MOST_CPU, MOST_TOKENS, MOST_WITH_OUTPUT = 1.2, 1_500, 2_200
+CALLS = 200
+
+
+class Start(NamedTuple):
+    """Of one process, in milliseconds."""
+
+    cpu: float
+    initialize: float
+    tools: float
+    ready: float
+    """Until it has answered what only the library can."""
+
+
+def started(arguments: list[str]) -> Start:
+    began = time.perf_counter()
+    environ = {**os.environ, "GUILDHALL_HOME": tempfile.gettempdir() + "/guildhall-benchmark"}
+    with subprocess.Popen(
+        [sys.executable, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environ,
+    ) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+
+        def ask(number: int, method: str, **params: Any) -> float:
+            sent = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+            server.stdin.write(json.dumps(sent).encode() + b"\n")  # type: ignore[union-attr]  # see above
+            server.stdin.flush()  # type: ignore[union-attr]  # see above
+            server.stdout.readline()  # type: ignore[union-attr]  # see above
+            return (time.perf_counter() - began) * 1000
+
+        who = {"name": "benchmark", "version": "1"}
+        first = ask(1, "initialize", protocolVersion="2025-11-25", capabilities={}, clientInfo=who)
+        listed = ask(2, "tools/list")
+        used = cpu_of(server.pid)
+        ready = ask(3, "ping")
+        server.stdin.close()
+        server.wait()
+    return Start(used, first, listed, ready)
+
+
+def cpu_of(process: int) -> float:
+    """Milliseconds of CPU that it has used. Linux only."""
+    fields = Path(f"/proc/{process}/stat").read_text("ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) * 1000 / os.sysconf("SC_CLK_TCK")
+
+
+def middle(starts: list[Start]) -> Start:
+    return Start(*(round(statistics.median(values), 1) for values in zip(*starts, strict=True)))
+
+
+async def tokens() -> tuple[float, float]:
+    """Of the names, descriptions and input schemas; and with the output schemas."""
+    async with Client(build()) as client:
+        tools = (await client.list_tools()).model_dump(mode="json", by_alias=True, exclude_none=True)["tools"]
+    read = [{key: tool[key] for key in ("name", "description", "inputSchema")} for tool in tools]
+    given = [tool["outputSchema"] for tool in tools]
+    sizes = [len(json.dumps(part, separators=(",", ":"))) / 4 for part in (read, given)]
+    return sizes[0], sum(sizes)
+
+
+async def model(seconds: float) -> None:
+    """Serve a model in a process of its own; its port is printed."""
+    server = await asyncio.start_server(partial(answer, seconds), "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+async def answer(seconds: float, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """One connection: each call of chat completions is answered after so many seconds."""
+    while head := (await reader.readuntil(b"\r\n\r\n")).lower():
+        size = int(head.split(b"content-length:")[1].split()[0]) if b"content-length:" in head else 0
+        await reader.readexactly(size)
+        if b"/chat/completions" in head:
+            await asyncio.sleep(seconds)
+            chunk = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "slow"}
+            choice = {"index": 0, "delta": {"content": "So it is."}, "finish_reason": "stop"}
+            used = {"prompt_tokens": 9, "completion_tokens": 9, "total_tokens": 18}
+            said, end = chunk | {"choices": [choice]}, chunk | {"choices": [], "usage": used}
+            lines = [f"data: {json.dumps(one)}\n\n" for one in (said, end)]
+            kind, body = "text/event-stream", "".join([*lines, "data: [DONE]\n\n"])
+        else:
+            kind, body = "application/json", json.dumps({"object": "list", "data": [{"id": "slow"}]})
+        writer.write(
+            f"HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\n\r\n{body}".encode()
+        )
+        await writer.drain()
+
+
+def team_of(project: Path, size: int) -> None:
+    """Write a team of so many who work at once, and one who joins what they say."""
+    folder = project / ".guildhall"
+    for kind in ("teams", "specialists"):
+        (folder / kind).mkdir(parents=True, exist_ok=True)
+    names = [f"m{number}" for number in range(size)]
+    for name in [*names, "last"]:
+        front = f"---\nname: {name}\ndescription: Looks at part {name}.\n---\n"
+        (folder / "specialists" / f"{name}.md").write_text(f"{front}Look.\n")
+    about = f"name: team{size}\ndescription: Looks.\npattern: parallel\nmembers: [{', '.join(names)}]"
+    (folder / "teams" / f"team{size}.md").write_text(f"---\n{about}\nsynthesizer: last\n---\nLook.\n")
+
+
+async def calls(seconds: float, rounds: int) -> tuple[dict[str, float], float]:
+    """Milliseconds above the model's time of runs by their calls; and how often it recalls a second."""
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        project = Path(folder)
+        program = [sys.executable, __file__, "--serve-model", str(seconds)]
+        out, quiet = subprocess.PIPE, subprocess.DEVNULL
+        served = subprocess.Popen(program, stdout=out, stderr=quiet, text=True)  # noqa: ASYNC220  once
+        assert served.stdout is not None
+        os.environ["GUILDHALL_BASE_URL"] = f"http://127.0.0.1:{int(served.stdout.readline())}/v1"
+        os.environ["GUILDHALL_HOME"] = str(project / "home")
+        os.chdir(project)
+        for size in (2, 6):
+            team_of(project, size)
+        async with Client(build()) as client:
+            one = "ask_specialist", {"specialist": "last"}
+            for name, chain, (tool, given) in (
+                ("1 call", 1, one),
+                ("3 calls", 2, ("run_team", {"team": "team2"})),
+                ("7 calls", 2, ("run_team", {"team": "team6"})),
+            ):
+                over = []
+                for number in range(rounds + 1):
+                    began = time.perf_counter()
+                    result = await client.call_tool(tool, {"task": f"Look at {number}.", **given})
+                    assert (result.structured_content or {}).get("status") == "done", result
+                    over.append((time.perf_counter() - began - chain * seconds) * 1000)
+                found[name] = round(statistics.median(over[1:]), 1)  # the first one warms up
+            began = time.perf_counter()
+            for _ in range(CALLS):
+                await client.call_tool("recall", {"query": "harbour"})
+            rate = CALLS / (time.perf_counter() - began)
+        served.kill()
+        served.wait()
+    return found, rate
+
+
+def main(seconds: float, rounds: int, *, check: bool) -> int:
+    problems = []
+    starts = {"a bare server": ["-c", BARE], "guildhall mcp": ["-m", "guildhall", "mcp"]}
+    starts["guildhall mcp --wait 45"] = ["-m", "guildhall", "mcp", "--wait", "45"]
+    print(f"{'':26}{'CPU ms':>10}{'initialize':>12}{'tools/list':>12}{'ready ms':>10}")
+    found = {}
+    for name, arguments in starts.items():
+        found[name] = middle([started(arguments) for _ in range(rounds + 1)][1:])
+        start = found[name]
+        print(f"{name:26}{start.cpu:>10}{start.initialize:>12}{start.tools:>12}{start.ready:>10}")
+        ratio = start.cpu / found["a bare server"].cpu
+        if ratio > MOST_CPU and len(arguments) == 3:  # as hosts start it
+            problems.append(f"{name}: {ratio:.2f} times the CPU of a bare server; {MOST_CPU} are allowed")
+    read, all_ = asyncio.run(tokens())
+    print(f"tokens of the tools: {read:.0f}, with what they give back {all_:.0f}")
+    if read > MOST_TOKENS or all_ > MOST_WITH_OUTPUT:
+        problems.append(f"the tools may have {MOST_TOKENS} tokens, {MOST_WITH_OUTPUT} with output")
+    over, rate = asyncio.run(calls(seconds, rounds))
+    print(f"calls of recall: {rate:.0f} a second")
+    print("ms above the model's time:", ", ".join(f"{name} {value}" for name, value in over.items()))
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return 1 if problems and check else 0
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--check", action="store_true", help="fail where it costs more than is allowed")
+    parser.add_argument("--rounds", type=int, default=5, help="starts, and runs, of each kind")
+    parser.add_argument("--seconds", type=float, default=0.5, help="what a call of the model takes")
+    parser.add_argument("--serve-model", type=float, default=0.0, help=argparse.SUPPRESS)
+    told = parser.parse_args()
+    if told.serve_model:
+        asyncio.run(model(told.serve_model))
+    sys.exit(main(told.seconds, told.rounds, check=told.check))
