@@ -191,7 +191,13 @@ async def test_a_document_that_leaves_takes_nothing_along_that_was_said_of_it(do
         assert [hit.record.text for hit in await memory.recall("crane")] == ["The crane of a.md is old."]
 
 
-async def test_a_folder_around_the_project_holds_the_project_s_own_files_too(docs: Path) -> None:
+async def test_a_folder_around_the_project_holds_the_project_s_own_files_too(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docs = project / "inner" / "docs"  # what is around the other one holds the user's own folder
+    docs.mkdir(parents=True)
+    (docs.parent / ".guildhall").mkdir()
+    monkeypatch.chdir(docs.parent)
     (docs / "a.md").write_text("The crane.")
     (docs / "b.md").write_text("The crane.")
     async with Memory.open() as memory:
