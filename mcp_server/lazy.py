@@ -1,6 +1,7 @@
 """The Hall of a server: opened by the first call that needs it, closed with the server."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from contextvars import Context
@@ -17,9 +18,12 @@ OpenHall = Callable[[], "AbstractAsyncContextManager[Hall]"]
 def open_default() -> "AbstractAsyncContextManager[Hall]":
     """The Hall of the project around the working folder; imported only now."""
     from guildhall.agents.hall import Hall
+    from guildhall.hosts import unresolved
 
     from .sampling import HostModel
 
+    for name in unresolved(os.environ):
+        del os.environ[name]  # it is no key and no address
     return Hall.open(host="mcp", recalls_private=False, interrupts=True, host_model=HostModel())
 
 

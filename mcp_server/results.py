@@ -11,7 +11,7 @@ from guildhall.clean import clean, one_line, quoted
 from .hosts import how_to_add_a_key
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from guildhall.agents.result import Result
     from guildhall.memory.records import Hit, Record, Remembered
@@ -24,10 +24,11 @@ _TO_SETTLE = (
 _FOR_THE_USER = "Tell the user, who settles it in a terminal:"
 VIEW = "guildhall/view"
 """Where a view finds what it shows in the result of a call."""
-LONGEST_ANSWER = 20_000
-LONGEST_PART = 1_500
-LONGEST_PARTS = 12_000
-"""Characters; hosts warn their user of more than some 10,000 tokens."""
+LONGEST_ANSWER, LONGEST_PART = 18_000, 1_500
+LONGEST_PARTS, LONGEST_SOURCES, LONGEST_CONFLICTS, LONGEST_REST = 9_000, 5_000, 4_000, 2_000
+"""Characters of all of them together; hosts warn their user of more than some 10,000 tokens."""
+MOST = 20
+"""Of what there may be any number of."""
 
 
 class MemberAnswer(BaseModel):
@@ -115,10 +116,11 @@ def run_answer(result: "Result", *, host: str = "", view: dict[str, Any] | None 
     usage = result.usage
     notices = [how_to_add_a_key(host) if notice == NO_KEY else notice for notice in result.notices]
     share = LONGEST_PARTS // max(1, len(result.contributions))
+    quoted_parts = _all([source.text for source in result.sources], LONGEST_SOURCES)
     answer = RunAnswer(
         status="needs_input" if result.questions else result.status,
         answer=_clipped(result.answer, LONGEST_ANSWER),
-        error=_clipped(_asked(result), LONGEST_ANSWER) or result.error,
+        error=_clipped(_asked(result) or result.error, LONGEST_ANSWER),
         run_id=result.run_id,
         team=result.team,
         members=_answered(result),
@@ -128,13 +130,13 @@ def run_answer(result: "Result", *, host: str = "", view: dict[str, Any] | None 
                 model=part.model,
                 status=part.status,
                 text=_clipped(part.text, min(LONGEST_PART, share)),
-                error=part.error,
+                error=_clipped(part.error, min(LONGEST_PART, share)),
             )
             for part in result.contributions
         ],
         sources=[
-            SourceQuoted(label=source.label, kind=source.kind, text=source.text)
-            for source in result.sources[:20]
+            SourceQuoted(label=source.label, kind=source.kind, text=text)
+            for source, text in zip(result.sources[:MOST], quoted_parts, strict=False)
         ],
         cost=Cost(
             calls=usage.calls,
@@ -145,9 +147,9 @@ def run_answer(result: "Result", *, host: str = "", view: dict[str, Any] | None 
             reused_replies=usage.reused_replies,
         ),
         seconds=round(result.seconds, 2),
-        conflicts=[_clipped(str(found), LONGEST_PART) for found in result.conflicts[:20]],
-        checks=[_clipped(str(check), LONGEST_PART) for check in result.checks[:20]],
-        notices=notices,
+        conflicts=_all(map(str, result.conflicts), LONGEST_CONFLICTS),
+        checks=_all(map(str, result.checks), LONGEST_REST),
+        notices=_all(notices, LONGEST_REST),
         next=_next_step(result),
     )
     link = ResourceLink(name="transcript", uri=f"run://{result.run_id}", mime_type="application/json")
@@ -281,6 +283,14 @@ def _as_text(run: RunAnswer) -> str:
     lines += [f"Note: {notice}" for notice in run.notices]
     lines += [run.next] * (run.status not in ("done", "failed"))
     return "\n".join(lines)
+
+
+def _all(texts: "Iterable[str]", most: int) -> list[str]:
+    """The first of the texts, which have so many characters together; then how many are left out."""
+    told = list(texts)
+    share = most // max(1, min(MOST, len(told)))
+    rest = [f"… {len(told) - MOST} more are kept with the run"] * (len(told) > MOST)
+    return [*(_clipped(text, share) for text in told[:MOST]), *rest]
 
 
 def _clipped(text: str, most: int) -> str:

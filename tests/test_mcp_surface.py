@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_models import fake_models
 from mcp.client import Client
 from mcp.shared.exceptions import MCPDeprecationWarning, MCPError
-from mcp_host import data, text, write_files
+from mcp_host import compact, data, text, write_files
 from mcp_types import PromptReference, ResourceTemplateReference, TextContent, TextResourceContents
 
 from guildhall.agents import Hall
@@ -164,3 +165,28 @@ async def _goes_on(run: str, client: Client) -> None:
     items = (shown.meta or {})["guildhall/view"]["items"]
     [name] = [item["name"] for item in items if item["is"] == "question"]
     await client.call_tool("get_run", {"run_id": run, "question": name, "answer": "It is safe."})
+
+
+async def test_what_a_model_reads_of_a_large_run_stays_readable(monkeypatch: pytest.MonkeyPatch) -> None:
+    long = "A long sentence about the pier that says much. " * 500
+    front = "name: crowd\ndescription: A crowd.\npattern: parallel\nmembers: ["
+    names = [f"m{number}" for number in range(8)]
+    write_files(
+        Path.cwd(),
+        {
+            "teams/crowd.md": f"{front}{', '.join(names)}]",
+            **{f"specialists/{name}.md": f"name: {name}\ndescription: Number {name}." for name in names},
+        },
+    )
+    with fake_models(lambda _body, _api: long) as server:
+        monkeypatch.setenv("GUILDHALL_BASE_URL", f"{server.url}/v1")
+        async with Client(build()) as client:
+            result = await client.call_tool("run_team", {"task": "Look.", "team": "crowd"})
+    told = data(result)
+    assert (told["status"], told["members"]) == ("done", "8 of 8 answered")
+    assert len(compact(told)) / 4 <= 10_000
+    assert len(text(result)) / 4 <= 10_000
+    assert text(result).startswith(told["answer"][:100])
+    assert "more characters are kept with the run" in told["answer"]
+    [link] = [part for part in result.content if part.type == "resource_link"]
+    assert str(link.uri) == f"run://{told['run_id']}"
