@@ -8,7 +8,7 @@ import click
 
 from guildhall import __version__
 
-from . import answer, doctor, library, memory, memory_group, run, runs, serve
+from . import answer, doctor, init, library, memory, memory_group, run, runs, serve
 from .frame import Commands
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -30,7 +30,8 @@ def cli() -> None:
 
 for command in (
     run.run, run.ask, run.resume, answer.answer, library.teams, library.specialists, runs.runs, runs.watch,
-    runs.cancel, memory.recall, memory.remember, memory_group.memory, doctor.doctor, serve.mcp,
+    runs.cancel, memory.recall, memory.remember, memory_group.memory, doctor.doctor, init.init,
+    serve.mcp,
 ):  # fmt: skip
     cli.add_command(command)
 

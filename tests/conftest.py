@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["shell", "limiting"]
+pytest_plugins = ["shell", "limiting", "host_configs"]
 signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background begin without it
 DEADLINE = 30.0
 """Seconds after which an async test has failed."""

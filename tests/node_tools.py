@@ -10,6 +10,7 @@ from pathlib import Path
 from filelock import FileLock
 
 SOURCE = Path(__file__).parent / "host_bridge"
+BUNDLER = Path(__file__).parent / "bundler"
 SUITE = Path(__file__).parent / "mcp_suite"
 
 
@@ -31,6 +32,12 @@ def axe_script() -> str:
     return (installed(SOURCE) / "node_modules" / "axe-core" / "axe.min.js").read_text("utf-8")
 
 
+def bundler(*arguments: str) -> str:
+    """What the official tool for bundles says."""
+    folder = installed(BUNDLER)
+    return _run(folder, str(folder / "node_modules" / ".bin" / "mcpb"), *arguments)
+
+
 def installed(source: Path) -> Path:
     """A folder in which what package.json in the source names is installed, for all tests that want it."""
     folder = Path(tempfile.gettempdir()) / f"guildhall-tests-npm-{_digest(source / 'package.json')}"
@@ -45,9 +52,10 @@ def installed(source: Path) -> Path:
     return folder
 
 
-def _run(folder: Path, *command: str) -> None:
+def _run(folder: Path, *command: str) -> str:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def _digest(path: Path) -> str:

@@ -28,7 +28,7 @@ COMMANDS = [
     ["memory"], ["memory", "ingest"], ["memory", "stats"], ["memory", "audit"], ["memory", "timeline"],
     ["memory", "show"], ["memory", "forget"], ["memory", "export"], ["memory", "import"],
     ["memory", "backup"], ["memory", "rebuild"], ["memory", "settle"], ["memory", "promote"],
-    ["memory", "consolidate"], ["doctor"], ["mcp"],
+    ["memory", "consolidate"], ["doctor"], ["init"], ["mcp"],
 ]  # fmt: skip
 
 

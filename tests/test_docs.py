@@ -41,10 +41,11 @@ HELLO = {
         "clientInfo": {"name": "host", "version": "1"},
     },
 }
+ADDED = f"""while [ "$1" != -- ] && [ "$1" != uvx ]; do shift; done; [ "$1" = uvx ] || shift
+printf '%s\\n' '{json.dumps(HELLO)}' | "$@" | grep -q '"name":"guildhall"'"""
 STAND_INS = {
     "uvx": 'shift 2; exec "$@"',  # uvx --from PACKAGE COMMAND...
-    "claude": f"""while [ "$1" != -- ]; do shift; done; shift
-printf '%s\\n' '{json.dumps(HELLO)}' | "$@" | grep -q '"name":"guildhall"'""",
+    **dict.fromkeys(("claude", "codex", "gemini"), ADDED),
 }
 """For programs that a machine need not have. The host starts the server it is told of, and greets it."""
 NOTEBOOK = """
