@@ -26,16 +26,15 @@ async def _names(jobs: Jobs, ref: ResourceTemplateReference | PromptReference, a
     if argument == "pattern":
         return [*PATTERNS]
     kind = ref.uri.partition(":")[0] if isinstance(ref, ResourceTemplateReference) else argument
-    hall = await jobs.hall.get()
     match kind:
         case "team":
-            return hall.library.team_names()
+            return (await jobs.hall.library()).team_names()
         case "specialist":
-            return hall.library.specialist_names()
+            return (await jobs.hall.library()).specialist_names()
         case "run" | "continue_from" | "run_id":
-            return [row.id for row in await hall.runs(RECENT)]
+            return [row.id for row in await (await jobs.hall.get()).runs(RECENT)]
         case "memory":
-            found = await hall.search("", limit=RECENT, sort="recent", public=True)
+            found = await (await jobs.hall.get()).search("", limit=RECENT, sort="recent", public=True)
             return [hit.record.id for hit in found.hits]
         case _:
             return []

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 if TYPE_CHECKING:
+    from guildhall.agents.discovery import Library
     from guildhall.agents.hall import Hall
 
 OpenHall = Callable[[], "AbstractAsyncContextManager[Hall]"]
@@ -43,6 +44,15 @@ class LazyHall:
             keeping = self._keep(self._opened)
             self._keeper = asyncio.create_task(keeping, name="hall", context=Context())
         return await asyncio.shield(self._opened)
+
+    async def library(self) -> "Library":
+        """The teams and specialists. Hosts list them at their start, for which nothing need be opened."""
+        if self._opened is not None or self._open is not open_default:
+            return (await self.get()).library.steady()
+        from guildhall.agents.discovery import Library
+        from guildhall.home import data_folder, project_folder
+
+        return Library(project_folder(), data_folder(), steady=True)
 
     async def close(self) -> None:
         self._closing.set()

@@ -1,6 +1,7 @@
 """What a user can choose in a host: one prompt for each team, and for each main way of working together."""
 
-from typing import TYPE_CHECKING, Any
+import asyncio
+from typing import Any
 
 from mcp_types import GetPromptResult, Prompt, PromptArgument, PromptMessage, TextContent
 
@@ -8,9 +9,6 @@ from guildhall.errors import NameUnknown
 from guildhall.names import PATTERNS
 
 from .jobs import Jobs
-
-if TYPE_CHECKING:
-    from guildhall.agents.discovery import Library
 
 MAIN = {
     "debate": "Two sides or more, and a judge.",
@@ -58,8 +56,8 @@ async def prompt(jobs: Jobs, name: str, given: dict[str, str]) -> GetPromptResul
 
 
 async def _teams(jobs: Jobs) -> dict[str, str]:
-    library: Library = (await jobs.hall.get()).library.steady()
-    return {one.name: one.spec.description for one in library.teams() if one.spec is not None}
+    teams = await asyncio.to_thread((await jobs.hall.library()).teams)
+    return {one.name: one.spec.description for one in teams if one.spec is not None}
 
 
 def _title(name: str) -> Any:

@@ -1,5 +1,6 @@
 """What a host can read without a tool: teams, specialists, runs and memories, as JSON."""
 
+import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable
@@ -76,20 +77,18 @@ async def read(jobs: Jobs, uri: str) -> str | None:
 
 
 async def _teams(jobs: Jobs, _: str) -> Any:
-    from guildhall.agents.discovery import Library
-
-    hall = await jobs.hall.get()
-    library: Library = hall.library.steady()
+    library = await jobs.hall.library()
+    teams, specialists = await asyncio.to_thread(lambda: (library.teams(), library.specialists()))
     return {
         "teams": [
             {"name": one.name, "origin": one.origin, "description": one.spec.description if one.spec else "",
              "pattern": one.spec.pattern if one.spec else "", "error": str(one.error or "")}
-            for one in library.teams()
+            for one in teams
         ],
         "specialists": [
             {"name": one.name, "origin": one.origin, "description": one.spec.description if one.spec else "",
              "error": str(one.error or "")}
-            for one in library.specialists()
+            for one in specialists
         ],
     }  # fmt: skip
 
@@ -105,8 +104,8 @@ async def _team(jobs: Jobs, name: str) -> Any:
 
 
 async def _specialist(jobs: Jobs, name: str) -> Any:
-    hall = await jobs.hall.get()
-    return hall.library.specialist(name).model_dump(mode="json", exclude_defaults=True)
+    library = await jobs.hall.library()
+    return library.specialist(name).model_dump(mode="json", exclude_defaults=True)
 
 
 async def _recent(jobs: Jobs, _: str) -> Any:

@@ -5,11 +5,12 @@ import threading
 from collections.abc import Iterable
 from typing import Any
 
-from mcp.server.context import ServerRequestContext
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
+    INTERNAL_ERROR,
     INVALID_PARAMS,
     CompleteRequestParams,
     CompleteResult,
@@ -26,7 +27,8 @@ from mcp_types import (
     UnsubscribeRequestParams,
 )
 
-from guildhall.errors import UserError
+from guildhall.clean import clean
+from guildhall.errors import GuildhallError, UserError, describe
 
 from . import resources
 from .checked import CheckedServer
@@ -51,6 +53,7 @@ class GuildhallServer(CheckedServer):
         self._lowlevel_server.add_notification_handler(
             "notifications/initialized", NotificationParams, _warm_up
         )
+        self._lowlevel_server.middleware.append(_in_our_words)
 
     async def list_resources(self) -> list[Resource]:
         return [*resources.resources(), *await super().list_resources()]
@@ -71,10 +74,7 @@ class GuildhallServer(CheckedServer):
         self, name: str, arguments: dict[str, Any] | None = None, context: Context[Jobs, Any] | None = None
     ) -> GetPromptResult | InputRequiredResult:
         assert context is not None, "hosts ask for prompts"
-        try:
-            return await prompt(context.request_context.lifespan_context, name, arguments or {})
-        except UserError as error:
-            raise MCPError(INVALID_PARAMS, str(error)) from None
+        return await prompt(context.request_context.lifespan_context, name, arguments or {})
 
     async def _prompts(self, ctx: Asked, _params: PaginatedRequestParams | None) -> ListPromptsResult:
         return ListPromptsResult(prompts=await prompts(ctx.lifespan_context))
@@ -82,6 +82,15 @@ class GuildhallServer(CheckedServer):
     async def _completed(self, ctx: Asked, params: CompleteRequestParams) -> CompleteResult:
         found = await completed(ctx.lifespan_context, params.ref, params.argument)
         return CompleteResult(completion=found)
+
+
+async def _in_our_words(ctx: Asked, call_next: CallNext) -> HandlerResult:
+    """What goes wrong outside of a tool says what to do about it, too."""
+    try:
+        return await call_next(ctx)
+    except GuildhallError as error:
+        code = INVALID_PARAMS if isinstance(error, UserError) else INTERNAL_ERROR
+        raise MCPError(code, clean(describe(error))) from None
 
 
 async def _warm_up(_ctx: Asked, _params: NotificationParams) -> None:

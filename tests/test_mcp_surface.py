@@ -134,6 +134,31 @@ async def test_names_and_ids_are_completed(era: str) -> None:
 
 
 @ERAS
+async def test_what_hosts_list_at_their_start_opens_nothing(era: str, home: Path) -> None:
+    async with Client(build(), mode=era) as client:
+        assert (await client.list_prompts()).prompts
+        assert (await client.list_resources()).resources
+        assert (await client.list_tools()).tools
+        reference = ResourceTemplateReference(uri="team://{name}")
+        assert "duo" in (await client.complete(reference, {"name": "name", "value": ""})).completion.values
+        assert await read(client, "teams://")
+        assert not home.exists()
+
+
+@ERAS
+async def test_what_goes_wrong_outside_of_a_tool_says_what_to_do(era: str, home: Path) -> None:
+    home.mkdir()
+    (home / "config.toml").write_text("[models\n", "utf-8")
+    async with Client(build(), mode=era) as client:
+        assert "duo" in {one.name for one in (await client.list_prompts()).prompts}
+        with pytest.raises(MCPError, match=r"config\.toml"):
+            await client.read_resource("runs://recent")
+        reference = ResourceTemplateReference(uri="run://{run_id}")
+        with pytest.raises(MCPError, match=r"config\.toml"):
+            await client.complete(reference, {"name": "run_id", "value": ""})
+
+
+@ERAS
 async def test_who_wants_to_know_is_told_when_a_run_goes_on(era: str) -> None:
     told = asyncio.Event()
     uri = ""
@@ -161,9 +186,12 @@ async def test_who_wants_to_know_is_told_when_a_run_goes_on(era: str) -> None:
 
 async def _goes_on(run: str, client: Client) -> None:
     """Have the run, which asks the user, go on in the server."""
-    shown = await client.call_tool("get_run", {"run_id": run, "after": -1})
-    items = (shown.meta or {})["guildhall/view"]["items"]
-    [name] = [item["name"] for item in items if item["is"] == "question"]
+    names: list[str] = []
+    while not names:  # until it asks
+        shown = await client.call_tool("get_run", {"run_id": run, "after": -1})
+        items = (shown.meta or {})["guildhall/view"]["items"]
+        names = [item["name"] for item in items if item["is"] == "question"]
+    [name] = names
     await client.call_tool("get_run", {"run_id": run, "question": name, "answer": "It is safe."})
 
 
