@@ -12,30 +12,31 @@ from typing import NamedTuple
 
 _TRADES = {
     "code": """
-        algorithm* android api apis async await backend bash bug bugs build_breaks cache callback* ci?
-        class? clean_up code* code_review* coding commit compil* compiler* crash* css debug* developer*
-        docker développ* entwickler* error_message exception* frontend function*? funktion* git github
-        golang html implement* ios java javascript kotlin librar* logcat loop? loops merge method*? none
-        npm null nullpointer* parser pip plugin* port? program programm* programming programs pull_request
-        python react refactor* regex returns? rust script* sdk segfault shell skript* software stack_trace
+        .c .cpp .cs .go .java .js .kt .php .py .rb .rs .sh .swift .ts .tsx algorithm* android api apis
+        async await backend bash bug bugs build_breaks cache callback* ci? class? clean_up code*
+        code_review* coding commit compil* compiler* crash* css debug* developer* docker développ*
+        entwickler* error_message exception* frontend function*? funktion* git github golang html
+        implement* ios java javascript kotlin librar* logcat loop? loops merge method*? none npm null
+        nullpointer* parser pip plugin* port? program programm* programming programs pull_request python
+        react refactor* regex returns? rust script* sdk segfault shell skript* software stack_trace
         stacktrace tests_for thread thread-safe traceback typeerror typescript
     """,
     "database": """
-        abfrage* base_de_données column columns database* datenbank* foreign_key* index indexes indices
-        join joins jointure* migration* mysql normali* null oracle order_by pivot postgres* primary_key*
-        queries query record records row rows running_total schema* select sql sqlite subquer*
-        tabellen_verknüpfen table? tables? transaction* trigger* upsert where_clause window_function*
-        zeilen
+        .sql abfrage* base_de_données column columns database* datenbank* foreign_key* index indexes
+        indices join joins jointure* migration* mysql normali* null oracle order_by pivot postgres*
+        primary_key* queries query record records row rows running_total schema* select sql sqlite
+        subquer* tabellen_verknüpfen table? tables? transaction* trigger* upsert where_clause
+        window_function* zeilen
     """,
     "numbers": """
-        a/b_test* analytics auswert* averag* berechne* break_down calcul* calculat* cells chart* chiffres
-        churn cohort* confidence_interval conver* correlat* corrélation counts? csv? dashboard* data?
-        dataset* daten? denominator* diagram* distribut* données? duplicates? excel? figures? group
-        histogram* how_many_rows korrelation* kpi* mean measurement* median metric* mittelwert* noise nps
-        numbers? outlier* per_country per_region percent* percentile* plot plots quarterly rate? rates?
-        ratio* readings regress* sample* sensor* share? share_of significan* signifikan* sondage*
-        spreadsheet* standard_deviation standardabweichung statistic* statistik* survey* tabelle* tableau
-        turnover umfrage* varian* verteil* werte zahlen?
+        .csv .xlsx a/b_test* analytics auswert* averag* berechne* break_down calcul* calculat* cells
+        chart* chiffres churn cohort* confidence_interval conver* correlat* corrélation counts? csv?
+        dashboard* data? dataset* daten? denominator* diagram* distribut* données? duplicates? excel?
+        figures? group histogram* how_many_rows korrelation* kpi* mean measurement* median metric*
+        mittelwert* noise nps numbers? outlier* per_country per_region percent* percentile* plot plots
+        quarterly rate? rates? ratio* readings regress* sample* sensor* share? share_of significan*
+        signifikan* sondage* spreadsheet* standard_deviation standardabweichung statistic* statistik*
+        survey* tabelle* tableau turnover umfrage* varian* verteil* werte zahlen?
     """,
     "polishing": """
         alléger bullet bullets clarity commas concis* condense_the_text consisten* corrig* cut_down edit
@@ -130,10 +131,49 @@ _TRADES = {
         trade-off* tradeoff* understand ursache* vergleich* versus vor-_und_nachteile vs warum weshalb
         what_depends why wieso wired works? zusammenhang zusammenspiel
     """,
+    "reviewing": """
+        anmerkungen before_i_hand? before_i_merge? before_i_publish? before_i_send? before_i_submit?
+        before_it_goes? before_we_apply? before_we_merge? before_we_publish? before_we_send?
+        before_we_submit? code_review* comments_on could_be_better critique* durchles* durchseh*
+        durchzusehen feedback? feedback_on fresh_eyes gegenles* gegenzulesen give_me_feedback go_over
+        go_through? go_through_it go_through_my go_through_this have_a_look how_can_i_improve
+        improvements_to inspect? is_this_ok lgtm look_at? look_at_my look_over look_through merge?
+        my_draft nitpick* pair_of_eyes pull_request* read_my read_over read_through relire relis relisez
+        review* reviewers? reviews? schau_dir second_opinion take_a_look verbesserungsvorschläge
+        weak_points weak_spots what's_off what's_wrong_with? what_is_wrong_with? what_to_change
+        what_would_you_change wrong_with? your_comments your_thoughts_on
+    """,
+    "ideas": """
+        anregungen? as_many_as? bounce? brainstorm* come_up_with creativ*? creative_ideas creative_ways
+        different_angles different_directions directions? einfall einfälle idea? ideas ideation idee?
+        ideen ideenfindung idée? idées imagin*? inspiration invent? kreativ*? mind_map name_for names_for
+        new_uses original_ideas originell*? out_of_the_box outside_the_box pistes possibilities?
+        possible_directions possible_ways spitball* suggest? suggestions? suggestions_for think_of?
+        think_up throw_out unconventional? unusual? unusual_uses unusual_ways uses_for vorschläge?
+        ways_to? what_could_we? what_else? wild?
+    """,
+    "choosing": """
+        abwägen argue_both both_sides choice? choices? choisir choix? choos*? choose_between debate*?
+        decid*? decision? decisions? devons-nous dilemma? décid*? décider_si entscheiden? entscheidung*
+        entweder? faut-il help_me_choose help_me_decide make_up_my_mind opt_for option? options? or_not
+        pick_between pros_and_cons rather_than? should_i? should_we? soll_ich sollen_wir sollten_wir
+        torn_between vaut-il vaut_mieux verdict? versus? vs? whether_to whether_we which_of_them?
+        which_of_these? which_one? which_should worth_it wähl*?
+    """,
+    "overview": """
+        akteur*? anbieter*? big_picture branche? ecosystem? field? industr*? key_players landscape?
+        landscape_of lay_of_the_land main_players major_players map_of? market_leaders market_overview
+        marktüberblick maturity? overview*? panorama? players? secteur? sector? state_of_play
+        state_of_the_art state_of_the_field state_of_the_market survey_of? survey_the technolog*?
+        tour_d'horizon vendors? what's_out_there what_is_out_there who_are_the_main who_is_who?
+        état_de_l'art état_des_lieux überblick? übersicht?
+    """,
     "language": """
         allemand anglais arabic auf_deutsch auf_englisch bilingual chinese czech deutsch dolmetsch* dutch
         en_anglais englisch* english? espagnol formulieren französisch français french? german? greek
-        idiom* in_english ins_deutsche ins_englische interpreter* into_english into_german into_polish
+        how_do_you_say idiom* in_english in_french? in_italian? in_spanish? ins_deutsche ins_englische
+        interpreter* into_arabic into_chinese into_dutch into_english into_french into_german into_italian
+        into_japanese into_polish into_portuguese into_russian into_spanish into_swedish into_turkish
         italian? italien* japanese korean language_version langue* latin linguist* locali* mother_tongue
         multilingual niederländisch polish polish_version portuguese render*? rendering? russian spanisch
         spanish? sprache* sprachmittl* subtitle* swedish terminolog* tradu* translat* tschechisch* turkish
@@ -186,7 +226,7 @@ _TRADES = {
     """,
 }
 """Words by the kind of work that they are a sign of: with * all that begin so, with _ a phrase; with ? a weak
-sign, such as what many kinds of work are done on."""
+sign, such as what many kinds of work are done on; with . the end of a file's name."""
 
 PHRASE, WEAK = 1.8, 0.35
 """What a phrase counts, and a weak sign; a word counts 1."""
@@ -248,7 +288,8 @@ def trades(text: str) -> Mapping[str, float]:
 @lru_cache(maxsize=20_000)
 def _of_word(word: str) -> Sequence[_Sign]:
     """What the word is a sign of: as it is, or by its longest beginning that is one."""
-    if signs := _SIGNS.whole.get(word):
+    ending = word[word.rfind(".") :] if "." in word else word
+    if signs := _SIGNS.whole.get(word) or _SIGNS.whole.get(ending):
         return signs
     ends = range(min(len(word), 20), 2, -1)
     return next((_SIGNS.begin[word[:end]] for end in ends if word[:end] in _SIGNS.begin), ())

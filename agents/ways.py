@@ -25,7 +25,7 @@ class WayChosen(NamedTuple):
 
 _WHO = "we|i|our|the|they|my|it|he|she|people|schools?|cities|companies"
 _JUDGEMENT = re.compile(
-    rf"\b(?:should (?:{_WHO}|\w+ (?:ban|abolish|allow|be))|ought (?:{_WHO}|to)"
+    rf"\b(?:(?<!how )(?<!where )(?<!when )should (?:{_WHO}|\w+ (?:ban|abolish|allow|be))|ought (?:{_WHO}|to)"
     r"|(?:is|are|was|were|would) it (?:better|worth|right|wrong|fair|wise|justified)|better (?:to|off)"
     r"|pros? (?:and|&) cons?|for and against|arguments? (?:for|against)|speaks? (?:for|against)"
     r"|each side|both sides|good or bad|right or wrong|yes or no|\w+ (?:vs\.?|versus) \w+"
@@ -34,10 +34,10 @@ _JUDGEMENT = re.compile(
     r"|(?:was|welche argumente) sprech?(?:en|icht) (?:für|gegen)"
     r"|faut-il|devrait-on|devons-nous|vaut-il mieux|(?:le )?pour et (?:le )?contre)"
 )
-_EITHER = re.compile(r"\A[^.!?\n]{0,120}\b(?:or|oder|ou)\b[^.!?\n]{1,80}\?\s*\Z")
+_EITHER = re.compile(r"\A[^.!?\n]{0,120}\b(?:or|oder|ou)\b[^.!?\n]{1,80}\?")
 """A short question that names two ways out."""
 _WHICH_FACT = re.compile(
-    r"\A\W*(?:what|when|where|who|how|why|which of|wer|wann|wo|was|quand|qui|où)\b"
+    r"\A\W*(?:is|are|was|were|did|does|what|when|where|who|how|why|which of|wer|wann|wo|was|quand|qui|où)\b"
 )  # fmt: skip
 _AFTER = re.compile(
     r"\b(?:(?:and |, )?(?:then|after (?:that|this|which)|afterwards|subsequently|finally|lastly)"
