@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from guildhall.errors import Failure, GuildhallError, NeedsInput, describe
+from guildhall.memory.records import Hit
 from guildhall.memory.store.runs import Entry, RunLog, RunRow
 from guildhall.redact import logger
 
@@ -162,17 +163,26 @@ async def _worked_on(run: Run, member: Member, message: Message, *, earlier: _Ea
     state.conversation = [quote for quote in message.quotes if quote.kind == "conversation"]
     for quote in state.conversation:
         state.hears(quote.label, quote.trust)
-    state.owners = await find_owners(run)
-    team = member.name if parts_of(member) else ""
-    hits = []
-    if rules.remembers:
-        same = partial(is_of_the_same, team=member.name, task=message.text)
-        private = message.private
-        hits = await run.recall(message.text, private=private, viewer=member.name, team=team, but=same)
+    state.owners, hits = await asyncio.gather(
+        find_owners(run), _recalled(run, member, message, wanted=rules.remembers)
+    )
     answer = await run.give(member, message.with_quotes(*map(memory_quote, hits)))
     if earlier and earlier.had_last_word and last.outcome == "failed":
         raise Failure(f"{last.who} had the last word before")
     return answer
+
+
+async def _recalled(run: Run, member: Member, message: Message, *, wanted: bool) -> list[Hit]:
+    """What memory knows of the task."""
+    if not wanted:
+        return []
+    return await run.recall(
+        message.text,
+        private=message.private,
+        viewer=member.name,
+        team=member.name if parts_of(member) else "",
+        but=partial(is_of_the_same, team=member.name, task=message.text),
+    )
 
 
 async def _remembered(run: Run, member: Member, message: Message, answer: Message, course: Course) -> None:

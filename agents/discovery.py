@@ -47,12 +47,18 @@ class Library:
     """
 
     def __init__(self, project: Path, home: Path, *, steady: bool = False) -> None:
-        """`steady` for one request: the files for other assistants are looked through once at most."""
+        """`steady` for one request: where somebody's file lies is looked for once at most."""
         self.project = project
         self._home, self._steady = home, steady
-        self._folders: dict[Path, Own] = {BUILT_IN: "built-in", home: "user"}
-        self._folders[project / ".guildhall"] = "project"  # even where it is the user's folder too
+        folders: dict[Path, Own] = {BUILT_IN: "built-in", home: "user"}
+        folders[project / ".guildhall"] = "project"  # even where it is the user's folder too
+        self._in_order = {
+            kind: [(origin, folder / f"{kind}s") for folder, origin in reversed(folders.items())]
+            for kind in _KINDS
+        }
         self._imports: tuple[Imported, ...] | None = None
+        self._known: dict[tuple[Kind, str], list[Place]] = {}
+        self._resolved: dict[str, dict[str, SpecialistSpec | TeamSpec]] = {}
 
     def steady(self) -> "Library":
         """The same for one request."""
@@ -109,9 +115,11 @@ class Library:
         """
         if not self._steady:
             return self.steady().resolve(team)
-        found: dict[str, SpecialistSpec | TeamSpec] = {}
-        self._resolve(self.team(team), (team,), found)
-        return found
+        if team not in self._resolved:
+            found: dict[str, SpecialistSpec | TeamSpec] = {}
+            self._resolve(self.team(team), (team,), found)
+            self._resolved[team] = found
+        return dict(self._resolved[team])
 
     def notices_for(self, name: str, *, kind: Kind = "team") -> tuple[str, ...]:
         """A sentence for each file behind the name that is used in place of another one."""
@@ -209,17 +217,22 @@ class Library:
 
     def _places(self, kind: Kind, name: str, imported: tuple[Imported, ...]) -> list[Place]:
         """Where there is something of that name, the one that is used first."""
+        if (known := self._known.get((kind, name))) is not None:
+            return known
         if not NAME.fullmatch(name):
             return []
-        paths = [(origin, folder / f"{kind}s" / f"{name}.md") for folder, origin in self._in_order()]
+        paths = [(origin, folder / f"{name}.md") for origin, folder in self._in_order[kind]]
         foreign = [one for one in imported if (one.kind, one.name) == (kind, name)]
-        return stacked(kind, name, [(origin, path) for origin, path in paths if exists(path)], foreign)
+        places = stacked(kind, name, [(origin, path) for origin, path in paths if exists(path)], foreign)
+        if self._steady:
+            self._known[kind, name] = places
+        return places
 
     def _scan(self, kind: Kind, imported: tuple[Imported, ...]) -> list[list[Place]]:
         """The places of all there is, by name."""
         files: dict[str, list[tuple[Own, Path]]] = {}
-        for folder, origin in self._in_order():
-            for path in markdown_files(folder / f"{kind}s"):
+        for origin, folder in self._in_order[kind]:
+            for path in markdown_files(folder):
                 files.setdefault(path.stem, []).append((origin, path))
         foreign: dict[str, list[Imported]] = {}
         for one in imported:
@@ -230,9 +243,6 @@ class Library:
 
     def _names(self, kind: Kind, imported: tuple[Imported, ...]) -> list[str]:
         return [places[0].name for places in self._scan(kind, imported)]
-
-    def _in_order(self) -> list[tuple[Path, Own]]:
-        return list(reversed(self._folders.items()))
 
 
 def _listed(place: Place, parse: Callable[[bytes], S]) -> Listed[S]:

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 
 from guildhall.errors import GuildhallError, UserError
@@ -188,10 +189,12 @@ def _sides(conflict: ev.Decided) -> str:
 async def _keep(about: _About, entries: Sequence[Entry]) -> None:
     """Remember them all at once, and close what is open no more."""
     spans = [about.run.span(one.tag, one.who or about.team) for one in entries]
-    done = await asyncio.gather(*(_kept(about, span, one) for span, one in zip(spans, entries, strict=True)))
+    keeping = (_kept(about, span, one) for span, one in zip(spans, entries, strict=True))
+    done, open_before = await asyncio.gather(asyncio.gather(*keeping), _open_before(about, entries))
     outcome = next((kept for kept, one in zip(done, entries, strict=True) if one.tag == "outcome"), None)
-    if outcome is not None and not any(one.tag == "open question" for one in entries):
-        await _close(about, outcome)
+    if outcome is not None:
+        for one in open_before:
+            await _close(about, outcome, one)
 
 
 async def _kept(about: _About, here: Run, entry: Entry) -> Remembered:
@@ -210,16 +213,21 @@ async def _kept(about: _About, here: Run, entry: Entry) -> Remembered:
     )
 
 
-async def _close(about: _About, outcome: Remembered) -> None:
-    """Have the outcome take the place of what was open of the same task before."""
+async def _open_before(about: _About, entries: Sequence[Entry]) -> list[Record]:
+    """What was open of the same task before, where there is an outcome now, and nothing is open."""
+    memory, tags = about.run.state.memory, {one.tag for one in entries}
+    if memory is None or "outcome" not in tags or "open question" in tags:
+        return []
+    found = await memory.timeline(about.open_subject, scope=about.run.state.scope)
+    return [one for one in found if one.valid_to is None]
+
+
+async def _close(about: _About, outcome: Remembered, before: Record) -> None:
+    """Have the outcome take the place of what was open."""
     memory, scope = about.run.state.memory, about.run.state.scope
     assert memory is not None, "something was remembered"
-    for one in await memory.timeline(about.open_subject, scope=scope):
-        if one.valid_to is None:
-            try:
-                await memory.settle(outcome.id, one.id, "supersede", scope=scope)
-            except UserError:  # the outcome is in quarantine, or for fewer: for the others that stays open
-                continue
+    with suppress(UserError):  # the outcome is in quarantine, or for fewer: for the others that stays open
+        await memory.settle(outcome.id, before.id, "supersede", scope=scope)
 
 
 def _tag(team: str, task: str) -> str:

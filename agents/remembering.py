@@ -1,7 +1,7 @@
 """What a run recalls and remembers: once in all its sittings, and nothing that memory had told it."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from guildhall.errors import GuildhallError, StoreError, UserError
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 LESSON = "lesson"
 """The tag of what somebody is to do better."""
-SPARE = 5
-"""So many more are looked for, since some may not be shown."""
 OWN = 3
 """Of what an agent remembers for itself: so many that bear on its work, and so many of the newest."""
 FROM_ONE = 3
@@ -53,16 +51,12 @@ async def recalled(
         return noted(run, [Hit.model_validate(hit) for hit in known])
     filters = {"viewer": run.who if run.path else "", "team": run.team, **filters}
     filters |= {"scope": state.scope, "private": private or run.private}
+    hits: Sequence[Hit]
     try:
-        most = limit + (SPARE if but is None else 4 * SPARE)
-        found = await state.memory.search(query, limit=most, per_source=FROM_ONE, **filters)
-        hits = [hit for hit in _wanted(run, found.hits) if but is None or not but(hit)][:limit]
-        if len(hits) < limit and not run.trusted and any(hit.record.private for hit in found.hits):
-            found = await state.memory.search(query, limit=most, per_source=FROM_ONE, public=True, **filters)
-            hits = [hit for hit in _wanted(run, found.hits) if but is None or not but(hit)][:limit]
+        hits = await _shown(run, query, limit=limit, per_source=FROM_ONE, but=but, **filters)
         if recent:
-            found = await state.memory.search("", limit=recent + SPARE, sort="recent", **filters)
-            hits = _once([*hits, *_wanted(run, found.hits)[:recent]])
+            newest = await _shown(run, "", limit=recent, sort="recent", **filters)
+            hits = list({hit.record.id: hit for hit in [*hits, *newest]}.values())
     except GuildhallError as error:
         state.notice(f"memory could not be read: {error}")
         hits = []
@@ -74,22 +68,26 @@ async def recalled(
         trust=min((hit.record.trust for hit in hits), default=None),
     )
     await here.record(digest, [hit.model_dump(exclude_defaults=True) for hit in hits], wait=False)
-    return noted(run, hits)
+    return noted(run, [*hits])
 
 
-def _wanted(run: "Run", hits: Sequence[Hit]) -> list[Hit]:
-    """Those that may be shown here, and were not remembered by this run."""
-    hits = [hit for hit in hits if hit.record.author.run != run.id]
-    if not run.state.lessons:
-        hits = [hit for hit in hits if LESSON not in hit.record.tags]
-    if not run.trusted:
-        run.state.withheld(hit.record.label for hit in hits if hit.record.private)
-        hits = [hit for hit in hits if not hit.record.private]
-    return hits
+async def _shown(
+    run: "Run", query: str, *, but: Callable[[Hit], bool] | None = None, **how: Any
+) -> Sequence[Hit]:
+    """What may be shown here and was not remembered by this run; the reader is told what may not be."""
+    state, memory, lessons = run.state, run.state.memory, run.state.lessons
+    assert memory is not None, "who asks has looked"
 
+    def wanted(hit: Hit) -> bool:
+        record = hit.record
+        may_be = record.author.run != state.id and (lessons or LESSON not in record.tags)
+        return may_be and (but is None or not but(hit))
 
-def _once(hits: Iterable[Hit]) -> list[Hit]:
-    return list({hit.record.id: hit for hit in hits}.values())
+    hits = (await memory.search(query, wanted=wanted, **how)).hits
+    if run.trusted or not (private := [hit.record.label for hit in hits if hit.record.private]):
+        return hits
+    state.withheld(private)
+    return (await memory.search(query, wanted=wanted, public=True, **how)).hits
 
 
 def noted(run: "Run", hits: list[Hit]) -> list[Hit]:

@@ -190,13 +190,14 @@ class Memory(Keeping):
         per_source: int | None = None,
         tokens: int | None = None,
         count: Callable[[str], int] = lambda text: len(text.encode()) // 3 + 1,
+        wanted: Callable[[Hit], bool] = lambda hit: True,  # noqa: ARG005  all are
         **filters: Unpack[Filters],
     ) -> Found:
         """What the scope knows of the query, and how it was found.
 
         At most `limit` records, `per_source` of them from one source, in `tokens` together as `count` counts
-        them. `sort="recent"` gives the newest that share words with the query; with an empty one, the newest
-        there are.
+        them; those that are not `wanted`, which is asked in a thread, take nobody's place. `sort="recent"`
+        gives the newest that share words with the query; with an empty one, the newest there are.
         """
         given.count("limit", limit, MOST)
         given.one_of("sort", sort, ("best", "recent"))
@@ -216,14 +217,14 @@ class Memory(Keeping):
                 condition = both(question.gate(), question.holds)
                 newest = ledger.newest(db, scopes, condition, MOST)
                 hits: Iterable[Hit] = (Hit(record=record, score=0.0) for record in newest)
-                return Found(hits=tuple(_packed(hits, limit, per_source, tokens, count)))
+                return Found(hits=tuple(_packed(filter(wanted, hits), limit, per_source, tokens, count)))
             pool, how = self._newest(db, scopes, question) if sort == "recent" else (Pool({}, {}), Near({}))
             if not pool.said:
                 pool, how = self._pool(db, scopes, question)
             hits = recalled(db, question, pool)
             if sort == "recent":
                 hits = iter(sorted(hits, key=lambda hit: -hit.record.valid_from))
-            packed = _packed(hits, limit, per_source, tokens, count)
+            packed = _packed(filter(wanted, hits), limit, per_source, tokens, count)
             return Found(hits=tuple(packed), served=how.served, why=how.why)
 
         return await self._db.read(read)

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from guildhall.memory.memory import Memory
-from guildhall.memory.records import Author
+from guildhall.memory.records import Author, Hit
 from guildhall.memory.store.database import Database
 
 
@@ -48,3 +49,18 @@ async def test_a_number_with_a_dot_is_one_word(db: Database, query: str, found: 
     await memory.remember("Shipped 3.2 with light mode.", kind="episode")
 
     assert found in (await memory.recall(query))[0].record.text
+
+
+async def test_what_is_not_wanted_takes_nobodys_place_and_counts_for_no_source(db: Database) -> None:
+    memory = Memory(db, scope="shop")
+    for day in ("monday", "tuesday", "friday"):
+        await memory.remember(f"The printer broke on {day}.", source="log.md", tags=[day])
+
+    def is_late(hit: Hit) -> bool:
+        return "monday" not in hit.record.tags
+
+    ways: tuple[tuple[Literal["best", "recent"], str], ...]
+    ways = ("best", "printer monday"), ("recent", "printer"), ("recent", "")
+    for sort, query in ways:
+        found = await memory.search(query, limit=2, per_source=2, sort=sort, wanted=is_late)
+        assert {hit.record.tags for hit in found.hits} == {("tuesday",), ("friday",)}
