@@ -3,14 +3,17 @@
 import hashlib
 import hmac
 import secrets
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcp.server.mcpserver import Context
 from mcp_types import ClientCapabilities
 
-from guildhall.errors import UserError
+from guildhall.errors import RunRefused, UserError
 
 from .jobs import Job
+
+if TYPE_CHECKING:
+    from guildhall.agents.hall import Hall
 
 DECLARES = "io.github.guildhall/answers"
 """The extension, or experimental capability, by which a host declares that answers over `get_run` are its
@@ -48,6 +51,33 @@ def check_is_the_users(ctx: Context[Any, Any], job: Job, question: str) -> None:
         f"question and this command for a terminal: `guildhall answer {job.id[:12]} "
         f"{id_ + ' ' if id_ else ''}TEXT`; then call get_run again"
     )
+
+
+async def check_is_no_repeat(hall: "Hall", job: Job, question: str) -> None:
+    """Raise RunRefused for an answer that was given before, or may be meant for what was asked before.
+
+    A host that has given up a call makes it again, and the run may ask something else by then.
+    """
+    from guildhall.agents import event as ev
+
+    id_, run = question.partition(".")[0].strip().casefold(), job.id[:12]
+    still = [one.id for one in await hall.questions(job.id)]
+    if id_ and any(one.startswith(id_) for one in still):
+        return
+    events = await hall.events(job.id)
+    asked = {event.id: event.name for event in events if isinstance(event, ev.Question)}
+    given = [event for event in events if isinstance(event, ev.Answered) and event.by == "user"]
+    answered = [name for one in given if (name := asked.get(one.question, "")).startswith(id_)]
+    if answered and still and not id_:
+        raise RunRefused(
+            f"nothing was answered: run {run} has had an answer before, so name what this one is for: "
+            f"get_run(run_id={run!r}, question={still[0]!r}, answer=…)"
+        )
+    if answered:
+        raise RunRefused(
+            f"nothing was answered: question {answered[-1]} of run {run} is answered already; "
+            f"get_run(run_id={run!r}) waits on"
+        )
 
 
 def _is_declared(capabilities: ClientCapabilities | None) -> bool:

@@ -7,6 +7,7 @@ call that it belongs to, and while that has no result yet the newest run, if its
 
 import base64
 import hashlib
+import json
 from functools import cache
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def page() -> str:
     from guildhall.view.module import module, style
 
     bridge = (Path(__file__).parent / "bridge.mjs").read_text("utf-8")
-    script = _inside_html(f"\n{module()}\n{bridge}")
+    script = _inside_html(f"\n{module()}\nconst VIEW = {json.dumps(VIEW)};\n{bridge}")
     policy = "; ".join(
         (
             "default-src 'none'",

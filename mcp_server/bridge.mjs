@@ -1,10 +1,9 @@
 // Between the view and the host of an MCP App (specification 2026-01-26): the run is followed by calling get_run,
 // whose result brings patches for this page in its `_meta`, where no model reads them.
-// `mount` is that of view/run.mjs; both are in one script.
+// `mount` is that of view/run.mjs, and `VIEW` is where patches are in `_meta`; all are in one script.
 
 const PROTOCOL = "2026-01-26";
-const VIEW = "guildhall/view"; // where patches are, in `_meta`
-const SOON = 250, IDLE = 1500, HIDDEN = 5000, SLOWEST = 15_000; // milliseconds between two looks
+const SOON = 250, IDLE = 1500, RARE = 5000, SLOWEST = 15_000; // milliseconds between two looks
 const PATIENCE = 60_000; // milliseconds after which a request counts as lost
 const YOUNG = 10; // seconds that a run may be older than the call that this page shows
 
@@ -79,6 +78,7 @@ class Polled {
   async send(command) {
     if (command.do === "since") this.seq = command.seq;
     else if (command.do === "stop") await this.#call("cancel_run", {run_id: this.run});
+    else if (command.do === "resume") await this.#call("get_run", {run_id: this.run, resume: true, after: this.seq});
     else await this.#answer(command);
     this.#over = false;
     this.look();
@@ -122,10 +122,11 @@ class Polled {
     }
     this.looking = false;
     if (this.closed || this.#over || !(this.run || this.task)) return;
-    this.timer = setTimeout(() => this.look(), document.hidden ? Math.max(HIDDEN, pause) : pause);
+    this.timer = setTimeout(() => this.look(), document.hidden ? Math.max(RARE, pause) : pause);
   }
 
   #over = false;
+  #rests = false; // whether nobody works on it, though it may go on
 
   // One look; how long to wait for the next.
   async #look() {
@@ -141,7 +142,7 @@ class Polled {
       this.seq = view.seq;
       this.#receive(view);
       this.#notice(view);
-      return still ? IDLE : SOON;
+      return !still ? SOON : this.#rests ? RARE : IDLE;
     } catch (error) {
       if (run !== this.run) return SOON;
       if (!run) return IDLE; // it may not have begun
@@ -170,12 +171,13 @@ class Polled {
     return run.ended === null || at - run.began < (Date.now() - this.asked) / 1000 + YOUNG;
   }
 
-  // A run that waits for the user may go on; any other end is the end.
+  // A run that waits for the user, or was interrupted, may go on; any other end is the end.
   #notice({ops = [], items = []}) {
     const puts = ops.filter(([op, id]) => op === "put" && id === "run").map(([, , now]) => now);
     for (const now of [...puts, ...items.filter(({id}) => id === "run")]) {
-      if (now.ended === null) this.#over = false;
-      else if (now.ended !== undefined) this.#over = now.status !== "waiting";
+      if (now.ended === undefined) continue;
+      this.#rests = now.status === "interrupted";
+      this.#over = now.ended !== null && now.status !== "waiting" && !this.#rests;
     }
   }
 }

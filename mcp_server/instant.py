@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import threading
+from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -35,7 +36,7 @@ class _Front:
     def __init__(self, reading: BinaryIO, writing: BinaryIO) -> None:
         self._reading, self._writing = reading, writing
         self._read: list[bytes] = []
-        self._answered = set[str]()
+        self._answered = Counter[str]()
         self._server: list[MCPServer[Any] | BaseException] = []
         self._importing = threading.Thread(target=self._import, daemon=True)
 
@@ -43,12 +44,14 @@ class _Front:
         """Return when there is something to be done; False if the host has gone."""
         known: dict[str, Any] = {}
         while line := self._reading.readline():
-            self._read.append(line)
             message = _message(line)
+            if not message:
+                continue  # the library does not answer it either
+            self._read.append(line)
             match message.get("method"):
                 case "initialize":
-                    known = _known(message)
-                    self._importing.start()
+                    known = _known(message.get("params"))
+                    self._begin()
                 case "notifications/initialized":
                     continue
             if not known or not self._answer(message, known):
@@ -58,8 +61,7 @@ class _Front:
     def hand_over(self) -> None:
         """Have the library serve the rest; it is told what was said so far, and its answers to that are kept
         back."""
-        if not self._importing.ident:
-            self._importing.start()
+        self._begin()
         self._importing.join()  # two threads that import the same may wait for each other
         import anyio
         from mcp.server.stdio import stdio_server
@@ -78,16 +80,21 @@ class _Front:
 
     def _answer(self, message: dict[str, Any], known: dict[str, Any]) -> bool:
         """Whether it was answered: a request of which the result is known, before the library is there."""
-        id_, result = message.get("id"), known.get(str(message.get("method")))
-        if isinstance(id_, bool) or not isinstance(id_, int | str) or result is None or self._server:
+        id_, params = message.get("id"), message.get("params", {})
+        result = known.get(str(message.get("method")))
+        if message.get("jsonrpc") != "2.0" or isinstance(id_, bool) or not isinstance(id_, int | str):
             return False
-        if message.get("params", {}).get("cursor") is not None:
+        if result is None or self._server or not isinstance(params, dict) or params.get("cursor") is not None:
             return False
         told = {"jsonrpc": "2.0", "id": id_, "result": result}
         self._writing.write(json.dumps(told, separators=(",", ":")).encode() + b"\n")
         self._writing.flush()
-        self._answered.add(json.dumps(id_))
+        self._answered[json.dumps(id_)] += 1
         return True
+
+    def _begin(self) -> None:
+        if not self._importing.ident:
+            self._importing.start()
 
     def _import(self) -> None:
         try:
@@ -120,13 +127,13 @@ class _Lines:
 class _Answers:
     """Writes what the library says, but for answers that the host has already."""
 
-    def __init__(self, answered: set[str], writing: BinaryIO) -> None:
+    def __init__(self, answered: Counter[str], writing: BinaryIO) -> None:
         self._answered, self._writing = answered, writing
 
     async def write(self, text: str) -> None:
         from anyio import to_thread
 
-        if self._answered and not self._is_new(text):
+        if self._answered.total() and not self._is_new(text):
             return
         await to_thread.run_sync(self._write, text.encode())
 
@@ -139,30 +146,36 @@ class _Answers:
 
     def _is_new(self, text: str) -> bool:
         message = json.loads(text)
-        if "method" in message or (id_ := json.dumps(message.get("id"))) not in self._answered:
+        if "method" in message or not self._answered[id_ := json.dumps(message.get("id"))]:
             return True
-        self._answered.discard(id_)
+        self._answered[id_] -= 1
         return False
 
 
-def _known(message: dict[str, Any]) -> dict[str, Any]:
+def _known(greeting: Any) -> dict[str, Any]:
     """The results for the version of the protocol that the host wants; none for one that has others."""
+    match greeting:
+        case {"protocolVersion": str(version), "capabilities": dict(),
+              "clientInfo": {"name": str(), "version": str()}}:  # fmt: skip
+            pass
+        case _:
+            return {}
     try:
         known: dict[str, Any] = json.loads(KNOWN.read_bytes())
     except (OSError, ValueError):
         return {}
-    version = message.get("params", {}).get("protocolVersion")
-    if version not in known["versions"]:
+    if version not in known.pop("versions"):
         return {}
-    return known | {"initialize": {"protocolVersion": version, **known["initialize"]}}
+    return known | {"initialize": {"protocolVersion": version, **known["initialize"]}, "ping": {}}
 
 
 def _message(line: bytes) -> dict[str, Any]:
+    """What is in the line; nothing where that is no message."""
     try:
-        message = json.loads(line)
+        message = json.loads(line.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return {}
-    return message if isinstance(message, dict) and isinstance(message.get("params", {}), dict) else {}
+    return message if isinstance(message, dict) else {}
 
 
 def _wire() -> tuple[BinaryIO, BinaryIO]:

@@ -12,7 +12,7 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from guildhall.errors import UserError
+from guildhall.errors import NameUnknown, UserError
 
 from .asks import Abilities, Asks
 from .human import HostUser
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     Begin = Callable[[dict[str, Any]], Coroutine[Any, Any, Result]]
     """A run, given the options of the hall with which it is watched."""
+    BeginIn = Callable[[Hall, dict[str, Any]], Coroutine[Any, Any, Result]]
 
 PATIENCE = 45.0
 """Seconds that one call waits for a run; many hosts give up after 60."""
@@ -37,6 +38,8 @@ ENDING = 5.0
 """Seconds that a cancelled run has for its end."""
 KEPT = 20
 """Ended runs that are kept at hand; the store has all."""
+SHORTEST = 8
+"""Characters of an id that name a run: what is shorter could be guessed."""
 current: "ContextVar[Job]" = ContextVar("job")
 """The job in whose context something works, for the host's own model."""
 
@@ -67,6 +70,11 @@ class Job:
         """Whether it is not on disk yet."""
         return not self.ended and not self.collector.run_id
 
+    @property
+    def is_none(self) -> bool:
+        """Whether it has ended before there was a run."""
+        return self.ended and not self.collector.run_id
+
     def is_as(self, status: str) -> bool:
         """Whether it is what the disk says of it: somebody else may have gone on with it since."""
         if self.work is None or not self.work.done():
@@ -95,11 +103,13 @@ class Jobs:
     ) -> None:
         self.hall, self.patience = LazyHall(open_hall), patience
         self.subscriptions = subscriptions
-        self._telling = set[asyncio.Task[None]]()
+        self._telling, self._beginning = set[asyncio.Task[None]](), set[asyncio.Task[Job]]()
         self._jobs: dict[str, Job] = {}
 
     async def close(self) -> None:
         """Leave what is at work to be resumed, and close the hall."""
+        for beginning in self._beginning:
+            beginning.cancel()
         await self.hall.close()
         for job in self._jobs.values():
             if job.work is not None:
@@ -111,12 +121,25 @@ class Jobs:
         """The run of the same call that is at work, or has ended without any host being told."""
         return next((job for job in self._jobs.values() if job.key == key and not job.told), None)
 
-    def start(self, begin: "Begin", *, key: str = "", run: str = "", abilities: Abilities) -> Job:
+    async def called(self, begin: "BeginIn", *, key: str, abilities: Abilities) -> Job:
+        """The run of this call, which begins even if the host gives up before the hall is open."""
+        beginning = asyncio.create_task(self._called(begin, key, abilities), context=Variables())
+        self._beginning.add(beginning)
+        beginning.add_done_callback(self._beginning.discard)
+        beginning.add_done_callback(_heard)
+        return await asyncio.shield(beginning)
+
+    async def _called(self, begin: "BeginIn", key: str, abilities: Abilities) -> Job:
+        hall = await self.hall.get()
+        return self.joined(key) or self.start(partial(begin, hall), key=key, abilities=abilities)
+
+    def start(self, begin: "Begin", *, key: str = "", before: Job | None = None, abilities: Abilities) -> Job:
         """A new run, or one that goes on; it works in a context of its own, where nothing of a request is."""
         from guildhall.agents.result import Collector
         from guildhall.view.reduce import View
 
-        job = Job(run or secrets.token_hex(16), View(), Collector(), key, Asks(abilities))
+        run, view = (before.id, before.view) if before else ("", View())  # which goes on in the same view
+        job = Job(run or secrets.token_hex(16), view, Collector(), key, Asks(abilities))
         watching: dict[str, Any] = {
             "sinks": [job.view, job.collector], "on_text": job.view.text, "human": HostUser(job.asks),
         }  # fmt: skip
@@ -125,7 +148,10 @@ class Jobs:
 
     async def find(self, run_id: str = "") -> Job:
         """The run of that id, of the only id that begins so, or the newest; wherever it is at work."""
-        here = [job for id_, job in self._jobs.items() if id_.startswith(run_id)]
+        if 0 < len(run_id) < SHORTEST:
+            hint = f"Give {SHORTEST} characters of an id that `guildhall runs` lists, or none for the newest"
+            raise NameUnknown("run", run_id, (), hint=hint)
+        here = [job for id_, job in self._jobs.items() if id_.startswith(run_id) and not job.is_none]
         if here and (here[-1].is_new if not run_id else len(here) == 1 and not here[0].ended):
             return here[-1]
         hall = await self.hall.get()
@@ -138,7 +164,7 @@ class Jobs:
         hall = await self.hall.get()
         if (await hall.find(job.id)).status == "running":
             return job
-        return self.start(partial(_resume, hall, job.id), run=job.id, abilities=abilities)
+        return self.start(partial(_resume, hall, job.id), before=job, abilities=abilities)
 
     async def answered(self, job: Job, text: str, *, question: str, abilities: Abilities) -> Job:
         """The run as it goes on with the user's answer, here or where it is at work."""
@@ -147,7 +173,7 @@ class Jobs:
             await hall.answer(job.id, text, question=question)
             return job
         begin = partial(_answer, hall, job.id, text, question)
-        return self.start(begin, run=job.id, abilities=abilities)
+        return self.start(begin, before=job, abilities=abilities)
 
     async def cancelled(self, job: Job) -> Job:
         """The run, brought to its end wherever it is at work."""
@@ -232,6 +258,8 @@ async def _read(hall: "Hall", job: Job) -> bool:
         job.last = event.id
         job.view(event)
         job.collector(event)
+    if row.status == "interrupted":
+        job.view.cut_short()
     return row.status == "running"
 
 

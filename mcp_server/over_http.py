@@ -32,6 +32,7 @@ IDLE = 1800.0
 """Seconds after which a session that nobody uses is closed."""
 _REFUSED = (b'{"error":"unauthorized","error_description":"send the token in the file mcp.token of the data '
             b'folder as: Authorization: Bearer TOKEN"}')  # fmt: skip
+_NO_SESSION = b'{"error":"not_found","error_description":"this token has no such session; begin another one"}'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,15 +109,19 @@ class Guarded:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-        elif not self._may(scope["headers"]):
-            await _answer(send, 401, _REFUSED, [(b"www-authenticate", b"Bearer")])
-        else:
+        elif hmac.compare_digest(token := _token_of(scope["headers"]), self._token):
             await self._app(scope, _in_time(receive), send)
+        elif token and any(name == b"mcp-session-id" for name, _ in scope["headers"]):
+            await _answer(send, 404, _NO_SESSION, [])  # be it there or not; begun anew, it gets a 401
+        else:
+            await _answer(send, 401, _REFUSED, [(b"www-authenticate", b"Bearer")])
 
-    def _may(self, headers: Sequence[tuple[bytes, bytes]]) -> bool:
-        given = [value for name, value in headers if name == b"authorization"]
-        kind, _, token = given[0].partition(b" ") if len(given) == 1 else (b"", b"", b"")
-        return kind.lower() == b"bearer" and hmac.compare_digest(token.strip(), self._token)
+
+def _token_of(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """The bearer token; empty where there is none, or it is not clear which."""
+    given = [value for name, value in headers if name == b"authorization"]
+    kind, _, token = given[0].partition(b" ") if len(given) == 1 else (b"", b"", b"")
+    return token.strip() if kind.lower() == b"bearer" else b""
 
 
 def token_in(folder: Path, *, anew: bool = False) -> tuple[str, bool]:

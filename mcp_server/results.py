@@ -8,6 +8,7 @@ from pydantic import BaseModel, WithJsonSchema
 
 from guildhall.clean import clean, one_line, quoted
 
+from .app import VIEW
 from .hosts import how_to_add_a_key
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ _TO_SETTLE = (
     "wrong)."
 )
 _FOR_THE_USER = "Tell the user, who settles it in a terminal:"
-VIEW = "guildhall/view"
-"""Where a view finds what it shows in the result of a call."""
 LONGEST_ANSWER, LONGEST_PART = 18_000, 1_500
 LONGEST_PARTS, LONGEST_SOURCES, LONGEST_CONFLICTS, LONGEST_REST = 9_000, 5_000, 4_000, 2_000
 """Characters of all of them together; hosts warn their user of more than some 10,000 tokens."""

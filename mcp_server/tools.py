@@ -1,6 +1,6 @@
 """The tools: what a host's model reads before it calls one, and what happens then."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from mcp.server.mcpserver import Context
@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 from guildhall.errors import UserError
 from guildhall.names import PATTERNS
 
-from .answering import check_is_the_users, for_the_user
+from .answering import check_is_no_repeat, check_is_the_users, for_the_user
 from .asks import Abilities
 from .files import within
 from .jobs import Job, Jobs, key_of
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from guildhall.agents.hall import Hall
     from guildhall.agents.result import Result
 
-    Start = Callable[[Hall, dict[str, Any]], Coroutine[Any, Any, Result]]
+    from .jobs import BeginIn
 
 Request = Context[Jobs, Any]
 
@@ -69,7 +69,7 @@ Pattern = Annotated[
 ]
 Task = Annotated[str, Field(min_length=1, max_length=20_000, description="All of it, self-contained.")]
 After = Annotated[
-    Annotated[int, Field(ge=-1)] | None,
+    Annotated[int, Field(ge=-1, le=2**53 - 1)] | None,
     WithJsonSchema(
         {"type": "integer", "minimum": -1, "maximum": 2**53 - 1, "description": "For a view: its last patch."}
     ),
@@ -143,6 +143,7 @@ async def get_run(  # noqa: PLR0917  as above
     leg = Leg.of(ctx)
     job = await jobs.find(leg.run if leg else run_id)
     if answer and leg is None:
+        await check_is_no_repeat(await jobs.hall.get(), job, question)
         check_is_the_users(ctx, job, question)
         job = await jobs.answered(job, answer, question=question.partition(".")[0], abilities=abilities)
     elif resume and leg is None:
@@ -224,17 +225,19 @@ async def _answered(
     ctx: Request,
     tool: str,
     given: dict[str, Any],
-    begin: "Start",
+    begin: "BeginIn",
 ) -> CallToolResult | InputRequiredResult:
     """What the run of this call has come to, be it that it goes on; the same call again joins it."""
     jobs, leg = _jobs(ctx), Leg.of(ctx)
     if leg is not None:
         return await _waited(ctx, await jobs.find(leg.run), leg)
-    hall, abilities = await jobs.hall.get(), Abilities.of(ctx.client_capabilities)
-    job = jobs.joined(key := key_of(tool, given))
-    if job is None:
+    abilities = Abilities.of(ctx.client_capabilities)
+
+    def begin_on(hall: "Hall", options: dict[str, Any]) -> "Coroutine[Any, Any, Result]":
         lent = {"model": NAME} if abilities.model and hall.catalog.extractive_only else {}
-        job = jobs.start(lambda options: begin(hall, lent | options), key=key, abilities=abilities)
+        return begin(hall, lent | options)
+
+    job = await jobs.called(begin_on, key=key_of(tool, given), abilities=abilities)
     if as_task.get():
         return started(job, run_answer(await _so_far(jobs, job), host=_host(ctx)))
     return await _waited(ctx, job)

@@ -1,6 +1,6 @@
 """Runs of real teams on scripted models, kept event by event, so that views can be fed with them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -89,13 +89,16 @@ async def audit() -> Recording:
     return await recorded(Graph("audit", members, steps), "May we sign the contract?")
 
 
-async def recorded(team: Member, task: str, *answers: str) -> Recording:
+async def recorded(
+    team: Member, task: str, *answers: str, files: Sequence[str] = (), tokens: int = 50_000
+) -> Recording:
     recording = Recording()
     async with Hall.open() as hall:
         result = await hall.run_team(
             team,
             task,
-            budget=Budget(usd=0.5, tokens=50_000, calls=40),
+            files=files,
+            budget=Budget(usd=0.5, tokens=tokens, calls=40),
             sinks=[recording],
             on_text=recording.text,
             human=Person([*answers] or ["Yes, go on"]),

@@ -166,7 +166,9 @@ async def test_the_page_takes_the_hosts_colours_and_tells_how_high_it_is(asking:
         await app.until(f"() => ({background})() === 'rgb(255, 255, 255)'")
         await app.tells("sendHostContextChange", {"containerDimensions": {"maxHeight": 200}})
         await app.page.wait_for_function("() => sizes.at(-1)?.[1] === 200")
-        assert await app.frame.evaluate("document.body.scrollHeight") == height
+        assert (
+            height - 1 <= await app.frame.evaluate("document.body.scrollHeight") <= height
+        )  # in whole pixels
 
 
 async def test_where_the_host_has_a_full_screen_there_is_a_button_for_it(asking: Runs) -> None:

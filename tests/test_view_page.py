@@ -30,8 +30,9 @@ async def played(stage: Stage, recording: Recording, *, every: int = 5, lose: in
 
 
 async def settled(stage: Stage) -> list[str]:
-    """What is shown once nothing is missing any more."""
+    """What is shown once nothing is missing any more, with all that is folded up."""
     await stage.until("() => document.querySelector('.answer:not([hidden])')")
+    await stage.page.click("button:has-text('Expand all')")
     await stage.page.evaluate(
         "() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 50)))"
     )

@@ -38,7 +38,7 @@ export class Asks {
   }
 
   failed(name, why) {
-    for (const card of this.#cards.values()) if (card.item.name === name) card.failed(why);
+    for (const card of this.#cards.values()) if (card.sent === name) card.failed(why);
   }
 
   // Once a second: how much time is left.
@@ -96,7 +96,8 @@ class Card {
     put(this.#state, `Sending “${text.length > 80 ? `${text.slice(0, 79)}…` : text}”`);
     this.#lock(true);
     this.late = setTimeout(() => this.#free("There is no word from the run yet. You can send it again."), PATIENCE);
-    this.view.send({do: "answer", name: this.item.name, text});
+    this.sent = this.item.name; // it may have another name by the time that this fails
+    this.view.send({do: "answer", name: this.sent, text});
   }
 
   #free(said) {

@@ -8,6 +8,7 @@ const SIGNS = {
   waiting: "M8 4.6V8L10.2 9.6",
   cancelled: "M5 5H11V11H5Z",
   skipped: "M4 8H12",
+  interrupted: "M5.8 4.4V11.6 M10.2 4.4V11.6",
 };
 const SAME_SIGN = {writing: "working", lost: "failed"};
 const RINGED = new Set(["working", "waiting"]);
@@ -103,6 +104,9 @@ export function clock(seconds) {
   const [hours, minutes, rest] = [Math.floor(all / 3600), Math.floor(all / 60) % 60, String(all % 60).padStart(2, "0")];
   return hours ? `${hours}:${String(minutes).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
 }
+
+// A line without the marks of headings, lists, emphasis and code.
+export const unmarked = (line) => line.replace(/^[#>\s-]+|[*`|]+/g, "").trim();
 
 export function oneLine(text, most) {
   const line = text.slice(0, 4 * most).replace(/\s+/g, " ").trim();

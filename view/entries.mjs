@@ -10,6 +10,7 @@ const TONES = {
 const OUTCOMES = {passed: "good", "not passed": "bad", "not made": "warn", "not checked": "warn", unresolved: "bad"};
 
 const LONG = 260, LINES = 5; // characters and lines of a text that is shown whole at once
+const BRIEF = 170, TWO = 2; // of a message, which is mostly what stands in a lane already
 const TITLED = /^([^\n:]{1,80}): (?=#{1,6} |[-*] |\d+\. )/; // whose answer it is, before one that begins with a block
 
 // `view` has evidence(label, ids) and called(lane, who).
@@ -30,7 +31,7 @@ const SHOWN = {
       put(note, aboutReply(item));
       note.hidden = !note.textContent;
       box.hidden = note.hidden && !item.text && item.status !== "writing"; // it only called tools
-      flow.show(item, {whole: item.status === "done"});
+      flow.show(item, {whole: item.status === "done", prose: true});
     };
   },
 
@@ -69,7 +70,7 @@ const SHOWN = {
 
   message(box, view, {text}) {
     const from = h("div", {class: "from"}), flow = new Flow(), time = h("time");
-    box.append(from, clamped(flow.node, text));
+    box.append(from, clamped(flow.node, text, BRIEF, TWO));
     return (item) => {
       put(time, view.since(item.at));
       const type = item.type === "info" ? null : h("span", {class: "tag"}, item.type);
@@ -86,15 +87,15 @@ const SHOWN = {
       const head = h("div", {class: "from"}, tag, choice, h("time", {}, view.since(item.at)));
       box.classList.toggle("routine", ROUTINE.has(item.what));
       const reason = item.text && clamped(h("div", {class: "prose"}, item.text), item.text);
-      const data = isObject(item.data) ? (DATA[item.what] ?? (() => []))(item.data) : [];
+      const data = isObject(item.data) ? (DATA[item.what] ?? (() => []))(item.data, item.choice) : [];
       fill(box, head, ...data, reason, view.evidence("From", item.evidence));
     };
   },
 };
 
 // The node that shows a text; of a long one the beginning, and all of it to whoever asks.
-export function clamped(node, text) {
-  if (text.length <= LONG && text.split("\n", LINES + 1).length <= LINES) return node;
+export function clamped(node, text, characters = LONG, lines = LINES) {
+  if (text.length <= characters && text.trimEnd().split("\n", lines + 1).length <= lines) return node;
   const toggle = button("Show all", () => {
     const open = box.classList.toggle("open");
     put(toggle, open ? "Show less" : "Show all");
@@ -130,10 +131,11 @@ const DATA = {
     ];
   },
 
-  conflict({about, sides, by, holds}) {
+  conflict({about, sides, by, holds}, choice) {
     const claims = listOf(sides).filter(isObject).map(({who = "?", says, claim}) => {
       const text = String(says ?? claim ?? "");
       const head = h("div", {class: "from"}, face(who), h("b", {}, String(who)));
+      if (String(who) === choice) head.append(h("span", {class: "tag"}, "holds"));
       return h("div", {class: "side"}, head, clamped(h("div", {class: "prose"}, text), text));
     });
     const end = [holds && `What holds: ${holds}`, by && `settled by ${by}`].filter(Boolean).join(" · ");

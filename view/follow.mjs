@@ -9,6 +9,7 @@ const WORRIED = 4; // times that nothing came back, after which the reader is to
 export class Follower {
   items = new Map();
   seq = -1;
+  mark = ""; // stands for all that was told up to `seq`; a view that was made anew has another one
   run = "";
   #kinds = new Map();
   #skew = 0;
@@ -52,11 +53,13 @@ export class Follower {
     if (this.over || typeof message !== "object" || message === null) return;
     if (message.error !== undefined) return this.#failed(message.of ?? {do: "since"}, message.error);
     if (message.v > VERSION) return this.#failed({do: "since"}, "this run is newer than this page; load the page anew");
-    if (message.items) this.#begin(message);
-    else if (!this.#follows(message)) return this.asking || this.ask();
-    else if (message.seq > this.seq) this.#take(message.ops);
-    else if (message.seq < this.seq) return;
-    Object.assign(this, {seq: message.seq, run: message.run});
+    if (message.items) {
+      if (this.run && !message.run) return; // it was made anew, and is still to be told of the run: it is asked again
+      this.#begin(message);
+    } else if (this.#follows(message)) this.#take(message.ops);
+    else if (!this.#isKnown(message)) return this.#missed(message);
+    const {seq, mark, run} = message;
+    Object.assign(this, {seq, mark, run});
     this.#skew = Date.now() / 1000 - message.at;
     this.#settled();
   }
@@ -72,10 +75,20 @@ export class Follower {
     }, Math.min(LONGEST_WAIT, PATIENCE * ++this.#tries));
   }
 
-  // Whether nothing is missing between this patch and what is known; an old patch is only late.
-  #follows({run, after, seq}) {
-    if (this.run && run !== this.run) this.seq = -1;
-    return this.seq >= 0 && (after === this.seq || seq <= this.seq);
+  // Whether nothing is missing between this patch and what is known.
+  #follows({run, after, of}) {
+    return this.seq >= 0 && run === this.run && after === this.seq && of === this.mark;
+  }
+
+  #isKnown({run, seq, mark}) {
+    return this.seq >= 0 && run === this.run && seq === this.seq && mark === this.mark;
+  }
+
+  // Asks for what is missing; where the patch is about something else than what is known, for all of it.
+  #missed({run, after}) {
+    const other = this.seq >= 0 && (run !== this.run || after === this.seq);
+    if (other) this.seq = -1;
+    if (other || !this.asking) this.ask();
   }
 
   #settled() {

@@ -5,13 +5,19 @@ An item is a flat JSON object. It has an `id`, it `is` something, and it changes
     ["put", id, {field: value}]    a new item, or new values of an old one
     ["text", id, "more"]           more of its text; a put of text "" takes back what was shown
 
-    patch     {"v": 1, "run": id, "at": seconds, "after": 6, "seq": 7, "ops": [...]}
-    snapshot  {"v": 1, "run": id, "at": seconds, "seq": 7, "items": [...]}
+    patch     {"v": 1, "run": id, "at": seconds, "after": 6, "of": mark, "seq": 7, "mark": mark, "ops": [...]}
+    snapshot  {"v": 1, "run": id, "at": seconds, "seq": 7, "mark": mark, "items": [...]}
 
 A viewer that has seen 6 asks for what came `since` 6. It gets one patch or, where the patches it lacks are
 forgotten, a snapshot; the `seq` in it is what to ask with the next time. -1 always gets a snapshot.
+
+A view that is made anew counts from 0 again, so a number alone does not say what was seen. The `mark` stands
+for all that was told up to `seq`: where the mark that a patch goes on from (`of`) is not the one that the
+viewer has, it asks for a snapshot. Two processes have no mark in common.
 """
 
+import secrets
+import zlib
 from collections import deque
 from collections.abc import Iterator
 from typing import Any, TypedDict
@@ -29,6 +35,8 @@ MOST = 5_000
 """Items that a view holds; the run's `hidden` counts those beyond."""
 KEPT = 512
 """Patches that a viewer can catch up on: 20 seconds at 25 a second."""
+_FIRST = secrets.randbits(32)
+"""The mark of a view of which nothing was told yet."""
 
 
 class Patch(TypedDict):
@@ -36,7 +44,9 @@ class Patch(TypedDict):
     run: str
     at: float
     after: int
+    of: str
     seq: int
+    mark: str
     ops: list[Op]
 
 
@@ -45,6 +55,7 @@ class Snapshot(TypedDict):
     run: str
     at: float
     seq: int
+    mark: str
     items: list[Item]
 
 
@@ -56,7 +67,8 @@ class Items:
         self._items: dict[str, Item] = {}
         self._changed: dict[str, Item] = {}
         self._grown: dict[str, int] = {}  # from which character on a text is not in a patch yet
-        self._patches: deque[tuple[int, list[Op]]] = deque(maxlen=KEPT)
+        self._patches: deque[tuple[int, int, list[Op]]] = deque(maxlen=KEPT)  # each with the mark before it
+        self._mark = _FIRST
         self._held = 0
 
     def __contains__(self, id_: str) -> bool:
@@ -98,10 +110,13 @@ class Items:
         """All that happened after `seq` in one patch, or else a snapshot."""
         self._close()
         first = self._patches[0][0] if self._patches else self.seq + 1
+        mark = f"{self._mark:08x}"
         if 0 <= seq <= self.seq and (seq == self.seq or first <= seq + 1):
-            ops = [op for number, ops in self._patches if number > seq for op in ops]
-            return {"v": VERSION, "run": run, "at": at, "after": seq, "seq": self.seq, "ops": ops}
-        return {"v": VERSION, "run": run, "at": at, "seq": self.seq, "items": self.copies()}
+            missed = [patch for patch in self._patches if patch[0] > seq]
+            of = f"{missed[0][1]:08x}" if missed else mark
+            ops = [op for _, _, ops in missed for op in ops]
+            return Patch(v=VERSION, run=run, at=at, after=seq, of=of, seq=self.seq, mark=mark, ops=ops)
+        return Snapshot(v=VERSION, run=run, at=at, seq=self.seq, mark=mark, items=self.copies())
 
     def copies(self) -> list[Item]:
         return [dict(item) for item in self._items.values()]
@@ -112,5 +127,6 @@ class Items:
         texts = [["text", id_, self._items[id_]["text"][at:]] for id_, at in self._grown.items()]
         if ops := puts + [op for op in texts if op[2]]:
             self.seq += 1
-            self._patches.append((self.seq, ops))
+            self._patches.append((self.seq, self._mark, ops))
+            self._mark = zlib.crc32(repr(ops).encode(), self._mark)
         self._changed, self._grown = {}, {}

@@ -1,11 +1,13 @@
 // A lane for each member, under the team it works in. What is out of sight is not painted until it is looked at.
 
-import {Sign, button, face, h, oneLine, plural, put, putTitle} from "./dom.mjs";
+import {Sign, button, face, h, oneLine, plural, put, putTitle, unmarked} from "./dom.mjs";
 import {entryFor, used} from "./entries.mjs";
 
 const MANY = 12; // lanes beyond which those that have ended are folded up
+const FEW = 4; // lanes that stay open when the run has ended, and that nobody has to search
 const ENDED = new Set(["done", "failed", "cancelled", "skipped"]);
 const CHIPS = {working: "at work", waiting: "waiting", done: "done", failed: "failed", cancelled: "cancelled"};
+const WAITS = /^wait(s|ing)\b/; // what a member is doing that cannot go on by itself
 const ARROWS = {ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1};
 
 export class Lanes {
@@ -68,6 +70,13 @@ export class Lanes {
     for (const lane of painted) lane.stick(); // all writes are done: one layout for all lanes
   }
 
+  // Once the answer is there, what led to it steps back.
+  ended(over) {
+    if (this.over === over) return;
+    this.over = over;
+    this.#refold();
+  }
+
   // Shows only the lanes of these members, or all; and of them those with the status that is looked at.
   sift(ids = this.wanted) {
     this.wanted = ids;
@@ -101,7 +110,7 @@ export class Lanes {
       this.#groupOf(member.above).body.append(lane.node);
       this.seen.observe(lane.node);
       lane.about(member);
-      if (this.#lanes.size === MANY + 1) this.#fold();
+      this.#refold();
     }
     return this.#lanes.get(member.id);
   }
@@ -122,9 +131,12 @@ export class Lanes {
     this.#groups.delete(key);
   }
 
-  #fold() {
-    this.many = true;
-    this.node.classList.add("many");
+  #refold() {
+    const many = this.#lanes.size > MANY, folds = this.#lanes.size > (this.over ? FEW : MANY);
+    this.node.classList.toggle("many", many);
+    this.view.filter.hidden = this.#unfold.hidden = this.#lanes.size <= FEW;
+    if (this.folds === folds) return;
+    this.folds = folds;
     for (const lane of this.#lanes.values()) lane.fold();
   }
 
@@ -233,9 +245,9 @@ class Lane {
     this.status = this.node.dataset.is = status;
     put(this.#name, name);
     put(this.#role, role);
-    this.#sign.show(status);
+    this.#sign.show(status === "working" && WAITS.test(doing) ? "waiting" : status);
     const now = status === "working" ? doing : status === "done" ? "" : status;
-    put(this.#meta, [now, model.slice(model.indexOf(":") + 1), used(member)].filter(Boolean).join(" · "));
+    put(this.#meta, [now, used(member), model.slice(model.indexOf(":") + 1)].filter(Boolean).join(" · "));
     putTitle(this.#meta, model);
     put(this.#error, error ?? "");
     this.#error.hidden = !error;
@@ -247,7 +259,7 @@ class Lane {
   }
 
   get folded() {
-    return !this.wide && Boolean(this.lanes.many) && ENDED.has(this.status);
+    return !this.wide && Boolean(this.lanes.folds) && ENDED.has(this.status);
   }
 
   fold() {
@@ -301,6 +313,6 @@ class Lane {
 
   #lastWords() {
     const replies = [...this.ids].map((id) => this.view.items.get(id)).filter((item) => item?.is === "reply");
-    return oneLine(replies.at(-1)?.text ?? "", 160);
+    return this.#error.textContent || unmarked(oneLine(replies.at(-1)?.text ?? "", 160));
   }
 }

@@ -2,7 +2,8 @@
 
 import {Sign, h, listOf, put, svg} from "./dom.mjs";
 
-const STEP = {width: 172, height: 40, right: 34, below: 8};
+const STEP = {width: 172, height: 40, right: 34, below: 8}; // as wide as there is room for, but no narrower than:
+const NARROWEST = 0.66;
 
 export class Plan {
   node = h("section", {class: "plan", "aria-label": "Plan", hidden: true});
@@ -74,11 +75,13 @@ class Graph {
       width: columns * (STEP.width + STEP.right) - STEP.right,
       height: Math.max(rows, tall) * (STEP.height + STEP.below) - STEP.below,
     };
-    for (const [name, value] of Object.entries(size)) {
-      this.#inner.style[name] = `${value}px`;
-      this.#edges.setAttribute(name, value);
-    }
-    this.#boxes = new Map(steps.map((step) => [step.name, new Box(step, place(at.get(step.name)), this.choose)]));
+    const {width, height} = size, parts = ({x, y}) => ({left: (100 * x) / width, top: y, width: (100 * STEP.width) / width});
+    const box = (step) => new Box(step, parts(place(at.get(step.name))), this.choose);
+    const shape = {width: `${width}px`, height: `${height}px`, minWidth: `${NARROWEST * width}px`};
+    Object.assign(this.#inner.style, shape);
+    this.#edges.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    this.#edges.setAttribute("preserveAspectRatio", "none");
+    this.#boxes = new Map(steps.map((step) => [step.name, box(step)]));
     this.paths = steps.flatMap(({name, needs}) =>
       listOf(needs).filter((need) => this.#boxes.has(need) && need !== name).map((need) => {
         const stops = [at.get(need), ...bends(need, name), at.get(name)].map(place);
@@ -105,11 +108,12 @@ class Box {
   #who = h("span", {class: "who"});
   #state = h("span", {class: "heard"});
 
-  constructor(step, {x, y}, choose) {
+  // `left` and `width` in percent of the graph.
+  constructor(step, {left, top, width}, choose) {
     this.node = h("button", {type: "button", class: "step", onclick: () => choose(this.step)}, this.#sign.node);
     this.node.append(h("span", {class: "words"}, this.#name, this.#who), this.#state);
-    Object.assign(this.node.style, {left: `${x}px`, top: `${y}px`});
-    Object.assign(this.node.style, {width: `${STEP.width}px`, height: `${STEP.height}px`});
+    const place = {left: `${left}%`, top: `${top}px`, width: `${width}%`, height: `${STEP.height}px`};
+    Object.assign(this.node.style, place);
   }
 
   paint(step) {

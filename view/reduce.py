@@ -13,9 +13,10 @@ Fields beside `id` and `is` (a text is always `text`, with in `cut` the number o
     question  who lane at name options deadline answer by event text
 
 A question is answered under its `name`; until it is, its `answer` is null.
-Statuses are waiting, working, done, failed, cancelled, skipped; of a reply writing, done, lost. A new attempt
-takes back the text of the one before it; a reply that is `cached` was not asked for again. While a member
-waits for a slot or for its share of the budget, what it is `doing` begins with `waits: ` and says for what.
+Statuses are waiting, working, done, failed, cancelled, skipped, of a run interrupted where nobody works on it
+any more; of a reply writing, done, lost. A new attempt takes back the text of the one before it; a reply that
+is `cached` was not asked for again. While a member waits for a slot or for its share of the budget, what it
+is `doing` begins with `waits: ` and says for what.
 
 Amounts are calls, tokens, cached (tokens), usd, unpriced, the number of calls whose price is not known, and
 reused, the number of replies from the cache. `lane` and `above` are ids of members: a member has one lane
@@ -35,6 +36,7 @@ from guildhall.errors import RETRYABLE
 
 from .clean import clean, one_line, several
 from .items import MOST, Item, Items, Patch, Snapshot
+from .replays import Replays
 from .summary import summary
 
 _ENDED = {
@@ -51,7 +53,8 @@ class View:
 
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         self._clock, self._lock = clock, threading.Lock()
-        self._id, self._items = "", Items()
+        self._id, self._items, self._replays = "", Items(), Replays()
+        self._at = 0.0  # when the last event was
         self._lanes: dict[str, str] = {}  # the span of a member, and its lane
         self._open: dict[str, set[str]] = {}  # a lane, and the spans in which its member is at work
         self._spoke: dict[str, str] = {}  # the spans of members that a model replied to, and its last reply
@@ -64,7 +67,7 @@ class View:
         """Take the next event. Kinds that it does not know are for newer views."""
         with self._lock:
             if take := getattr(self, f"_{event.kind}", None):
-                self._id = clean(event.run)
+                self._id, self._at = clean(event.run), event.at
                 take(event)
 
     def text(self, path: str, attempt: int, text: str) -> None:
@@ -80,6 +83,13 @@ class View:
         """All that happened after `seq` in one patch, or else a snapshot."""
         with self._lock:
             return self._items.since(seq, run=self._id, at=self._clock())
+
+    def cut_short(self) -> None:
+        """Show that nobody works on the run any more, though it has not ended."""
+        with self._lock:
+            if self._items["run"]["status"] == "working":
+                self._interrupt()
+                self._items.put("run", status="interrupted", ended=self._at)
 
     @property
     def run_id(self) -> str:
@@ -137,6 +147,7 @@ class View:
             self._items.put(id_, status=status)
 
     def _run_started(self, event: ev.RunStarted) -> None:
+        self._replays.begin()
         if event.resumed:
             self._interrupt()
         budget = {unit: getattr(event.budget, unit) for unit in ("usd", "tokens", "calls", "seconds")}
@@ -253,6 +264,8 @@ class View:
         self._doing(event, "thinking")
 
     def _said(self, event: ev.Said) -> None:
+        if self._replays.repeats(event):
+            return
         self._new(f"e{event.id}", "message", event, event.text, to=several(event.told), type=event.type)
 
     def _recalled(self, event: ev.Recalled) -> None:
@@ -275,14 +288,16 @@ class View:
         self._doing(event, "thinking")
 
     def _decided(self, event: ev.Decided) -> None:
+        if event.choice == "waits":
+            self._waits(event)
+        if self._replays.repeats(event):
+            return
         steps = list(_steps(event.data)) if event.what == "plan" else []
         about = {"what": event.what, "choice": event.choice, "data": None if steps else event.data}
         evidence = [f"e{source}" for source in event.evidence]
         self._new(f"e{event.id}", "decision", event, event.reason, **about, evidence=evidence)
         if steps:
             self._plan(self._lane(event.path), steps)
-        if event.choice == "waits":
-            self._waits(event)
 
     def _waits(self, event: ev.Decided) -> None:
         """Have the lane say for what its member waits, until it asks."""

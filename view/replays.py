@@ -8,19 +8,33 @@ from guildhall.agents.paths import down_to
 _CALLS = (ev.Asked, ev.Replied, ev.Lost)
 
 
+class Replays:
+    """What was decided and passed on so far, to tell when a later sitting does so once more."""
+
+    def __init__(self) -> None:
+        self._earlier, self._here = set[int](), set[int]()
+
+    def begin(self) -> None:
+        """A sitting begins."""
+        self._earlier |= self._here
+
+    def repeats(self, event: ev.Event) -> bool:
+        """Whether an earlier sitting has done just so; it is remembered of this one."""
+        if (same := _what(event)) is None:
+            return False
+        self._here.add(hash(same))
+        return hash(same) in self._earlier
+
+
 def without_replays(events: Sequence[ev.Event]) -> Iterator[ev.Event]:
     """The events, without what was decided and passed on in an earlier sitting just so, and without the
     choices of models that were not asked then."""
-    idle = {event.id for event in _idle_choices(events)}
-    known, here = set[tuple[object, ...]](), set[tuple[object, ...]]()
+    idle, replays = {event.id for event in _idle_choices(events)}, Replays()
     for event in events:
         if isinstance(event, ev.RunStarted):
-            known |= here
-        if (same := _what(event)) is not None:
-            here.add(same)
-            if same in known or event.id in idle:
-                continue
-        yield event
+            replays.begin()
+        if not replays.repeats(event) and event.id not in idle:
+            yield event
 
 
 def _what(event: ev.Event) -> tuple[object, ...] | None:

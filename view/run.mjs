@@ -3,8 +3,8 @@
 //   transport.listen(receive)  calls receive with each message, and returns a function that ends that. A message is
 //                              a patch or a snapshot (see items.py), or {error: "why", of: command} where a
 //                              command failed; without `of` it is the connection that has trouble
-//   transport.send(command)    {do: "since", seq} | {do: "stop"} | {do: "answer", name, text}; where it returns a
-//                              promise and that is rejected, the command failed
+//   transport.send(command)    {do: "since", seq} | {do: "stop"} | {do: "resume"} | {do: "answer", name, text}; where it
+//                              returns a promise and that is rejected, the command failed
 //   transport.widen()          may be missing; shows the view on the whole screen
 //
 // There is no build step and nothing is loaded. Texts are only ever shown as text.
@@ -21,6 +21,7 @@ import STYLE from "./style.css";
 
 const SIFT_AGAIN = 400; // milliseconds until what is new is looked through, too
 const MOST_EVIDENCE = 8;
+const ENDED = new Set(["done", "failed", "cancelled"]);
 const IN_LANES = new Set(["reply", "tool", "memory"]);
 const SEARCHED = ["name", "role", "who", "to", "model", "tool", "arguments", "what", "choice", "task", "text"];
 
@@ -38,7 +39,8 @@ class RunView {
   constructor(element, transport) {
     this.transport = transport;
     this.follower = new Follower(transport, this);
-    const look = {class: "filter", type: "search", placeholder: "Filter", "aria-label": "Filter members and messages"};
+    const look = {class: "filter", type: "search", placeholder: "Filter", "aria-label": "Filter members and messages",
+      "aria-keyshortcuts": "/", title: "Press / to get here"};
     this.filter = h("input", {...look, oninput: () => this.sift()});
     Object.assign(this, {top: new Top(this), asks: new Asks(this), answer: new Answer(this), voice: new Voice()});
     Object.assign(this, {lanes: new Lanes(this), feed: new Feed(this)});
@@ -105,6 +107,9 @@ class RunView {
     else if (command.do === "stop") {
       this.top.stopFailed();
       this.#say(`The run was not stopped: ${why}.`);
+    } else if (command.do === "resume") {
+      this.top.resumeFailed();
+      this.#say(`The run does not go on: ${why}.`);
     } else this.#say(`This may be out of date: ${why}.`, {passing: true});
   }
 
@@ -159,6 +164,7 @@ class RunView {
     const asked = this.follower.of("question").some((item) => item.answer === null);
     this.top.paint(run, asked);
     this.answer.paint(run, asked);
+    this.lanes.ended(ENDED.has(run.status));
   }
 
   #tick() {

@@ -6,20 +6,25 @@ const BLOCK = 500;
 const MOST_FORMATTED = 40_000;
 const BULLETS = ["•", "◦", "▪"];
 
-// A text that grows lives in blocks that end with a line, so that a new token lays out one block only.
+// A text that grows lives in blocks that end with a line, so that a new token lays out one block only. Of prose, what
+// comes before the last empty line is formatted already.
 export class Flow {
   node = h("div", {class: "prose"});
   #shown = 0;
 
-  // The item's text as it is now; `whole` says that no more of it is to come, `cite` makes nodes of labels.
-  show(item, {whole = false, cite} = {}) {
+  // The item's text as it is now; `whole` says that no more of it is to come, `prose` that it is to be formatted even
+  // so, `cite` makes nodes of labels.
+  show(item, {whole = false, prose = false, cite} = {}) {
     const formatted = whole && item.text.length <= MOST_FORMATTED;
     if (this.#born !== item.born || this.#formatted !== formatted) this.#clear();
     this.#born = item.born;
     if (formatted && !this.#formatted) {
       this.node.append(...asFormatted(item.text, cite));
       this.#shown = item.text.length;
-    } else if (!formatted) this.#grow(item.text);
+    } else if (!formatted) {
+      if (prose) this.#settle(item.text);
+      this.#grow(item.text);
+    }
     else if (item.text.length !== this.#shown) {
       this.#clear();
       return this.show(item, {whole, cite});
@@ -32,12 +37,27 @@ export class Flow {
   #formatted = false;
   #last = null;
   #rest = null;
+  #settled = 0; // characters that are formatted already
+  #looked = 0; // up to which empty line that was tried
 
   #clear() {
     this.node.replaceChildren();
     this.#last = this.#rest = null;
-    this.#shown = 0;
+    this.#shown = this.#settled = this.#looked = 0;
     this.#formatted = false;
+  }
+
+  #settle(text) {
+    const empty = text.lastIndexOf("\n\n");
+    if (empty <= this.#looked || empty > MOST_FORMATTED) return;
+    this.#looked = empty;
+    const end = endOfParagraphs(text, this.#settled, empty);
+    if (end <= this.#settled) return;
+    for (const block of this.node.querySelectorAll(":scope > .block")) block.remove();
+    const long = end - this.#settled > BLOCK; // it is not laid out while it is out of sight
+    this.node.append(h("div", {class: long ? "part full" : "part"}, ...asFormatted(text.slice(this.#settled, end))));
+    this.#last = null;
+    this.#settled = this.#shown = end;
   }
 
   #grow(text) {
@@ -61,6 +81,13 @@ export class Flow {
     this.#rest.textContent = `and ${characters.toLocaleString("en")} more characters in the transcript`;
     this.node.append(this.#rest);
   }
+}
+
+// Where the paragraphs from there on end; code that is still open is none of them.
+function endOfParagraphs(text, from, empty) {
+  const fences = [...text.slice(from, empty).matchAll(/^\s{0,3}(?:```|~~~)/gm)];
+  if (fences.length % 2) return from + fences.at(-1).index;
+  return empty + text.slice(empty).match(/^\n*/)[0].length;
 }
 
 const isFull = (node) => node.length >= 3 * BLOCK || (node.length >= BLOCK && node.data.endsWith("\n"));

@@ -5,6 +5,7 @@ import {Flow, asFormatted} from "./text.mjs";
 
 const PATIENCE = 15_000; // milliseconds in which a run should have stopped
 const SCROLLS = 250; // characters of a task from which on it may not fit
+const GONE = "Nobody works on this run any more. All that was done is kept, and need not be paid for again.";
 const ENDS = {
   done: "Answer", failed: "The run failed", cancelled: "The run was cancelled", waiting: "The run waits for you",
 };
@@ -22,10 +23,11 @@ export class Top {
   constructor(view) {
     this.view = view;
     this.stop = button("Stop", () => this.#stop(), {class: "stop", hidden: true});
+    this.resume = button("Go on", () => this.#resume(), {class: "primary", hidden: true});
     this.widen = button("Full screen", () => view.transport.widen(), {class: "quiet", hidden: true});
     this.#state = h("span", {class: "state"}, this.#sign.node, this.#status);
     const name = [this.#state, this.#team, this.#pattern];
-    const line = h("div", {class: "line"}, ...name, h("span", {class: "gap"}), this.widen, this.stop);
+    const line = h("div", {class: "line"}, ...name, h("span", {class: "gap"}), this.widen, this.resume, this.stop);
     const stats = h("div", {class: "stats"}, ...Object.values(this.#stats).map((stat) => stat.node));
     this.node = h("header", {class: "top"}, line, this.#task, stats, this.#more);
   }
@@ -44,7 +46,10 @@ export class Top {
     this.#stats.cost.show(cost(run), budget.usd, run.usd, dollars);
     this.#stats.tokens.show(count(run.tokens), budget.tokens, run.tokens, count);
     this.#stats.calls.show(String(run.calls), budget.calls, run.calls, String);
+    if (run.status !== "interrupted") this.resumeFailed();
+    this.resume.hidden = run.status !== "interrupted";
     put(this.#more, [
+      run.status === "interrupted" && GONE,
       run.reused && `${run.reused} replies from the cache`,
       run.unpriced && run.usd && `the price of ${run.unpriced} calls is not known`,
       run.hidden && `${run.hidden} more things happened than can be shown here; the transcript has them`,
@@ -70,6 +75,15 @@ export class Top {
     put(this.stop, "Stopping…");
     this.late = setTimeout(() => this.#free("Stop again"), PATIENCE);
     this.view.send({do: "stop"});
+  }
+
+  #resume() {
+    this.resume.disabled = true;
+    this.view.send({do: "resume"});
+  }
+
+  resumeFailed() {
+    this.resume.disabled = false;
   }
 
   #free(text) {

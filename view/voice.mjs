@@ -5,7 +5,7 @@ import {h, oneLine} from "./dom.mjs";
 const EVERY = 5000; // milliseconds
 const MOST = 3;
 const TOLD = new Set(["vote", "verdict", "conflict", "watchdog"]);
-const ENDED = new Set(["done", "failed", "cancelled"]);
+const ENDED = new Set(["done", "failed", "cancelled", "interrupted"]);
 
 export class Voice {
   node = h("div", {class: "heard", role: "status", "aria-live": "polite"});
