@@ -38,6 +38,7 @@ class _Front:
         self._read: list[bytes] = []
         self._answered = Counter[str]()
         self._server: list[MCPServer[Any] | BaseException] = []
+        self._built, self._initialized = threading.Event(), False
         self._importing = threading.Thread(target=self._import, daemon=True)
 
     def greet(self) -> bool:
@@ -53,6 +54,7 @@ class _Front:
                     known = _known(message.get("params"))
                     self._begin()
                 case "notifications/initialized":
+                    self._initialized = True
                     continue
             if not known or not self._answer(message, known):
                 return True
@@ -62,7 +64,7 @@ class _Front:
         """Have the library serve the rest; it is told what was said so far, and its answers to that are kept
         back."""
         self._begin()
-        self._importing.join()  # two threads that import the same may wait for each other
+        self._built.wait()
         import anyio
         from mcp.server.stdio import stdio_server
 
@@ -104,6 +106,12 @@ class _Front:
             self._server.append(build())
         except BaseException as error:  # noqa: BLE001  raised where it is waited for
             self._server.append(error)
+        finally:
+            self._built.set()
+        if self._initialized:
+            from .lazy import warm_up
+
+            warm_up()
 
 
 class _Lines:

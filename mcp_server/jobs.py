@@ -56,7 +56,7 @@ class Job:
     asks: Asks = field(default_factory=Asks)
     began: float = field(default_factory=monotonic)
     told: bool = False
-    """Whether a host was told how it ended."""
+    """Whether the model that called for it was told how it ended."""
     last: int = 0
     """The last event that was read from disk."""
     work: "asyncio.Task[Result] | None" = None
@@ -87,7 +87,6 @@ class Job:
         assert self.work is not None, "it is started at once"
         so_far = self.collector.result(status="running").model_copy(update={"run_id": self.id})
         if self.work.done():
-            self.told = True
             cancelled = self.work.cancelled()  # before it was on disk
             return so_far.model_copy(update={"status": "cancelled"}) if cancelled else self.work.result()
         if self.is_new:
@@ -119,7 +118,8 @@ class Jobs:
 
     def joined(self, key: str) -> Job | None:
         """The run of the same call that is at work, or has ended without any host being told."""
-        return next((job for job in self._jobs.values() if job.key == key and not job.told), None)
+        same = (job for job in self._jobs.values() if job.key == key)
+        return next((job for job in same if not job.told and not job.is_none), None)
 
     async def called(self, begin: "BeginIn", *, key: str, abilities: Abilities) -> Job:
         """The run of this call, which begins even if the host gives up before the hall is open."""

@@ -3,8 +3,9 @@
 import asyncio
 import os
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from contextvars import Context
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import anyio
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from guildhall.agents.discovery import Library
     from guildhall.agents.hall import Hall
 
+LATER = (
+    "guildhall.agents.hall", "guildhall.memory.asked", "guildhall.view.recalled", "guildhall.view.reduce",
+)  # fmt: skip
+"""What calls of the tools import, and no start."""
 OpenHall = Callable[[], "AbstractAsyncContextManager[Hall]"]
 
 
@@ -26,6 +31,13 @@ def open_default() -> "AbstractAsyncContextManager[Hall]":
     for name in unresolved(os.environ):
         del os.environ[name]  # it is no key and no address
     return Hall.open(host="mcp", recalls_private=False, interrupts=True, host_model=HostModel())
+
+
+def warm_up() -> None:
+    """Import what a first call needs, while the host and its model think of one."""
+    for name in LATER:
+        with suppress(Exception):  # whoever needs it says what is wrong with it
+            import_module(name)
 
 
 class LazyHall:

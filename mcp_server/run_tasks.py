@@ -50,4 +50,5 @@ async def _found(ctx: Asked, run: str) -> Task | None:
 async def _answered(jobs: Jobs, job: Job, host: str) -> CallToolResult:
     if job.work is not None:
         await asyncio.wait({job.work})
+    job.told = True
     return run_answer(await job.result(await jobs.hall.get()), host=host)

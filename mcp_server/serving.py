@@ -1,6 +1,5 @@
 """The server with all that hosts can ask for beside its tools."""
 
-import contextlib
 import threading
 from collections.abc import Iterable
 from typing import Any
@@ -34,6 +33,7 @@ from . import resources
 from .checked import CheckedServer
 from .completions import completed
 from .jobs import Jobs
+from .lazy import warm_up
 from .prompts import prompt, prompts
 
 Asked = ServerRequestContext[Jobs, Any]
@@ -51,7 +51,7 @@ class GuildhallServer(CheckedServer):
         handle("resources/subscribe", SubscribeRequestParams, _subscribed)
         handle("resources/unsubscribe", UnsubscribeRequestParams, _unsubscribed)
         self._lowlevel_server.add_notification_handler(
-            "notifications/initialized", NotificationParams, _warm_up
+            "notifications/initialized", NotificationParams, _initialized
         )
         self._lowlevel_server.middleware.append(_in_our_words)
 
@@ -93,15 +93,8 @@ async def _in_our_words(ctx: Asked, call_next: CallNext) -> HandlerResult:
         raise MCPError(code, clean(describe(error))) from None
 
 
-async def _warm_up(_ctx: Asked, _params: NotificationParams) -> None:
-    """Have what a first call needs be imported while the host and its model think of one."""
-    threading.Thread(target=_import, daemon=True).start()
-
-
-def _import() -> None:
-    with contextlib.suppress(Exception):  # whoever needs it says what is wrong with it
-        import guildhall.agents.hall
-        import guildhall.view.reduce  # noqa: F401  both are for later
+async def _initialized(_ctx: Asked, _params: NotificationParams) -> None:
+    threading.Thread(target=warm_up, daemon=True).start()
 
 
 async def _nothing(_ctx: Asked, _params: SetLevelRequestParams) -> EmptyResult:

@@ -160,7 +160,7 @@ async def cancel_run(
     """End a run; what was said so far is kept. Use it when the user wants it stopped."""
     jobs = _jobs(ctx)
     job = await jobs.cancelled(await jobs.find(run_id))
-    return run_answer(await _so_far(jobs, job), host=_host(ctx))
+    return await _told(ctx, job)
 
 
 async def recall(  # noqa: PLR0917  as above
@@ -247,7 +247,13 @@ async def _waited(ctx: Request, job: Job, leg: Leg | None = None) -> CallToolRes
     """What the run has come to once it has ended, or the host has waited long enough."""
     jobs = _jobs(ctx)
     again = None if job.ended else await waited(ctx, job, seconds=jobs.patience, leg=leg)
-    return again or run_answer(await _so_far(jobs, job), host=_host(ctx))
+    return again or await _told(ctx, job)
+
+
+async def _told(ctx: Request, job: Job) -> CallToolResult:
+    """What the run has come to, for the model that called for it; a view is told nothing by that."""
+    job.told = job.ended  # be it by an error, which is raised
+    return run_answer(await _so_far(_jobs(ctx), job), host=_host(ctx))
 
 
 async def _so_far(jobs: Jobs, job: Job) -> "Result":

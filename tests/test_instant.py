@@ -1,65 +1,16 @@
 """What a host asks for first is answered before the library is imported, and is what the library says."""
 
 import json
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from mcp_host import write_files
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
+from raw_host import FRONT, LIBRARY, greeting, raw_host
 
 from guildhall.mcp_server.instant import KNOWN
 
 pytestmark = pytest.mark.slow
-FRONT, LIBRARY = ["mcp"], ["mcp", "--wait", "45"]
-"""With an option it is the library that answers from the beginning."""
-
-
-class Server:
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
-        self.process, self.number = process, 0
-
-    def send(self, *lines: str | dict[str, Any]) -> None:
-        assert self.process.stdin is not None
-        for line in lines:
-            text = line if isinstance(line, str) else json.dumps({"jsonrpc": "2.0", **line})
-            self.process.stdin.write(text + "\n")
-        self.process.stdin.flush()
-
-    def read(self) -> dict[str, Any]:
-        assert self.process.stdout is not None
-        message: dict[str, Any] = json.loads(self.process.stdout.readline())
-        return message
-
-    def ask(self, method: str, **params: Any) -> dict[str, Any]:
-        self.number += 1
-        self.send({"id": self.number, "method": method, "params": params})
-        answer = self.read()
-        assert answer["id"] == self.number
-        return answer
-
-    def greet(self, version: str) -> dict[str, Any]:
-        who = {"name": "test", "version": "1"}
-        answer = self.ask("initialize", protocolVersion=version, capabilities={}, clientInfo=who)
-        self.send({"method": "notifications/initialized"})
-        return answer
-
-
-@contextmanager
-def started(arguments: list[str]) -> Iterator[Server]:
-    program = [sys.executable, "-m", "guildhall", *arguments]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(program, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
-        yield Server(process)
-        assert process.stdin is not None
-        process.stdin.close()
-        assert process.wait(20) == 0
-        assert process.stdout is not None
-        assert process.stdout.read() == ""
 
 
 @pytest.mark.parametrize("version", [*HANDSHAKE_PROTOCOL_VERSIONS, "2199-01-01"])
@@ -67,8 +18,8 @@ def test_the_front_says_what_the_library_says(version: str, project: Path) -> No
     """Where this fails, what is in instant.json is to be written anew from what the library says."""
     said = []
     for arguments in (FRONT, LIBRARY):
-        with started(arguments) as server:
-            said.append([server.greet(version), server.ask("tools/list"), server.ask("ping")])
+        with raw_host(arguments) as host:
+            said.append([host.greet(version), host.ask("tools/list"), host.ask("ping")])
     assert said[0] == said[1]
 
 
@@ -78,23 +29,18 @@ def test_all_that_is_known_is_of_versions_that_begin_so() -> None:
 
 def test_what_comes_after_the_greeting_is_answered_by_the_library_once_each(project: Path) -> None:
     write_files(project)
-    with started(FRONT) as server:
-        server.greet("2025-11-25")
-        assert len(server.ask("tools/list")["result"]["tools"]) == 6
-        result = server.ask("tools/call", name="run_team", arguments={"task": "Look.", "team": "duo"})
+    with raw_host(FRONT) as host:
+        host.greet()
+        assert len(host.ask("tools/list")["result"]["tools"]) == 6
+        result = host.ask("tools/call", name="run_team", arguments={"task": "Look.", "team": "duo"})
         assert result["result"]["structuredContent"]["status"] == "done"
-        assert len(server.ask("tools/list")["result"]["tools"]) == 6
-        assert server.ask("nothing/such")["error"]["code"] == -32601
+        assert len(host.ask("tools/list")["result"]["tools"]) == 6
+        assert host.ask("nothing/such")["error"]["code"] == -32601
 
 
 def test_a_newer_host_is_served_from_its_first_word(project: Path) -> None:
-    about = {
-        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-        "io.modelcontextprotocol/clientInfo": {"name": "t", "version": "1"},
-        "io.modelcontextprotocol/clientCapabilities": {},
-    }
-    with started(FRONT) as server:
-        assert "2026-07-28" in str(server.ask("server/discover", _meta=about)["result"])
+    with raw_host(FRONT) as host:
+        assert "2026-07-28" in str(host.discover()["result"])
 
 
 @pytest.mark.parametrize(
@@ -107,18 +53,36 @@ def test_a_newer_host_is_served_from_its_first_word(project: Path) -> None:
     ],
 )  # fmt: skip
 def test_garbage_before_the_greeting_is_outlived(line: str, project: Path) -> None:
-    with started(FRONT) as server:
-        server.send(line)
-        who = {"name": "test", "version": "1"}
-        hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": who}
-        server.send({"id": 77, "method": "initialize", "params": hello})
-        while (answer := server.read()).get("id") != 77:
+    with raw_host(FRONT) as host:
+        host.send(line)
+        host.send({"id": 77, "method": "initialize", "params": greeting()})
+        while (answer := host.read()).get("id") != 77:
             assert "error" in answer
         assert answer["result"]["serverInfo"]["name"] == "guildhall"
 
 
+@pytest.mark.parametrize("lacks", ["protocolVersion", "capabilities", "clientInfo"])
+def test_a_greeting_that_lacks_something_is_refused_as_by_the_library(lacks: str, project: Path) -> None:
+    said = []
+    for arguments in (FRONT, LIBRARY):
+        with raw_host(arguments) as host:
+            half = {name: value for name, value in greeting().items() if name != lacks}
+            said.append([host.ask("initialize", **half), host.greet()])
+    assert said[0] == said[1]
+    assert said[0][0]["error"]["code"] == -32602
+
+
+def test_who_greets_twice_is_answered_twice_at_once_and_not_again(project: Path) -> None:
+    with raw_host(FRONT) as host:
+        for _ in range(2):
+            host.send({"id": 1, "method": "initialize", "params": greeting()})
+            host.send({"id": 2, "method": "tools/list"})
+        assert [host.read()["id"] for _ in range(4)] == [1, 2, 1, 2]
+        assert host.ask("nothing/such")["error"]["code"] == -32601
+
+
 def test_a_host_that_leaves_at_once_leaves_nothing_behind(project: Path) -> None:
-    with started(FRONT):
+    with raw_host(FRONT):
         pass
-    with started(FRONT) as server:
-        server.greet("2025-11-25")
+    with raw_host(FRONT) as host:
+        host.greet()

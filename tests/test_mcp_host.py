@@ -109,6 +109,42 @@ async def test_an_answer_counts_where_a_view_gave_it_and_no_model_can_make_one_u
     assert done["status"] == "done"
 
 
+@ERAS
+async def test_an_answer_that_was_given_is_not_given_again(era: str) -> None:
+    async with Client(build(), mode=era, extensions=[Declared()]) as client, Client(build()) as other:
+        asked = data(await client.call_tool("run_team", ASK))
+        async with Hall.open() as hall:
+            [question] = await hall.questions(asked["run_id"])
+        answer = {"run_id": asked["run_id"], "answer": "It is safe."}
+        assert data(await client.call_tool("get_run", answer))["status"] == "done"
+        for named in ({}, {"question": question.id}, {"question": f"{question.id}.00"}):
+            for host in (client, other):
+                refused = await host.call_tool("get_run", answer | named)
+                assert refused.is_error
+                assert f"question {question.id} of run" in text(refused)
+                assert "is answered already" in text(refused)
+
+
+@ERAS
+async def test_an_answer_is_for_what_was_asked_before_it_and_not_for_what_comes_next(era: str) -> None:
+    """A host that has given up waiting calls again, and the run asks something else meanwhile."""
+    twice = "name: twice\ndescription: Asks twice.\npattern: pipeline\nmembers: [human, reader, owner]"
+    owner = "name: owner\ndescription: Owns the pier.\nhuman: true"
+    write_files(Path.cwd(), {"teams/twice.md": twice, "specialists/owner.md": owner})
+    async with Client(build(), mode=era, extensions=[Declared()]) as client:
+        asked = data(await client.call_tool("run_team", {**ASK, "team": "twice"}))
+        answer = {"run_id": asked["run_id"], "answer": "It is safe."}
+        assert data(await client.call_tool("get_run", answer))["status"] == "needs_input"
+        again = await client.call_tool("get_run", answer)
+        assert again.is_error
+        assert "name what this one is for" in text(again)
+        async with Hall.open() as hall:
+            [question] = await hall.questions(asked["run_id"])
+        assert f"question={question.id!r}" in text(again)
+        done = data(await client.call_tool("get_run", {**answer, "question": question.id}))
+    assert done["status"] == "done"
+
+
 class Declared(ClientExtension):
     """Says that answers are the user's own."""
 

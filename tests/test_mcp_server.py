@@ -267,6 +267,20 @@ print(sorted(heavy & set(sys.modules)))
     assert not home.exists()
 
 
+@pytest.mark.slow
+def test_what_a_first_call_needs_is_imported_before_it_without_any_provider(home: Path) -> None:
+    program = """
+import asyncio, sys
+from guildhall.mcp_server.lazy import LATER, warm_up
+warm_up()
+heavy = {"anthropic", "openai", "chromadb", "numpy"}
+print(sorted(set(LATER) - set(sys.modules)), sorted(heavy & set(sys.modules)))
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout == "[] []\n"
+    assert not home.exists()
+
+
 @ERAS
 async def test_a_host_starts_the_server_over_stdio_and_gets_an_answer(
     era: str, duo: Path, home: Path
