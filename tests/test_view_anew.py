@@ -107,13 +107,15 @@ def test_a_run_that_nobody_works_on_is_shown_as_interrupted_until_it_goes_on(rec
     assert view.since(seq)["seq"] == seq
     view(recording.event(ev.RunStarted).model_copy(update={"id": 999, "resumed": True}))
     assert (view.items()[0]["status"], view.items()[0]["ended"]) == ("working", None)
-    recording.into(view)
+    view(recording.event(ev.RunFinished).model_copy(update={"id": 1000}))
     view.cut_short()
     assert view.items()[0]["status"] == "done"
 
 
 async def test_a_run_that_goes_on_after_an_answer_keeps_all_that_a_view_showed_of_it(project: Path) -> None:
     write_files(project)
+    about = "name: panel\ndescription: Asks late.\npattern: pipeline\nmembers: [reader, human, doubter]"
+    write_files(project, {"teams/panel.md": about})
     async with Client(build()) as client:
 
         async def look(**more: Any) -> dict[str, Any]:
@@ -121,7 +123,7 @@ async def test_a_run_that_goes_on_after_an_answer_keeps_all_that_a_view_showed_o
             items: list[Item] = (told.meta or {})[VIEW]["items"]
             return {item["id"]: item for item in items}
 
-        run = data(await client.call_tool("run_team", {"task": "Is it safe?", "team": "asking"}))["run_id"]
+        run = data(await client.call_tool("run_team", {"task": "Is it safe?", "team": "panel"}))["run_id"]
         before = await look()
         [question] = [item["name"] for item in before.values() if item["is"] == "question"]
         at_once = await look(question=question, answer="It is safe.")
@@ -131,3 +133,6 @@ async def test_a_run_that_goes_on_after_an_answer_keeps_all_that_a_view_showed_o
         assert before.keys() <= after.keys()
         assert after["run"]["status"] == "done"
         assert len([item for item in after.values() if item["is"] == "question"]) == 1
+        calls = {item["name"]: item["calls"] for item in after.values() if item["is"] == "member"}
+        assert calls == {"panel": 0, "reader": 1, "human": 0, "doubter": 1}
+        assert after["run"]["calls"] == 2

@@ -54,7 +54,7 @@ class View:
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         self._clock, self._lock = clock, threading.Lock()
         self._id, self._items, self._replays = "", Items(), Replays()
-        self._at = 0.0  # when the last event was
+        self._at, self._last = 0.0, 0  # when the last event was, and its id
         self._lanes: dict[str, str] = {}  # the span of a member, and its lane
         self._open: dict[str, set[str]] = {}  # a lane, and the spans in which its member is at work
         self._spoke: dict[str, str] = {}  # the spans of members that a model replied to, and its last reply
@@ -64,11 +64,16 @@ class View:
         self._items.put("run", **about, **when, **_NOTHING, **rests, hidden=0, text="", cut=0)
 
     def __call__(self, event: ev.Event) -> None:
-        """Take the next event. Kinds that it does not know are for newer views."""
+        """Take the next event. Kinds that it does not know are for newer views.
+
+        A run that is gone on with tells all that was before once more: what was taken is left out.
+        """
         with self._lock:
-            if take := getattr(self, f"_{event.kind}", None):
-                self._id, self._at = clean(event.run), event.at
-                take(event)
+            take = getattr(self, f"_{event.kind}", None)
+            if take is None or event.id <= self._last:
+                return
+            self._id, self._at, self._last = clean(event.run), event.at, event.id
+            take(event)
 
     def text(self, path: str, attempt: int, text: str) -> None:
         """Take more of the reply that is being written at `path`."""
