@@ -48,13 +48,13 @@ description: {about} Use when a task gains from several expert views (a review, 
 1. Put everything that the team needs to know into `task` and `context`: it does not see this conversation. Name files by their paths in `files`.
 2. Leave `team` at `auto` unless the user names one. The resource `teams://` lists the teams, with what they are for.
 3. When `status` is `running`, call `get_run` with the `run_id` until it is not. Never start the same task again: the run goes on.
-4. When `status` is `needs_input`, ask the user the question as it stands. Answer it with `get_run(answer=...)` only with what the user said.
+4. When `status` is `needs_input`, show the user the question and the command from `next`, then call `get_run` to wait on. Do not answer it yourself.
 5. Give the answer with its sources. Say where members contradicted each other, who did not answer, and what it cost.
 6. For a follow-up, pass the `run_id` as `continue_from`.
 
 ## If the tools are not there
 
-`uvx --from "{package}" guildhall init` adds the server to the assistants on this machine. Without an API key the answers are quotes from the files that were given, and say so: {keys} goes into `env` of the server's entry.
+Tell the user that `guildhall init`, where Guildhall is installed, adds the server to the assistants on this machine; do not install anything yourself. Without an API key the answers are quotes from the files that were given, and say so: {keys} goes into `env` of the server's entry.
 """  # noqa: E501  a paragraph of Markdown is one line
 
 
@@ -212,7 +212,7 @@ def _skill(tools: list[dict[str, str]]) -> str:
     rows = "\n".join(f"- `{tool['name']}`: {tool['description']}" for tool in tools)
     keys = " or ".join(f"`{name}`" for name in list(KEYS)[:2])
     return _SKILL.format(
-        about=about.DESCRIPTION, instructions=INSTRUCTIONS, tools=rows, package=PACKAGE, keys=keys
+        about=about.DESCRIPTION, instructions=INSTRUCTIONS, tools=rows, keys=keys
     )
 
 
