@@ -44,7 +44,7 @@ from .models.catalog import Catalog, Choice
 from .models.clients import hold_clients, release_clients
 from .patterns.together import check_members
 from .questions import ASKING, OpenQuestion, answer, only_one, refuse_unanswered
-from .result import Result, Status, collect
+from .result import Result, Status, called_off, collect
 from .run import Member
 from .shared import Shared
 from .spec_types import TeamSpec
@@ -210,7 +210,8 @@ class Hall:
         """The run as it is after it was asked to end; the process that works on it sees that at once."""
         row = await self._runs.find(run_id)
         if row.status in ("interrupted", "needs_input"):
-            await self._runs.mark_cancelled(row)
+            end = called_off(row.id, await self.events(row.id))
+            await self._runs.mark_cancelled(row, end.id, ev.dumped(end))
         elif row.status == "running":
             if not self._at_work.cancel(row.id):
                 await self._runs.request_cancel(row.id)

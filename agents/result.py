@@ -1,6 +1,7 @@
 """What a run comes to, for those who asked: from its events, live or stored."""
 
 import re
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -233,6 +234,15 @@ class Collector:
 def _work(path: str, who: str) -> str:
     name = re.sub(r"\.\d+$", "", path.rpartition("/")[2])
     return "" if name == who else name
+
+
+def called_off(run: str, events: Iterable[ev.Event]) -> ev.RunFinished:
+    """The end of a run that nobody works on, and nobody is to go on with."""
+    collector = collect(events)
+    return ev.RunFinished(
+        id=collector.seen + 1, run=run, path="", who="user", at=time.time(), outcome="cancelled",
+        text="cancelled", spent=collector.spent, seconds=collector.result().seconds,
+    )  # fmt: skip
 
 
 def collect(events: Iterable[ev.Event]) -> Collector:

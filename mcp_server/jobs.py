@@ -177,14 +177,14 @@ class Jobs:
 
     async def cancelled(self, job: Job) -> Job:
         """The run, brought to its end wherever it is at work."""
-        hall = await self.hall.get()
-        if job.work is not None and job.is_new:
-            job.work.cancel()
-        else:
+        hall, began = await self.hall.get(), not job.is_new
+        if began:
             await hall.cancel(job.id)
+        elif job.work is not None:
+            job.work.cancel()
         if job.work is not None:
             await asyncio.wait({job.work}, timeout=ENDING)
-        return job
+        return await self.find(job.id) if began else job
 
     async def _followed(self, hall: "Hall", run: str) -> Job:
         """The run as its log tells of it, which another process may be writing."""

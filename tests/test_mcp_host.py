@@ -219,3 +219,20 @@ async def test_one_key_is_enough_that_no_host_is_asked_for_its_model(monkeypatch
             await client.call_tool("ask_specialist", {"task": "Sure?", "specialist": "reader"})
             await asyncio.sleep(0)
     assert (len(server.requests), model.asked) == (1, [])
+
+
+@ERAS
+async def test_a_run_that_asks_is_cancelled_for_good(era: str) -> None:
+    async with Client(build(), mode=era) as client:
+        run = data(await client.call_tool("run_team", {"task": "Is it safe?", "team": "asking"}))
+        assert run["status"] == "needs_input"
+        ended = data(await client.call_tool("cancel_run", {"run_id": run["run_id"]}))
+        shown = await client.call_tool("get_run", {"run_id": run["run_id"], "after": -1})
+        again = data(await client.call_tool("get_run", {"run_id": run["run_id"]}))
+    items = (shown.meta or {})["guildhall/view"]["items"]
+    assert [item["status"] for item in items if item["is"] == "run"] == ["cancelled"]
+    assert [item["answer"] for item in items if item["is"] == "question"] == [""]
+    async with Client(build(), mode=era) as client:
+        later = data(await client.call_tool("get_run", {"run_id": run["run_id"]}))
+    assert {one["status"] for one in (ended, again, later)} == {"cancelled"}
+    assert "resume" in later["next"]

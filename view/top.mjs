@@ -55,7 +55,7 @@ export class Top {
       run.hidden && `${run.hidden} more things happened than can be shown here; the transcript has them`,
     ].filter(Boolean).join(" · "));
     if (run.began === null || run.ended !== null) this.#free("Stop");
-    this.stop.hidden = run.began === null || run.ended !== null;
+    this.stop.hidden = run.began === null || (run.ended !== null && run.status !== "waiting");
     this.widen.hidden = !this.view.transport.widen;
     this.tick(run);
   }

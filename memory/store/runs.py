@@ -186,12 +186,20 @@ class Runs:
         sql = "UPDATE runs SET cancel = 1 WHERE id = ? AND status = 'running'"
         await self._db.write(lambda db: db.execute(sql, (run,)))
 
-    async def mark_cancelled(self, row: RunRow) -> None:
-        """End a run on which no process works, interrupted or waiting for the user, without running it."""
+    async def mark_cancelled(self, row: RunRow, number: int, body: str) -> None:
+        """End a run on which no process works, interrupted or waiting for the user, without running it.
+
+        `body` is the event of that, as JSON, with this number.
+        """
         was = "running" if row.status == "interrupted" else row.status
         sql = "UPDATE runs SET status = 'cancelled', ended = ? WHERE id = ? AND holder = ? AND status = ?"
         values = (time.time(), row.id, row.holder, was)
-        await self._db.write(lambda db: db.execute(sql, values))
+
+        def end(db: sqlite3.Connection) -> None:
+            if db.execute(sql, values).rowcount:  # else somebody has gone on with it
+                db.execute("INSERT INTO events VALUES (?, ?, ?)", (row.id, number, body))
+
+        await self._db.write(end)
 
     async def cancel_requests(self) -> set[str]:
         """The runs of this process that somebody wants ended."""
