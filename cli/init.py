@@ -81,10 +81,12 @@ def init(
     steps, root = Steps(data_folder()), project_folder() if project else None
     chosen = _chosen(named, root, remove=remove)
     found = {name: value for name in hosts.VARIABLES if (value := os.environ.get(name, "").strip())}
+    if "GUILDHALL_HOME" in found:
+        found["GUILDHALL_HOME"] = str(data_folder())  # wherever a host starts the server
     plain = {name: value for name, value in found.items() if name in hosts.SETTINGS}
 
     def all_planned(variables: dict[str, str]) -> list[Plan]:
-        wanted = Wanted(command, variables, remove, project)
+        wanted = Wanted(command, variables, remove, project, asks=variables is found)
         return [planned(host, path, wanted, steps) for host, path in chosen]
 
     plans = all_planned(plain if keys == "none" else found)
@@ -104,7 +106,8 @@ def init(
             plan.status = "declined"
     notices = [] if remove else _notices(command, lacking(command), shared=project)
     is_new = any(plan.status == "added" for plan in plans)
-    fetched = _embedder(fetch_embedder, offer=is_new and not yes and sys.stdin.isatty())
+    fetched = "" if dry_run else _embedder(fetch_embedder, offer=is_new and not yes and sys.stdin.isatty())
+    notices += ["MiniLM would be fetched"] * (dry_run and fetch_embedder)
     if wants_json():
         rows = [_report(plan) for plan in plans]
         notes = {"notices": notices, "embedder": fetched}
@@ -195,7 +198,7 @@ def _report(plan: "Plan") -> dict[str, Any]:
         "diff": "\n".join(plan.diff),
         "backup": plan.backup,
         "missing_variables": plan.missing,
-        "then": plan.host.then,
+        "then": plan.then,
     }
 
 
@@ -223,7 +226,7 @@ def _line(plan: "Plan", *, remove: bool) -> str:
     if status in _WOULD:
         return f"{title}: {_WOULD[status]} ({path})"
     kept = f"; the file from before is {plan.backup}" if plan.backup else ""
-    then = f"\n  Next: {plan.host.then}." if plan.host.then and status != "removed" else ""
+    then = f"\n  Next: {plan.then}." if plan.then and status != "removed" else ""
     if plan.missing and status != "removed":
         then += (
             f"\n  It passes nothing on: put {', '.join(plan.missing)} into `env` of the entry there yourself."

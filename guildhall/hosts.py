@@ -25,6 +25,8 @@ KEYS = {
     "GUILDHALL_CHROMA_TOKEN": "Token of the Chroma server",
 }
 """Variables that hold a secret."""
+ASKED = ("ANTHROPIC_API_KEY", "OPENAI_API_KEY")
+"""Those that a host asks for, where it can."""
 ADDRESSES = ("ANTHROPIC_BASE_URL", "OPENAI_BASE_URL", "GUILDHALL_BASE_URL", "GUILDHALL_CHROMA_URL")
 """Variables that hold an address, in which a password may stand."""
 SETTINGS = ("GUILDHALL_HOME", "GUILDHALL_LOCAL_ONLY", "GUILDHALL_EMBEDDER")
@@ -110,7 +112,7 @@ HOSTS = (
         asks=True,
         typed=True,
         commands=("code",),
-        then="start the server with “MCP: List Servers”; it asks for the keys and keeps them",
+        then="start the server with “MCP: List Servers”",
     ),
     Host(
         name="cursor",
@@ -251,14 +253,14 @@ def unresolved(environ: Mapping[str, str]) -> list[str]:
 
 def vscode_link() -> str:
     """The address that adds the server to VS Code with a click; it asks for the keys and keeps them."""
-    made = entry(host_named("vscode"), UVX, dict.fromkeys(list(KEYS)[:2], ""))
+    made = entry(host_named("vscode"), UVX, dict.fromkeys(ASKED, ""))
     inputs, config = (quote(_compact(part), safe="") for part in (made.inputs, made.fields))
     return f"https://vscode.dev/redirect/mcp/install?name={SERVER}&inputs={inputs}&config={config}"
 
 
 def cursor_link() -> str:
     """The address that adds the server to Cursor with a click."""
-    made = entry(host_named("cursor"), UVX, dict.fromkeys(list(KEYS)[:2], ""))
+    made = entry(host_named("cursor"), UVX, dict.fromkeys(ASKED, ""))
     config = base64.b64encode(_compact(made.fields).encode()).decode()
     return f"https://cursor.com/en/install-mcp?name={SERVER}&config={quote(config, safe='')}"
 

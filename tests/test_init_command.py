@@ -161,8 +161,37 @@ def test_references_are_written_as_each_host_reads_them(
         "gemini": "${OPENAI_API_KEY}",
     }
     assert _said("codex")["mcp_servers"]["guildhall"]["env_vars"] == ["OPENAI_API_KEY"]
-    (asked,) = _said("vscode")["inputs"]
-    assert (asked["id"], asked["password"]) == ("guildhall-openai-api-key", True)
+    asked = {one["id"]: one["password"] for one in _said("vscode")["inputs"]}
+    assert asked == {"guildhall-anthropic-api-key": True, "guildhall-openai-api-key": True}
+
+
+def test_a_host_that_can_asks_for_keys_that_are_not_set_here() -> None:
+    said = done("init", "--host", "vscode", "--yes")
+    assert "asks for the keys" in said
+    assert len(_said("vscode")["inputs"]) == 2
+
+    done("init", "--host", "vscode", "--remove", "--yes")
+    assert "asks for the keys" not in done("init", "--host", "vscode", "--yes", "--keys", "none")
+    assert "inputs" not in _said("vscode")
+
+
+def test_what_the_user_has_put_behind_the_command_stays() -> None:
+    done("init", "--host", "cursor", "--yes")
+    entry = _said("cursor")
+    entry["mcpServers"]["guildhall"]["args"] += ["--wait", "20"]
+    file_of("cursor").write_text(json.dumps(entry))
+    assert data("init", "--host", "cursor", "--yes")["hosts"][0]["status"] == "unchanged"
+
+    done("init", "--host", "cursor", "--yes", "--uvx")
+    assert _said("cursor")["mcpServers"]["guildhall"]["args"] == [*UVX[1:], "--wait", "20"]
+
+
+def test_a_relative_data_folder_is_written_so_that_every_host_finds_it(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GUILDHALL_HOME", "./here")
+    done("init", "--host", "zed", "--yes")
+    assert _said("zed")["context_servers"]["guildhall"]["env"]["GUILDHALL_HOME"] == str(project / "here")
 
 
 def test_it_names_what_is_set_and_asks_whether_files_refer_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,6 +240,12 @@ def test_from_an_environment_that_will_not_stay_uvx_is_written(monkeypatch: pyte
     said = data("init", "--host", "cursor", "--dry-run")
     assert said["command"] == list(UVX)
     assert "install uv" in said["notices"][0]
+
+
+def test_a_dry_run_fetches_nothing() -> None:
+    said = data("init", "--host", "zed", "--dry-run", "--fetch-embedder")
+    assert said["embedder"] == ""
+    assert "MiniLM would be fetched" in said["notices"]
 
 
 def test_the_embedder_is_fetched_only_when_that_is_asked_for() -> None:

@@ -137,6 +137,13 @@ async def test_stop_is_sent_once_and_goes_when_the_run_has_ended(recording: Reco
         assert await stage.texts(".answer h3") == ["The run was cancelled"]
 
 
+async def test_a_run_that_waits_for_its_user_can_be_stopped(recording: Recording, asking: View) -> None:
+    asking(recording.event(ev.RunFinished).model_copy(update={"outcome": "waiting", "text": ""}))
+    async with staged(asking) as stage:
+        await stage.page.click(".stop")
+        assert len(stage.of("stop")) == 1
+
+
 async def test_a_stop_that_fails_says_so_and_can_be_tried_again(asking: View) -> None:
     async with staged(asking) as stage:
         stage.refuses["stop"] = "there is no such run"

@@ -106,9 +106,8 @@ def _to_update(
 ) -> tuple[list[Change], dict[str, Any]]:
     """What an entry lacks, and the variables that it sets then."""
     path = (host.key, SERVER)
-    changes = [
-        Change((*path, name), fields[name]) for name in ("command", "args") if there.get(name) != fields[name]
-    ]
+    wanted = {"command": fields["command"], "args": [*fields["args"], *_options(there.get("args"))]}
+    changes = [Change((*path, name), value) for name, value in wanted.items() if there.get(name) != value]
     env = there.get("env", {})
     if not isinstance(env, dict):
         raise Unfit(f"{host.key}.{SERVER}.env is no object in it, and has to be one")
@@ -120,10 +119,17 @@ def _to_update(
     named = there.get("env_vars", [])
     if not isinstance(named, list):
         raise Unfit(f"{host.key}.{SERVER}.env_vars is no array in it, and has to be one")
-    wanted = [name for name in fields.get("env_vars", []) if name not in named and name not in env]
-    if wanted:
-        changes.append(Change((*path, "env_vars"), [*named, *wanted]))
+    more = [name for name in fields.get("env_vars", []) if name not in named and name not in env]
+    if more:
+        changes.append(Change((*path, "env_vars"), [*named, *more]))
     return changes, {**env, **missing}
+
+
+def _options(arguments: Any) -> list[Any]:
+    """What the user has put behind the command that starts the server."""
+    return (
+        arguments[arguments.index("mcp") + 1 :] if isinstance(arguments, list) and "mcp" in arguments else []
+    )
 
 
 def _mapping(said: Any, key: str) -> dict[str, Any]:

@@ -28,6 +28,8 @@ class Wanted:
     remove: bool = False
     shared: bool = False
     """The file is a project's, which others read, too."""
+    asks: bool = True
+    """A host that can is to ask the user for the keys of providers, whether they are set here or not."""
 
 
 @dataclass
@@ -44,6 +46,13 @@ class Plan:
     backup: str = ""
     missing: list[str] = field(default_factory=list)
     """Variables that the user has to put there."""
+    asked: bool = False
+    """Whether the host asks the user for keys."""
+
+    @property
+    def then(self) -> str:
+        """What the user has to do before the host reads the file anew."""
+        return self.host.then + "; it asks for the keys and keeps them" * self.asked
 
 
 def planned(host: Host, path: Path, wanted: Wanted, steps: Steps) -> Plan:
@@ -87,7 +96,9 @@ def carry_out(plan: Plan, steps: Steps) -> None:
 
 def _add(plan: Plan, content: Content, said: Any, wanted: Wanted) -> None:
     host = plan.host
-    entry = hosts.entry(host, wanted.command, wanted.variables, shared=wanted.shared)
+    asked = dict.fromkeys(hosts.ASKED, "") if host.asks and wanted.asks else {}
+    entry = hosts.entry(host, wanted.command, {**asked, **wanted.variables}, shared=wanted.shared)
+    plan.asked = bool(entry.inputs)
     changes = edits.to_add(host, said, entry)
     plan.missing = _to_put_there(host, said, entry, wanted.variables)
     if changes:
