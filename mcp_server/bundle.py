@@ -211,9 +211,7 @@ def _plugin() -> dict[str, Any]:
 def _skill(tools: list[dict[str, str]]) -> str:
     rows = "\n".join(f"- `{tool['name']}`: {tool['description']}" for tool in tools)
     keys = " or ".join(f"`{name}`" for name in list(KEYS)[:2])
-    return _SKILL.format(
-        about=about.DESCRIPTION, instructions=INSTRUCTIONS, tools=rows, keys=keys
-    )
+    return _SKILL.format(about=about.DESCRIPTION, instructions=INSTRUCTIONS, tools=rows, keys=keys)
 
 
 def _json(data: dict[str, Any]) -> str:
