@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from guildhall import hosts
+from guildhall.errors import GuildhallError, describe
 from guildhall.hosts import HOSTS, Host
 
 from .frame import BadInput, Ended, emit, json_option, say, wants_json
@@ -80,9 +81,7 @@ def init(
     command = hosts.UVX if uvx else server_command()
     steps, root = Steps(data_folder()), project_folder() if project else None
     chosen = _chosen(named, root, remove=remove)
-    found = {name: value for name in hosts.VARIABLES if (value := os.environ.get(name, "").strip())}
-    if "GUILDHALL_HOME" in found:
-        found["GUILDHALL_HOME"] = str(data_folder())  # wherever a host starts the server
+    found = _set_here()
     plain = {name: value for name, value in found.items() if name in hosts.SETTINGS}
 
     def all_planned(variables: dict[str, str]) -> list[Plan]:
@@ -106,15 +105,17 @@ def init(
             plan.status = "declined"
     notices = [] if remove else _notices(command, lacking(command), shared=project)
     is_new = any(plan.status == "added" for plan in plans)
-    fetched = "" if dry_run else _embedder(fetch_embedder, offer=is_new and not yes and sys.stdin.isatty())
     notices += ["MiniLM would be fetched"] * (dry_run and fetch_embedder)
+    offer = is_new and not yes and sys.stdin.isatty()
+    fetched, failed = ("", "") if dry_run else _embedder(fetch_embedder, offer=offer)
+    notices += [f"MiniLM was not fetched: {failed}"] * bool(failed)
     if wants_json():
         rows = [_report(plan) for plan in plans]
         notes = {"notices": notices, "embedder": fetched}
         emit({"command": list(command), "dry_run": dry_run, "hosts": rows, **notes})
     else:
         _tell(plans, notices, fetched, remove=remove)
-    if any(plan.status == "refused" for plan in plans):
+    if failed or any(plan.status == "refused" for plan in plans):
         raise click.exceptions.Exit(1)
 
 
@@ -147,17 +148,31 @@ def _is_here(host: Host, path: Path, folders: Mapping[str, str]) -> bool:
     return any(sign.exists() for sign in signs) or any(map(shutil.which, host.commands))
 
 
-def _embedder(asked: bool, *, offer: bool) -> str:
-    """Where the embedder's file is, if it was fetched."""
+def _set_here() -> dict[str, str]:
+    """The variables that are set here; folders so that hosts find them, which start the server elsewhere."""
+    from guildhall.home import data_folder, project_folder
+
+    found = {name: value for name in hosts.VARIABLES if (value := os.environ.get(name, "").strip())}
+    for name, folder in (("GUILDHALL_HOME", data_folder), ("GUILDHALL_PROJECT", project_folder)):
+        if name in found:
+            found[name] = str(folder())
+    return found
+
+
+def _embedder(asked: bool, *, offer: bool) -> tuple[str, str]:
+    """Where the embedder's file is if it was fetched, and why it was not: files are told of nevertheless."""
     from guildhall.memory.minilm import MiniLM, fetch_minilm
 
     if not asked and offer and "fetch" in MiniLM.lacking():
         say("\nMemories are found by their words. With MiniLM (80 MB, once) they are found by meaning, too.")
         asked = _agreed("Fetch it?", default=False)
     if not asked:
-        return ""
+        return "", ""
     say("fetching MiniLM")
-    return str(fetch_minilm())
+    try:
+        return str(fetch_minilm()), ""
+    except GuildhallError as error:
+        return "", describe(error)
 
 
 def _agreed(question: str, *, default: bool = True) -> bool:

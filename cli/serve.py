@@ -2,6 +2,8 @@
 
 import click
 
+from guildhall.names import LEAST_WAIT, MOST_WAIT, WAIT
+
 from .frame import BadInput
 
 
@@ -18,10 +20,10 @@ from .frame import BadInput
 @click.option("--new-token", is_flag=True, help="Make a new token for HTTP.")
 @click.option(
     "--wait",
-    default=45.0,
+    default=WAIT,
     envvar="GUILDHALL_MCP_WAIT",
-    type=click.FloatRange(0.1, 3_600),
-    help="Seconds that one call waits for a run before it says that it goes on (45).",
+    type=click.FloatRange(LEAST_WAIT, MOST_WAIT),
+    help=f"Seconds that one call waits for a run before it says that it goes on ({WAIT:g}).",
 )
 def mcp(
     *, http: bool, port: int, host: str, names: tuple[str, ...], behind_tls_proxy: bool, new_token: bool,
@@ -38,6 +40,8 @@ def mcp(
     With --http it serves http://127.0.0.1:8765/mcp to whoever sends the token, which is written to the data
     folder and printed once.
     """
+    if not LEAST_WAIT <= wait <= MOST_WAIT:
+        raise BadInput(f"--wait is {wait}; give seconds from {LEAST_WAIT:g} to {MOST_WAIT:g}")
     try:
         if http:
             from guildhall.mcp_server.over_http import Where, serve_http

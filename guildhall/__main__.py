@@ -10,10 +10,10 @@ def main() -> None:
     """Run the command in sys.argv."""
     if by_default := signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _leave)
-    if sys.argv[1:] == ["mcp"] and "GUILDHALL_MCP_WAIT" not in os.environ:
+    if sys.argv[1:2] == ["mcp"]:
         from guildhall.mcp_server.instant import serve_at_once
 
-        if serve_at_once():
+        if serve_at_once(sys.argv[1:]):
             return
     from guildhall.cli.main import main as command  # it takes a tenth of a second
 

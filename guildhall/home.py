@@ -43,10 +43,16 @@ def private_folder(folder: Path) -> Path:
 
 
 def project_folder(start: Path | None = None) -> Path:
-    """The root of the project around `start` (the working folder), or `start` itself.
+    """The root of the project around `start`, or `start` itself.
 
-    A folder that holds the user's home folder is no project, whatever lies in it.
+    Without it, what GUILDHALL_PROJECT names, or the project around the working folder. A folder that holds
+    the user's home folder is no project, whatever lies in it.
     """
+    if start is None and (named := os.environ.get("GUILDHALL_PROJECT")):
+        folder = Path(named).expanduser().resolve()
+        if not folder.is_dir():
+            raise UserError(f"GUILDHALL_PROJECT is {named}, which is no folder; name the project's")
+        return folder
     start = (start or Path.cwd()).resolve()
     for folder in (start, *start.parents):
         if is_too_wide(folder):

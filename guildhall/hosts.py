@@ -27,9 +27,14 @@ KEYS = {
 """Variables that hold a secret."""
 ASKED = ("ANTHROPIC_API_KEY", "OPENAI_API_KEY")
 """Those that a host asks for, where it can."""
-ADDRESSES = ("ANTHROPIC_BASE_URL", "OPENAI_BASE_URL", "GUILDHALL_BASE_URL", "GUILDHALL_CHROMA_URL")
+ADDRESSES = {
+    "ANTHROPIC_BASE_URL": "Address of Anthropic's models, if it is another one",
+    "OPENAI_BASE_URL": "Address of OpenAI's models, if it is another one",
+    "GUILDHALL_BASE_URL": "Address of a server that speaks like OpenAI, such as Ollama or vLLM",
+    "GUILDHALL_CHROMA_URL": "Address of a Chroma server",
+}
 """Variables that hold an address, in which a password may stand."""
-SETTINGS = ("GUILDHALL_HOME", "GUILDHALL_LOCAL_ONLY", "GUILDHALL_EMBEDDER")
+SETTINGS = ("GUILDHALL_HOME", "GUILDHALL_PROJECT", "GUILDHALL_LOCAL_ONLY", "GUILDHALL_EMBEDDER")
 """Variables that hold nothing secret."""
 VARIABLES = (*KEYS, *ADDRESSES, *SETTINGS)
 """Those that a server without them would work differently from a shell with them."""

@@ -7,3 +7,6 @@ PATTERNS = (
     "peer_to_peer", "pipeline", "router", "swarm", "vote",
 )  # fmt: skip
 """The ways of working together, in the order of the alphabet."""
+WAIT = 45.0
+"""Seconds that one call of an assistant waits for a run; many assistants give up after 60."""
+LEAST_WAIT, MOST_WAIT = 0.1, 3_600.0

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from guildhall import __version__
-from guildhall.hosts import KEYS, PACKAGE, SERVER, UVX, entry, host_named
+from guildhall.hosts import ADDRESSES, KEYS, PACKAGE, SERVER, UVX, entry, host_named
 
 from . import about
 from .server import INSTRUCTIONS, build
@@ -29,6 +29,12 @@ from guildhall.mcp_server.server import serve
 
 serve()
 '''
+OURS = {
+    name: text for name, text in (KEYS | ADDRESSES).items() if name in KEYS or name.startswith("GUILDHALL_")
+}
+"""What users can be asked for; an address that is empty would reach the libraries of others."""
+PROJECT = {"GUILDHALL_PROJECT": "Folder whose files teams may read, and whose memory it is"}
+GIVEN = OURS | PROJECT
 _MADE = (2020, 1, 1, 0, 0, 0)
 """The time of all files in a bundle, so that the same files make the same bytes."""
 _SKILL = """---
@@ -126,10 +132,10 @@ def _registry() -> dict[str, Any]:
                         "name": name,
                         "description": text,
                         "isRequired": False,
-                        "isSecret": True,
-                        "format": "string",
+                        "isSecret": name not in PROJECT,
+                        "format": "filepath" if name in PROJECT else "string",
                     }
-                    for name, text in KEYS.items()
+                    for name, text in GIVEN.items()
                 ],
             }
         ],
@@ -137,7 +143,7 @@ def _registry() -> dict[str, Any]:
 
 
 def _manifest(tools: list[dict[str, str]]) -> dict[str, Any]:
-    names = {name: name.lower() for name in KEYS}
+    names = {name: name.lower() for name in GIVEN}
     return {
         "$schema": "https://raw.githubusercontent.com/anthropics/mcpb/main/schemas/mcpb-manifest-v0.4.schema.json",
         "manifest_version": "0.4",
@@ -163,10 +169,10 @@ def _manifest(tools: list[dict[str, str]]) -> dict[str, Any]:
         "prompts_generated": True,
         "user_config": {
             option: {
-                "type": "string",
+                "type": "directory" if name in PROJECT else "string",
                 "title": name,
-                "description": f"{KEYS[name]}. May stay empty.",
-                "sensitive": True,
+                "description": f"{GIVEN[name]}. May stay empty.",
+                **({} if name in PROJECT else {"sensitive": True}),
                 "required": False,
                 "default": "",
             }
@@ -194,7 +200,7 @@ def _marketplace() -> dict[str, Any]:
 
 
 def _plugin() -> dict[str, Any]:
-    keys = dict.fromkeys(KEYS, "")
+    given = dict.fromkeys(OURS, "")
     return {
         "name": SERVER,
         "version": __version__,
@@ -204,7 +210,7 @@ def _plugin() -> dict[str, Any]:
         "repository": about.WEBSITE,
         "license": LICENSE,
         "keywords": ["agents", "teams", "memory", "mcp"],
-        "mcpServers": {SERVER: entry(host_named("claude-code"), UVX, keys).fields},
+        "mcpServers": {SERVER: entry(host_named("claude-code"), UVX, given).fields},
     }
 
 
@@ -221,5 +227,7 @@ def _json(data: dict[str, Any]) -> str:
 if __name__ == "__main__":
     import asyncio
 
+    if len(sys.argv) > 2 or sys.argv[-1].startswith("-"):
+        sys.exit("python -m guildhall.mcp_server.bundle [FOLDER | NAME.mcpb]")
     made, out = files(asyncio.run(tools())), Path(sys.argv[1]) if sys.argv[1:] else PUBLISHED
     pack(out, made) if out.suffix == ".mcpb" else write(out, made)

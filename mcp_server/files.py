@@ -18,7 +18,8 @@ def within(project: Path, names: Sequence[str]) -> list[Path]:
     if is_too_wide(project):
         raise PathRefused(
             f"this server was started in {project}, which is no project, so it reads no files; have the host "
-            "start it in the project's folder, or pass the text as context"
+            "start it in the project's folder, or name that in GUILDHALL_PROJECT of the server's `env`; or "
+            "pass the text as context"
         )
     return [_within(project, name) for name in names]
 

@@ -7,9 +7,12 @@ import os
 import sys
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
+
+from guildhall.names import LEAST_WAIT, MOST_WAIT, WAIT
 
 if TYPE_CHECKING:
     from mcp.server.mcpserver import MCPServer
@@ -18,12 +21,15 @@ KNOWN = Path(__file__).parent / "instant.json"
 """The results of `initialize` and `tools/list`, the same for all versions of the protocol that have these."""
 
 
-def serve_at_once() -> bool:
-    """Serve the host over stdio until it closes stdin; False where the library is not there for it."""
-    if find_spec("mcp") is None:
+def serve_at_once(arguments: Sequence[str]) -> bool:
+    """Serve the host over stdio until it closes stdin, if that is what the command says, and no more.
+
+    False where it says anything else, or the library is not there for it.
+    """
+    patience = _patience(arguments, os.environ.get("GUILDHALL_MCP_WAIT") or str(WAIT))
+    if patience is None or find_spec("mcp") is None:
         return False
-    wire = _wire()
-    front = _Front(*wire)
+    front = _Front(*_wire(), patience)
     if not front.greet():
         os._exit(0)  # the host has gone; what is being imported need not be waited for
     front.hand_over()
@@ -33,8 +39,8 @@ def serve_at_once() -> bool:
 class _Front:
     """Answers what it knows, until the host asks for something else; then it has the library go on."""
 
-    def __init__(self, reading: BinaryIO, writing: BinaryIO) -> None:
-        self._reading, self._writing = reading, writing
+    def __init__(self, reading: BinaryIO, writing: BinaryIO, patience: float) -> None:
+        self._reading, self._writing, self._patience = reading, writing, patience
         self._read: list[bytes] = []
         self._answered = Counter[str]()
         self._server: list[MCPServer[Any] | BaseException] = []
@@ -103,7 +109,7 @@ class _Front:
             from .server import build, log_to_stderr
 
             log_to_stderr()
-            self._server.append(build())
+            self._server.append(build(patience=self._patience))
         except BaseException as error:  # noqa: BLE001  raised where it is waited for
             self._server.append(error)
         finally:
@@ -112,6 +118,22 @@ class _Front:
             from .lazy import warm_up
 
             warm_up()
+
+
+def _patience(arguments: Sequence[str], usual: str) -> float | None:
+    """Seconds that a call waits; None if the arguments say more than that, or what is no such number."""
+    match [*arguments]:
+        case ["mcp"]:
+            said = usual
+        case ["mcp", "--wait", said]:
+            pass
+        case _:
+            return None
+    try:
+        seconds = float(said)
+    except ValueError:
+        return None
+    return seconds if LEAST_WAIT <= seconds <= MOST_WAIT else None
 
 
 class _Lines:

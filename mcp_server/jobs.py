@@ -13,6 +13,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from guildhall.errors import NameUnknown, UserError
+from guildhall.names import WAIT
 
 from .asks import Abilities, Asks
 from .human import HostUser
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     """A run, given the options of the hall with which it is watched."""
     BeginIn = Callable[[Hall, dict[str, Any]], Coroutine[Any, Any, Result]]
 
-PATIENCE = 45.0
-"""Seconds that one call waits for a run; many hosts give up after 60."""
 LOOK = 0.25
 """Seconds between two looks at a run of another process."""
 NEWS = 1.0
@@ -97,9 +96,7 @@ class Job:
 class Jobs:
     """The runs that this server's hosts have called for."""
 
-    def __init__(
-        self, open_hall: OpenHall, subscriptions: Subscriptions, *, patience: float = PATIENCE
-    ) -> None:
+    def __init__(self, open_hall: OpenHall, subscriptions: Subscriptions, *, patience: float = WAIT) -> None:
         self.hall, self.patience = LazyHall(open_hall), patience
         self.subscriptions = subscriptions
         self._telling, self._beginning = set[asyncio.Task[None]](), set[asyncio.Task[Job]]()

@@ -24,12 +24,10 @@ OpenHall = Callable[[], "AbstractAsyncContextManager[Hall]"]
 def open_default() -> "AbstractAsyncContextManager[Hall]":
     """The Hall of the project around the working folder; imported only now."""
     from guildhall.agents.hall import Hall
-    from guildhall.hosts import unresolved
 
     from .sampling import HostModel
 
-    for name in unresolved(os.environ):
-        del os.environ[name]  # it is no key and no address
+    _drop_unresolved()
     return Hall.open(host="mcp", recalls_private=False, interrupts=True, host_model=HostModel())
 
 
@@ -64,6 +62,7 @@ class LazyHall:
         from guildhall.agents.discovery import Library
         from guildhall.home import data_folder, project_folder
 
+        _drop_unresolved()
         return Library(project_folder(), data_folder(), steady=True)
 
     async def close(self) -> None:
@@ -82,3 +81,11 @@ class LazyHall:
                 raise
             self._opened = None
             opened.set_exception(error)
+
+
+def _drop_unresolved() -> None:
+    """Do without variables in which the host has left a reference as it is: that is no key, and no folder."""
+    from guildhall.hosts import unresolved
+
+    for name in unresolved(os.environ):
+        del os.environ[name]

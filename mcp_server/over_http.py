@@ -17,8 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from guildhall.errors import UserError
 from guildhall.home import data_folder
+from guildhall.names import WAIT
 
-from .jobs import PATIENCE
 from .server import build
 
 TOKEN_FILE = "mcp.token"  # noqa: S105  a name
@@ -55,7 +55,7 @@ class Where:
             )
 
 
-def serve_http(where: Where, *, patience: float = PATIENCE, new_token: bool = False) -> None:
+def serve_http(where: Where, *, patience: float = WAIT, new_token: bool = False) -> None:
     """Serve until the process is told to end. The token is printed when it is made."""
     where.check()
     token, is_new = token_in(data_folder(), anew=new_token)
@@ -84,7 +84,7 @@ def serve_app(app: ASGIApp, listening: socket.socket) -> None:
     asyncio.run(uvicorn.Server(config).serve(sockets=[listening]))
 
 
-def application(where: Where, *, port: int, patience: float = PATIENCE) -> ASGIApp:
+def application(where: Where, *, port: int, patience: float = WAIT) -> ASGIApp:
     """The server as ASGI has it; it heeds the names by which it is called, and is not guarded yet."""
     names = [where.host, "127.0.0.1", "localhost", "[::1]", *where.names]
     called = [*(f"{name}:{port}" for name in names), *where.names]

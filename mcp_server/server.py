@@ -15,10 +15,11 @@ from mcp_types import Icon, ToolAnnotations
 from mcp_types.methods import CacheableMethod
 
 from guildhall import __version__
+from guildhall.names import WAIT
 
 from . import about, tools
 from .app import URI, page
-from .jobs import PATIENCE, Jobs
+from .jobs import Jobs
 from .lazy import OpenHall, open_default
 from .run_tasks import run_tasks
 from .serving import GuildhallServer
@@ -35,7 +36,7 @@ A_WHILE = 3_600_000
 """Milliseconds that a host may take what does not change for the same."""
 
 
-def serve(*, patience: float = PATIENCE) -> None:
+def serve(*, patience: float = WAIT) -> None:
     """Serve the host that started this process until it closes stdin; stdout carries JSON-RPC alone."""
     log_to_stderr()
     build(patience=patience).run("stdio")
@@ -46,7 +47,7 @@ def log_to_stderr() -> None:
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
 
 
-def build(open_hall: OpenHall = open_default, *, patience: float = PATIENCE) -> MCPServer[Jobs]:
+def build(open_hall: OpenHall = open_default, *, patience: float = WAIT) -> MCPServer[Jobs]:
     """A server whose tools work in the Hall that `open_hall` opens, once the first of them is called.
 
     A call waits for a run for so many seconds of `patience`; the run goes on, and the next call waits on.

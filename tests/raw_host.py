@@ -12,7 +12,7 @@ from typing import Any
 from mcp_types import jsonrpc_message_adapter
 
 Message = dict[str, Any]
-FRONT, LIBRARY = ["mcp"], ["mcp", "--wait", "45"]
+FRONT, LIBRARY = ["mcp"], ["mcp", "--port", "8765"]
 """With an option it is the library that answers from the beginning."""
 LONG = 60.0
 """Seconds after which something that has to come does not come any more."""

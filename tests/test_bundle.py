@@ -48,7 +48,8 @@ def test_the_registry_gets_what_it_asks_for() -> None:
     assert (package["registryType"], package["identifier"]) == ("pypi", PROJECT["name"])
     assert package["version"] == said["version"] == __version__ == PROJECT["version"]
     assert package["transport"] == {"type": "stdio"}
-    assert {row["name"] for row in package["environmentVariables"] if row["isSecret"]} == {*KEYS}
+    assert {row["name"] for row in package["environmentVariables"] if row["isSecret"]} == {*bundle.OURS}
+    assert {*KEYS} <= {*bundle.OURS}
     assert f"mcp-name: {about.NAME}" in README
 
 
@@ -75,8 +76,12 @@ async def test_the_bundle_is_the_same_each_time_and_keeps_keys_out_of_sight(tmp_
     inside = _inside(tmp_path / "one.mcpb")
     said = json.loads(inside["manifest.json"])
     assert said["server"]["entry_point"] in inside
-    assert all(option["sensitive"] for option in said["user_config"].values())
-    assert {*said["server"]["mcp_config"]["env"]} == {*KEYS}
+    asked = said["user_config"]
+    assert {name for name, option in asked.items() if option.get("sensitive")} == {
+        name.lower() for name in bundle.OURS
+    }
+    assert asked["guildhall_project"]["type"] == "directory"
+    assert {*said["server"]["mcp_config"]["env"]} == {*bundle.GIVEN}
     needs = tomllib.loads(inside["pyproject.toml"].decode())["project"]
     assert needs["dependencies"] == [f"guildhall[mcp]=={__version__}"]
     assert needs["requires-python"] == PROJECT["requires-python"]

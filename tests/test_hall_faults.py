@@ -18,7 +18,7 @@ from guildhall.agents.conduct import settle_open
 from guildhall.agents.event import Asked, Lost
 from guildhall.agents.state import RunState
 from guildhall.agents.testing import ScriptedModel, StubMember
-from guildhall.errors import PathRefused, StoreError
+from guildhall.errors import PathRefused, StoreError, UserError
 from guildhall.home import is_too_wide, project_folder, scope_of
 from guildhall.memory.store.database import Database
 from guildhall.memory.store.runs import Entry, RunLog, RunRow, Runs
@@ -51,6 +51,19 @@ async def test_a_project_may_have_any_name(tmp_path: Path, name: str) -> None:
 
 def test_namesakes_have_scopes_of_their_own(tmp_path: Path) -> None:
     assert scope_of(tmp_path / "a" / "x") != scope_of(tmp_path / "b" / "x")
+
+
+async def test_a_project_can_be_named_where_a_command_is_started_elsewhere(
+    tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir("/")
+    monkeypatch.setenv("GUILDHALL_PROJECT", str(project))
+    async with Hall.open() as hall:
+        assert hall.project == project.resolve()
+    assert project_folder(tmp_path) == tmp_path  # what the caller names goes before it
+    monkeypatch.setenv("GUILDHALL_PROJECT", str(tmp_path / "gone"))
+    with pytest.raises(UserError, match=r"GUILDHALL_PROJECT is .*gone, which is no folder"):
+        project_folder()
 
 
 async def test_the_home_folder_is_no_project_and_its_files_are_not_read(

@@ -242,6 +242,16 @@ def test_from_an_environment_that_will_not_stay_uvx_is_written(monkeypatch: pyte
     assert "install uv" in said["notices"][0]
 
 
+def test_where_the_embedder_cannot_be_fetched_what_was_written_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("guildhall.memory.minilm.URL", "http://127.0.0.1:9/none")
+    result = guildhall("init", "--host", "zed", "--yes", "--fetch-embedder")
+    assert result.exit_code == 1
+    assert "Zed: added to" in result.stdout
+    assert "MiniLM was not fetched" in result.stderr
+
+
 def test_a_dry_run_fetches_nothing() -> None:
     said = data("init", "--host", "zed", "--dry-run", "--fetch-embedder")
     assert said["embedder"] == ""

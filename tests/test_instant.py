@@ -1,9 +1,12 @@
 """What a host asks for first is answered before the library is imported, and is what the library says."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from gating import gated
 from mcp_host import write_files
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from raw_host import FRONT, LIBRARY, greeting, raw_host
@@ -86,3 +89,29 @@ def test_a_host_that_leaves_at_once_leaves_nothing_behind(project: Path) -> None
         pass
     with raw_host(FRONT) as host:
         host.greet()
+
+
+@pytest.mark.parametrize("wait", [["--wait", "0.1"], []])
+def test_how_long_a_call_waits_can_be_said_to_the_front(
+    wait: list[str], project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not wait:
+        monkeypatch.setenv("GUILDHALL_MCP_WAIT", "0.1")
+    with gated() as gate:
+        monkeypatch.setenv("GUILDHALL_BASE_URL", f"{gate.server.url}/v1")
+        with raw_host([*FRONT, *wait]) as host:
+            host.greet()
+            given = {"specialist": "critic", "task": "Look."}
+            result = host.ask("tools/call", name="ask_specialist", arguments=given)["result"]
+            assert result["structuredContent"]["status"] == "running"
+
+
+def test_a_wait_that_is_none_is_refused_as_it_is_without_the_front(project: Path) -> None:
+    for wait in ("soon", "0", "nan", "1e9"):
+        ran = subprocess.run(
+            [sys.executable, "-m", "guildhall", "mcp", "--wait", wait], capture_output=True, text=True,
+            stdin=subprocess.DEVNULL, check=False,
+        )  # fmt: skip
+        assert ran.returncode == 2
+        assert "--wait" in ran.stderr
+        assert ran.stdout == ""
