@@ -221,9 +221,9 @@ class Hall:
                         await asyncio.sleep(0.05)
         return await self._runs.find(row.id)
 
-    async def runs(self, limit: int = 20) -> list[RunRow]:
-        """The newest runs of the user, of all processes and projects."""
-        return await self._runs.recent(limit)
+    async def runs(self, limit: int = 20, *, here: bool = False) -> list[RunRow]:
+        """The newest runs of the user, of all processes and, unless only those `here` count, all projects."""
+        return await self._runs.recent(limit, scope=self.scope if here else None)
 
     async def find(self, run_id: str = "") -> RunRow:
         """The run of that id, of the only id that begins so, or the newest."""

@@ -44,23 +44,24 @@ def _proven(run: str, item: Any) -> Any:
 def check_is_the_users(ctx: Context[Any, Any], job: Job, question: str) -> None:
     """Raise UserError where nothing shows that the answer is the user's own."""
     id_, _, proof = question.partition(".")
-    if _is_declared(ctx.client_capabilities) or hmac.compare_digest(proof, _proof(job.id, id_)):
+    if _is_declared(ctx.client_capabilities) or _is_same(proof, _proof(job.id, id_)):
         return
     raise UserError(
         "nothing was answered: only the user may, and a model may not do it for them. Show the user the "
         f"question and this command for a terminal: `guildhall answer {job.id[:12]} "
-        f"{id_ + ' ' if id_ else ''}TEXT`; then call get_run again"
+        f"{_named(id_) + ' ' if id_ else ''}TEXT`; then call get_run again"
     )
 
 
 async def check_is_no_repeat(hall: "Hall", job: Job, question: str) -> None:
-    """Raise RunRefused for an answer that was given before, or may be meant for what was asked before.
+    """Raise RunRefused for an answer to nothing that is asked, or that was given before, or may be meant for
+    what was asked before.
 
     A host that has given up a call makes it again, and the run may ask something else by then.
     """
     from guildhall.agents import event as ev
 
-    id_, run = question.partition(".")[0].strip().casefold(), job.id[:12]
+    id_, run = _named(question.partition(".")[0]), job.id[:12]
     still = [one.id for one in await hall.questions(job.id)]
     if id_ and any(one.startswith(id_) for one in still):
         return
@@ -78,6 +79,25 @@ async def check_is_no_repeat(hall: "Hall", job: Job, question: str) -> None:
             f"nothing was answered: question {answered[-1]} of run {run} is answered already; "
             f"get_run(run_id={run!r}) waits on"
         )
+    if not still:
+        status = (await hall.find(job.id)).status
+        raise RunRefused(
+            f"nothing was answered: run {run} asks nothing: it is {status}; get_run(run_id={run!r}) shows it"
+        )
+    if id_:
+        raise RunRefused(
+            f"nothing was answered: run {run} asks nothing of that id; what is open: {', '.join(still)}"
+        )
+
+
+def _named(question: str) -> str:
+    """The id as it is compared with those of open questions."""
+    return question.strip().casefold()
+
+
+def _is_same(one: str, other: str) -> bool:
+    """Whether both are the same, in the same time wherever they differ."""
+    return hmac.compare_digest(one.encode(errors="replace"), other.encode())
 
 
 def _is_declared(capabilities: ClientCapabilities | None) -> bool:

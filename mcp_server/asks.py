@@ -3,11 +3,14 @@
 import asyncio
 import contextlib
 import itertools
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mcp.shared.exceptions import MCPError
 from mcp_types import (
+    CONNECTION_CLOSED,
+    INVALID_REQUEST,
     ClientCapabilities,
     CreateMessageRequest,
     CreateMessageResult,
@@ -18,6 +21,7 @@ from pydantic import ValidationError
 
 Request = ElicitRequest | CreateMessageRequest
 Answer = ElicitResult | CreateMessageResult
+Send = Callable[[Request], Awaitable[Answer]]
 ANSWERS: Mapping[str, type[Answer]] = {
     "elicitation/create": ElicitResult,
     "sampling/createMessage": CreateMessageResult,
@@ -43,12 +47,16 @@ class Abilities:
 
 @dataclass
 class Asks:
-    """The open requests of one run; whichever call of the host waits for the run puts them."""
+    """The open requests of one run; whichever call of the host waits for the run puts them.
+
+    What was put stays with the host when that call is over: its answer counts whenever it comes.
+    """
 
     abilities: Abilities = Abilities()
     """Those of the host that last called for the run."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     _open: dict[str, tuple[Request, "asyncio.Future[Answer]"]] = field(default_factory=dict)
+    _put: dict[str, "asyncio.Task[None]"] = field(default_factory=dict)
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
     async def ask(self, request: Request) -> Answer:
@@ -61,10 +69,38 @@ class Asks:
             return await answer
         finally:
             self._open.pop(id_, None)
+            if put := self._put.pop(id_, None):
+                put.cancel()  # nobody needs its answer any more, which the host is told
 
     def open(self) -> dict[str, Request]:
         """What nobody has answered yet, by its id."""
         return {id_: request for id_, (request, answer) in self._open.items() if not answer.done()}
+
+    def put(self, send: Send, *, but: Container[str] = ()) -> set[str]:
+        """Put to a host what is open and with no host yet; the ids of that."""
+        new = {id_: one for id_, one in self.open().items() if id_ not in self._put and id_ not in but}
+        for id_, request in new.items():
+            self._put[id_] = asyncio.create_task(self._answered(id_, request, send))
+        return {*new}
+
+    async def _answered(self, id_: str, request: Request, send: Send) -> None:
+        """Have a request that was put end as its host has it end; it is open again if that host has gone."""
+        try:
+            self.answer({id_: await send(request)})
+        except MCPError as error:
+            if error.code != CONNECTION_CLOSED:
+                self._refused(id_, request, error)
+        except ValidationError:
+            self._refused(id_, request, MCPError(INVALID_REQUEST, "its answer is none that can be read"))
+        finally:
+            self._put.pop(id_, None)
+            self.changed.set()
+
+    def _refused(self, id_: str, request: Request, error: MCPError) -> None:
+        if isinstance(request, CreateMessageRequest):
+            self.fail(id_, error)
+        else:
+            self.answer({id_: ElicitResult(action="cancel")})
 
     def answer(self, answers: Mapping[str, Any]) -> None:
         """Take the host's answers, as models or as JSON. What is of no use, or comes late, is left out."""

@@ -13,8 +13,12 @@ from pydantic import ValidationError
 from guildhall.errors import GuildhallError, NameUnknown, UserError, describe
 from guildhall.redact import logger, redact, redact_json
 
+from .fixes import usable, where_it_goes
 from .jobs import Jobs
+from .shortened import clipped
 
+LONGEST_ERROR = 8_000
+"""Bytes of an error."""
 LONGEST_SHOWN = 100
 """Characters of what was given. What is longer is told by its size: a secret that is cut is not found."""
 MOST_SHOWN = 5
@@ -55,9 +59,9 @@ class CheckedServer(MCPServer[Jobs]):
         except MCPError:  # it is for the host, and holds nothing of the call
             raise
         except Exception as error:  # noqa: BLE001  the last place where a host can be told of it
-            from guildhall.view.clean import clean
-
-            said = clean(redact(_told(name, error, takes)))
+            said = usable(_told(name, error, takes))
+            where = where_it_goes(_host(context), [said])
+            said = clipped(redact(f"{said}. {where}" if where else said), LONGEST_ERROR)
             return CallToolResult(content=[TextContent(text=said)], is_error=True)
 
     async def _takes(self, name: str) -> dict[str, Any]:
@@ -67,6 +71,12 @@ class CheckedServer(MCPServer[Jobs]):
             raise NameUnknown("tool", _listed([name]), schemas)
         takes: dict[str, Any] = schemas[name]["properties"]
         return takes
+
+
+def _host(context: Context[Jobs, Any] | None) -> str:
+    """The name with which the host introduced itself."""
+    params = context.session.client_params if context else None
+    return params.client_info.name if params else ""
 
 
 def _told(name: str, error: Exception, takes: dict[str, Any]) -> str:

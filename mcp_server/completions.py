@@ -32,7 +32,7 @@ async def _names(jobs: Jobs, ref: ResourceTemplateReference | PromptReference, a
         case "specialist":
             return (await jobs.hall.library()).specialist_names()
         case "run" | "continue_from" | "run_id":
-            return [row.id for row in await (await jobs.hall.get()).runs(RECENT)]
+            return [row.id for row in await (await jobs.hall.get()).runs(RECENT, here=True)]
         case "memory":
             found = await (await jobs.hall.get()).search("", limit=RECENT, sort="recent", public=True)
             return [hit.record.id for hit in found.hits]

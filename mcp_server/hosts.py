@@ -2,21 +2,26 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from guildhall.hosts import Host, folders, introduced, user_file
+from guildhall.hosts import ASKED, Host, folders, introduced, user_file
 
 
 def how_to_add_a_key(host: str) -> str:
     """What to do when no model could be reached, in the words of this host."""
-    known = introduced(host)
-    place = _place(known) if known else "the host's MCP configuration"
     return (
         "no API key reached this server, so the built-in extractive model answered: it quotes "
         "what it was given and writes nothing of its own. Hosts do not pass on the environment "
-        "of your shell: put ANTHROPIC_API_KEY or OPENAI_API_KEY into `env` of the server's entry "
-        f"in {place}, and restart the server"
+        f"of your shell: {where_variables_go(host, ASKED)}"
     )
+
+
+def where_variables_go(host: str, names: Sequence[str]) -> str:
+    """What to do so that these variables reach the server, in the words of this host."""
+    known = introduced(host)
+    place = _place(known) if known else "the host's MCP configuration"
+    return f"put {' or '.join(names)} into `env` of the server's entry in {place}, and restart the server"
 
 
 def _place(host: Host) -> str:

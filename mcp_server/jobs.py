@@ -9,7 +9,7 @@ from contextvars import Context as Variables
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
-from time import monotonic
+from time import monotonic, time
 from typing import TYPE_CHECKING, Any
 
 from guildhall.errors import NameUnknown, UserError
@@ -23,6 +23,7 @@ from .subscriptions import Subscriptions
 if TYPE_CHECKING:
     from guildhall.agents.hall import Hall
     from guildhall.agents.result import Collector, Result
+    from guildhall.memory.store.runs import RunRow
     from guildhall.view.reduce import View
 
     Begin = Callable[[dict[str, Any]], Coroutine[Any, Any, Result]]
@@ -74,6 +75,10 @@ class Job:
         """Whether it has ended before there was a run."""
         return self.ended and not self.collector.run_id
 
+    def was_told(self) -> None:
+        """Note that the model that called for it knows how it stands now."""
+        self.told = self.ended
+
     def is_as(self, status: str) -> bool:
         """Whether it is what the disk says of it: somebody else may have gone on with it since."""
         if self.work is None or not self.work.done():
@@ -84,13 +89,20 @@ class Job:
     async def result(self, hall: "Hall") -> "Result":
         """What it has come to, finished or not. Raises what it failed with before it was a run."""
         assert self.work is not None, "it is started at once"
-        so_far = self.collector.result(status="running").model_copy(update={"run_id": self.id})
+        so_far = self.collector.result(status="running").model_copy(
+            update={"run_id": self.id, "seconds": self._seconds()}
+        )
         if self.work.done():
             cancelled = self.work.cancelled()  # before it was on disk
             return so_far.model_copy(update={"status": "cancelled"}) if cancelled else self.work.result()
         if self.is_new:
             return so_far
         return so_far.model_copy(update={"questions": await hall.questions(self.id)})
+
+    def _seconds(self) -> float:
+        """How long it has been at work, here or, as its events say, in another process."""
+        began = self.collector.began
+        return round(max(0.0, time() - began if began else monotonic() - self.began), 3)
 
 
 class Jobs:
@@ -144,15 +156,23 @@ class Jobs:
         return job
 
     async def find(self, run_id: str = "") -> Job:
-        """The run of that id, of the only id that begins so, or the newest; wherever it is at work."""
+        """The run of that id, of the only id that begins so, or the newest; wherever it is at work.
+
+        The newest is that of this server, else of this project.
+        """
         if 0 < len(run_id) < SHORTEST:
             hint = f"Give {SHORTEST} characters of an id that `guildhall runs` lists, or none for the newest"
             raise NameUnknown("run", run_id, (), hint=hint)
         here = [job for id_, job in self._jobs.items() if id_.startswith(run_id) and not job.is_none]
-        if here and (here[-1].is_new if not run_id else len(here) == 1 and not here[0].ended):
-            return here[-1]
+        if here and not run_id:
+            here = [max(here, key=lambda job: job.began)]
+        if len(here) == 1 and not here[0].ended:
+            return here[0]
         hall = await self.hall.get()
-        row = await hall.find(here[-1].id if here and run_id else run_id)
+        if not here and not run_id:
+            row = await _newest(hall)
+        else:
+            row = await hall.find(here[0].id if len(here) == 1 else run_id)
         job = self._jobs.get(row.id)
         return job if job is not None and job.is_as(row.status) else await self._followed(hall, row.id)
 
@@ -225,6 +245,12 @@ class Jobs:
                 last = job.collector.seen
                 await self.subscriptions.tell(f"run://{job.id}")
         await self.subscriptions.tell("runs://recent")
+
+
+async def _newest(hall: "Hall") -> "RunRow":
+    for row in await hall.runs(1, here=True):
+        return row
+    raise UserError("there is no run in this project yet; run_team makes one")
 
 
 def key_of(tool: str, arguments: dict[str, Any]) -> str:

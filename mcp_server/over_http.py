@@ -1,7 +1,6 @@
 """The server over HTTP, for the user's own programs: on this machine alone, and to whoever has the token."""
 
 import asyncio
-import hmac
 import os
 import secrets
 import socket
@@ -9,30 +8,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
 
 import uvicorn
 from mcp.server.transport_security import TransportSecuritySettings
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from guildhall.errors import UserError
 from guildhall.home import data_folder
 from guildhall.names import WAIT
 
+from .guard import AT_ONCE, LARGEST, SESSIONS, STRANGERS, Guarded, Patient
 from .server import build
 
 TOKEN_FILE = "mcp.token"  # noqa: S105  a name
-LARGEST = 4_000_000
-"""Bytes of a request."""
-SLOWEST = 30.0
-"""Seconds that a request may take to be read."""
-MOST = 100
-"""Requests and sessions at a time."""
 IDLE = 1800.0
 """Seconds after which a session that nobody uses is closed."""
-_REFUSED = (b'{"error":"unauthorized","error_description":"send the token in the file mcp.token of the data '
-            b'folder as: Authorization: Bearer TOKEN"}')  # fmt: skip
-_NO_SESSION = b'{"error":"not_found","error_description":"this token has no such session; begin another one"}'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +50,7 @@ def serve_http(where: Where, *, patience: float = WAIT, new_token: bool = False)
     where.check()
     token, is_new = token_in(data_folder(), anew=new_token)
     try:
-        listening = socket.create_server((where.host, where.port), backlog=MOST)
+        listening = socket.create_server((where.host, where.port), backlog=STRANGERS)
     except OSError as error:
         raise UserError(
             f"{where.host}:{where.port} cannot be listened on ({error.strerror}): name another --port"
@@ -77,9 +67,9 @@ def serve_app(app: ASGIApp, listening: socket.socket) -> None:
     """Serve the application at that socket until the process is told to end."""
     config = uvicorn.Config(
         app,
-        http="h11",  # what comes with chromadb leaves white space at the end of headers
+        http=Patient,  # of h11: what comes with chromadb leaves white space at the end of headers
         ws="none", lifespan="on", log_level="warning", access_log=False, server_header=False,
-        limit_concurrency=MOST, timeout_keep_alive=30, timeout_graceful_shutdown=2,
+        timeout_keep_alive=30, timeout_graceful_shutdown=2,
     )  # fmt: skip
     asyncio.run(uvicorn.Server(config).serve(sockets=[listening]))
 
@@ -92,36 +82,12 @@ def application(where: Where, *, port: int, patience: float = WAIT) -> ASGIApp:
         host=where.host,
         max_request_body_size=LARGEST,
         session_idle_timeout=IDLE,
-        max_sessions=MOST,
+        max_sessions=SESSIONS + AT_ONCE,  # the guard sees to it that there are fewer
         transport_security=TransportSecuritySettings(
             allowed_hosts=called,
             allowed_origins=[f"{scheme}://{name}" for name in called for scheme in ("http", "https")],
         ),
     )
-
-
-class Guarded:
-    """Lets through what has the token; what is not read in time ends."""
-
-    def __init__(self, app: ASGIApp, token: str) -> None:
-        self._app, self._token = app, token.encode()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-        elif hmac.compare_digest(token := _token_of(scope["headers"]), self._token):
-            await self._app(scope, _in_time(receive), send)
-        elif token and any(name == b"mcp-session-id" for name, _ in scope["headers"]):
-            await _answer(send, 404, _NO_SESSION, [])  # be it there or not; begun anew, it gets a 401
-        else:
-            await _answer(send, 401, _REFUSED, [(b"www-authenticate", b"Bearer")])
-
-
-def _token_of(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
-    """The bearer token; empty where there is none, or it is not clear which."""
-    given = [value for name, value in headers if name == b"authorization"]
-    kind, _, token = given[0].partition(b" ") if len(given) == 1 else (b"", b"", b"")
-    return token.strip() if kind.lower() == b"bearer" else b""
 
 
 def token_in(folder: Path, *, anew: bool = False) -> tuple[str, bool]:
@@ -135,32 +101,6 @@ def token_in(folder: Path, *, anew: bool = False) -> tuple[str, bool]:
         file.write(token + "\n")
     draft.replace(path)
     return token, True
-
-
-def _in_time(receive: Receive) -> Receive:
-    """The same, but the body has to come within some seconds; afterwards there is nothing to wait for."""
-    deadline = asyncio.get_running_loop().time() + SLOWEST
-    read = False
-
-    async def received() -> Message:
-        nonlocal read
-        if read:
-            return await receive()
-        try:
-            async with asyncio.timeout_at(deadline):
-                message = await receive()
-        except TimeoutError:
-            return {"type": "http.disconnect"}
-        read = not message.get("more_body")
-        return message
-
-    return received
-
-
-async def _answer(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
-    about: list[Any] = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": [*about, *headers]})
-    await send({"type": "http.response.body", "body": body})
 
 
 def _is_loopback(host: str) -> bool:

@@ -12,6 +12,7 @@ from mcp_types import Resource, ResourceTemplate
 from guildhall.errors import UserError
 from guildhall.redact import redact
 
+from .fixes import usable
 from .jobs import Jobs
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ async def read(jobs: Jobs, uri: str) -> str | None:
             try:
                 content = await kind.read(jobs, *found.groups()[:1] or ("",))
             except UserError as error:
-                raise ResourceNotFoundError(redact(str(error))) from None
+                raise ResourceNotFoundError(usable(redact(str(error)))) from None
             return json.dumps(content, ensure_ascii=False, indent=1)
     return None
 
@@ -111,7 +112,7 @@ async def _specialist(jobs: Jobs, name: str) -> Any:
 async def _recent(jobs: Jobs, _: str) -> Any:
     hall = await jobs.hall.get()
     names = ("id", "team", "pattern", "status", "started", "ended")
-    rows = await hall.runs(RECENT)
+    rows = await hall.runs(RECENT, here=True)
     return {"runs": [{name: getattr(row, name) for name in names} | {"task": row.task[:200]} for row in rows]}
 
 
@@ -148,7 +149,13 @@ async def _memory(jobs: Jobs, id_: str) -> Any:
 
 KINDS: tuple[Kind, ...] = (
     Kind("teams://", "teams", "Teams and specialists", "All teams and specialists of this project.", _teams),
-    Kind("runs://recent", "recent-runs", "Recent runs", "The newest runs, with how each stands.", _recent),
+    Kind(
+        "runs://recent",
+        "recent-runs",
+        "Recent runs",
+        "This project's newest runs, with how each stands.",
+        _recent,
+    ),
     Kind("team://{name}", "team", "A team", "Who is in it, on which models, and how they work.", _team),
     Kind(
         "specialist://{name}",

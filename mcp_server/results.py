@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from mcp_types import CallToolResult, ResourceLink, TextContent
 from pydantic import BaseModel, WithJsonSchema
 
-from guildhall.clean import clean, one_line, quoted
+from guildhall.clean import one_line, quoted
 
 from .app import VIEW
+from .fixes import usable, where_it_goes
 from .hosts import how_to_add_a_key
+from .sampling import NAME
+from .shortened import MOST, MOST_BYTES, clipped, each, fair, named, size, size_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from guildhall.agents.result import Result
     from guildhall.memory.records import Hit, Record, Remembered
@@ -23,11 +26,13 @@ _TO_SETTLE = (
     "wrong)."
 )
 _FOR_THE_USER = "Tell the user, who settles it in a terminal:"
-LONGEST_ANSWER, LONGEST_PART = 18_000, 1_500
-LONGEST_PARTS, LONGEST_SOURCES, LONGEST_CONFLICTS, LONGEST_REST = 9_000, 5_000, 4_000, 2_000
-"""Characters of all of them together; hosts warn their user of more than some 10,000 tokens."""
-MOST = 20
-"""Of what there may be any number of."""
+_NO_ANSWER = "No answer: "
+_UNCOUNTED = f"{NAME} does not say what it used: neither its tokens nor what they cost are known"
+LONGEST_ANSWER, LONGEST_PART, LONGEST_BRIEF = 18_000, 1_500, 600
+LONGEST_PARTS, LONGEST_SOURCES, LONGEST_CONFLICTS, LONGEST_REST = 8_000, 4_000, 3_000, 2_000
+"""Bytes of all of them together, as JSON; the answer has what room is left."""
+LEAST = 50
+"""Bytes of a memory below which it is not cut further."""
 
 
 class MemberAnswer(BaseModel):
@@ -46,8 +51,9 @@ class SourceQuoted(BaseModel):
 
 class Cost(BaseModel):
     calls: int
-    input_tokens: int
-    output_tokens: int
+    input_tokens: int | None
+    output_tokens: int | None
+    """None where a model does not say."""
     usd: float | None
     unpriced_calls: int
     reused_replies: int
@@ -112,48 +118,72 @@ def run_answer(result: "Result", *, host: str = "", view: dict[str, Any] | None 
     """A run for the model that asked for it; a failed run is an answer too. No model reads the view."""
     from guildhall.agents.models.catalog import NO_KEY
 
-    usage = result.usage
-    notices = [how_to_add_a_key(host) if notice == NO_KEY else notice for notice in result.notices]
-    share = LONGEST_PARTS // max(1, len(result.contributions))
-    quoted_parts = _all([source.text for source in result.sources], LONGEST_SOURCES)
+    notices = [how_to_add_a_key(host) if notice == NO_KEY else usable(notice) for notice in result.notices]
+    errors = [usable(result.error), *(usable(part.error) for part in result.contributions)]
+    where = where_it_goes(host, errors)
+    if _is_uncounted(result):
+        notices.insert(0, _UNCOUNTED)
+    if where and result.status != "failed":
+        notices.insert(0, where)
+    told = result.contributions[:MOST]
+    share = LONGEST_PARTS // max(1, len(told))
     answer = RunAnswer(
         status="needs_input" if result.questions else result.status,
-        answer=_clipped(result.answer, LONGEST_ANSWER),
-        error=_clipped(_asked(result) or result.error, LONGEST_ANSWER),
+        answer="",
+        error="",
         run_id=result.run_id,
-        team=result.team,
+        team=named(result.team),
         members=_answered(result),
         contributions=[
             MemberAnswer(
-                member=part.member,
-                model=part.model,
+                member=named(part.member),
+                model=named(part.model),
                 status=part.status,
-                text=_clipped(part.text, min(LONGEST_PART, share)),
-                error=_clipped(part.error, min(LONGEST_PART, share)),
+                text=clipped(part.text, min(LONGEST_PART, share)),
+                error=clipped(usable(part.error), min(LONGEST_PART, share)),
             )
-            for part in result.contributions
+            for part in told
         ],
         sources=[
-            SourceQuoted(label=source.label, kind=source.kind, text=text)
-            for source, text in zip(result.sources[:MOST], quoted_parts, strict=False)
+            SourceQuoted(label=named(source.label), kind=source.kind, text=text)
+            for source, text in zip(
+                result.sources[:MOST],
+                each([one.text for one in result.sources], LONGEST_SOURCES),
+                strict=False,
+            )
         ],
-        cost=Cost(
-            calls=usage.calls,
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            usd=usage.cost_usd,
-            unpriced_calls=usage.unpriced_calls,
-            reused_replies=usage.reused_replies,
-        ),
+        cost=_cost(result),
         seconds=round(result.seconds, 2),
-        conflicts=_all(map(str, result.conflicts), LONGEST_CONFLICTS),
-        checks=_all(map(str, result.checks), LONGEST_REST),
-        notices=_all(notices, LONGEST_REST),
-        next=_next_step(result),
+        conflicts=each(map(str, result.conflicts), LONGEST_CONFLICTS),
+        checks=each(map(str, result.checks), LONGEST_REST),
+        notices=each(notices, LONGEST_REST),
+        next=clipped(_next_step(result, where), LONGEST_REST),
     )
+    text = _as_text(answer, left_out=len(result.contributions) - len(told))
+    room = min(LONGEST_ANSWER, MOST_BYTES - max(size_of(answer), size(text)) - len(_NO_ANSWER))
+    answer.answer = clipped(result.answer, room)
+    answer.error = "" if answer.answer else clipped(_asked(result) or errors[0], room)
+    text = f"{_head(answer)}{text}"
     link = ResourceLink(name="transcript", uri=f"run://{result.run_id}", mime_type="application/json")
-    told = _both(_as_text(answer), answer, link)
-    return told if view is None else told.model_copy(update={"meta": {VIEW: view}})
+    both = _both(text, answer, link)
+    return both if view is None else both.model_copy(update={"meta": {VIEW: view}})
+
+
+def _is_uncounted(result: "Result") -> bool:
+    return any(part.model.startswith(NAME) for part in result.contributions) and result.usage.calls > 0
+
+
+def _cost(result: "Result") -> Cost:
+    """What the run used; no tokens where those of a model are only the most that they may have been."""
+    usage, counted = result.usage, not _is_uncounted(result)
+    return Cost(
+        calls=usage.calls,
+        input_tokens=usage.input_tokens if counted else None,
+        output_tokens=usage.output_tokens if counted else None,
+        usd=usage.cost_usd,
+        unpriced_calls=usage.unpriced_calls,
+        reused_replies=usage.reused_replies,
+    )
 
 
 def _answered(result: "Result") -> str:
@@ -177,20 +207,27 @@ def memories(hits: "Sequence[Hit]", *, withheld: int) -> CallToolResult:
     )
     said = [nothing] * (not hits) + [private] * bool(withheld)
     said += [f"{_FOR_THE_USER} {one}" for one in doubts(hits)]
-    found = Memories(hits=[_memory(hit) for hit in hits], next=" ".join(said))
-    lines = [_line(hit, one) for hit, one in zip(hits, found.hits, strict=True)]
-    return _both("\n".join([*lines, *said]), found)
+    most = LONGEST_PART
+    while True:
+        found = Memories(
+            hits=[_memory(hit, most) for hit in hits], next=clipped(" ".join(said), LONGEST_CONFLICTS)
+        )
+        lines = [_line(hit, one) for hit, one in zip(hits, found.hits, strict=True)]
+        text = "\n".join([*lines, found.next])
+        if most < LEAST or max(size_of(found), size(text)) <= MOST_BYTES:
+            return _both(text, found)
+        most = most * 3 // 4
 
 
-def _memory(hit: "Hit") -> Memory:
+def _memory(hit: "Hit", most: int) -> Memory:
     record = hit.record
     return Memory(
         id=record.id,
-        text=clean(_clipped(record.text, LONGEST_PART)),
+        text=clipped(record.text, most),
         kind=record.kind,
-        subject=record.subject or "",
-        author=one_line(_who(record)),
-        source=one_line(record.label if record.kind == "document" else record.source),
+        subject=named(record.subject or ""),
+        author=named(_who(record)),
+        source=named(record.label if record.kind == "document" else record.source),
         recorded=_date(record.recorded_at),
         score=round(hit.score, 3),
         trust=record.trust,
@@ -217,14 +254,16 @@ def kept(
     now = [f"Not settled: {why}" for why in refused]
     now += [] if refused else [f"{_FOR_THE_USER} {doubt(remembered.id, one.id)}" for one in heavier]
     now += [_TO_SETTLE] * (len(heavier) < len(others))
+    share = LONGEST_ANSWER // 2 // max(1, len(others))  # its newlines may be marked in the text
     result = Kept(
         id=remembered.id,
         merged=remembered.merged,
         superseded=remembered.superseded or "",
         conflicts=[
-            Other(id=one.id, text=clean(_clipped(one.text, LONGEST_PART)), trust=one.trust) for one in others
+            Other(id=one.id, text=clipped(one.text, min(LONGEST_PART, share)), trust=one.trust)
+            for one in others
         ],
-        next=" ".join(now),
+        next=clipped(" ".join(now), LONGEST_CONFLICTS),
     )
     said = f"This was known already, as memory {result.id}." if result.merged else ""
     said = said or f"Remembered as memory {result.id}."
@@ -237,10 +276,10 @@ def kept(
     return _both("\n".join(filter(None, [said, *near, result.next])), result)
 
 
-def _next_step(result: "Result") -> str:
+def _next_step(result: "Result", where: str) -> str:
     run = result.run_id[:12]
     if result.questions:
-        commands = " and ".join(question.command(result.run_id) for question in result.questions)
+        commands = " and ".join(question.command(result.run_id) for question in result.questions[:3])
         return (
             "Only the user can answer: show the question and this command for a terminal, then call "
             f"get_run(run_id={run!r}) to wait on. Do not answer it yourself. {commands}"
@@ -253,49 +292,63 @@ def _next_step(result: "Result") -> str:
         case "cancelled" | "interrupted" | "needs_input":
             return f"get_run(run_id={run!r}, resume=true) goes on with it; what is done is not paid again."
         case _:
-            return "Tell the user what the error says; call again once that is settled."
+            said = f"Tell the user what the error says{f', and to {where}' if where else ''}"
+            return f"{said}; call again once that is settled."
 
 
-def _as_text(run: RunAnswer) -> str:
-    """The answer, who gave it, and what it cost, for a reader."""
+def _head(run: RunAnswer) -> str:
+    """The answer, or why there is none."""
+    if run.answer:
+        return run.answer
+    if run.status == "running":
+        working = [part.member for part in run.contributions if part.status == "working"]
+        return f"Still at work{': ' if working else ''}{', '.join(working)}"
+    return f"{_NO_ANSWER}{run.error or run.status}"
+
+
+def _as_text(run: RunAnswer, *, left_out: int) -> str:
+    """What follows the answer: who said what, what it rests on, and what it cost, for a reader."""
     from guildhall.view.clean import from_cache, money
 
     cost = run.cost
+    known = cost.input_tokens is not None and cost.output_tokens is not None
     parts = [
         f"{cost.calls} call{'s' * (cost.calls != 1)}",
         from_cache(cost.reused_replies),
-        f"{cost.input_tokens + cost.output_tokens:,} tokens",
+        f"{(cost.input_tokens or 0) + (cost.output_tokens or 0):,} tokens" if known else "tokens unknown",
         money(cost.usd or 0.0, cost.unpriced_calls),
         f"{run.seconds:.1f} s",
     ]
     numbers = ", ".join(filter(None, parts))
-    lines = [
-        run.answer or f"No answer: {run.error or run.status}",
-        "",
-        f"{run.team} {run.status}: {run.members}; {numbers}; run {run.run_id}",
-    ]
+    most = LONGEST_PARTS // max(1, len(run.contributions))
+    most = min(LONGEST_BRIEF, most) if run.status == "done" else most
+    lines = ["", "", f"{run.team} {run.status}: {run.members}; {numbers}; run {run.run_id}"]
     for part in run.contributions:
-        why = f" ({part.error})" if part.error else ""
-        lines.append(f"- {part.member} on {part.model or 'no model'}: {part.status}{why}")
-    lines += [f"Contradiction: {found}" for found in run.conflicts]
-    lines += [f"Check: {check}" for check in run.checks]
-    lines += [f"Note: {notice}" for notice in run.notices]
-    lines += [run.next] * (run.status not in ("done", "failed"))
-    return "\n".join(lines)
+        said = f": {_brief(part.text, most)}" if part.text else ""
+        why = f" ({_brief(part.error, most)})" if part.error else ""
+        lines.append(f"- {part.member} on {part.model or 'no model'}: {part.status}{why}{said}")
+    lines += [f"… {left_out} more members are kept with the run"] * (left_out > 0)
+    of_sources = _marked([one.text for one in run.sources], LONGEST_SOURCES)
+    lines += [
+        f"Source [{one.label}] ({one.kind}) {text}".rstrip()
+        for one, text in zip(run.sources, of_sources, strict=True)
+    ]
+    lines += [f"Contradiction: {found}" for found in _marked(run.conflicts, LONGEST_CONFLICTS)]
+    lines += [f"Check: {check}" for check in _marked(run.checks, LONGEST_REST)]
+    lines += [f"Note: {notice}" for notice in _marked(run.notices, LONGEST_REST)]
+    return "\n".join([*lines, run.next])
 
 
-def _all(texts: "Iterable[str]", most: int) -> list[str]:
-    """The first of the texts, which have so many characters together; then how many are left out."""
-    told = list(texts)
-    share = most // max(1, min(MOST, len(told)))
-    rest = [f"… {len(told) - MOST} more are kept with the run"] * (len(told) > MOST)
-    return [*(_clipped(text, share) for text in told[:MOST]), *rest]
+def _brief(text: str, most: int) -> str:
+    """The text behind a label, which no line of it can pass for."""
+    return clipped(quoted(text), most)
 
 
-def _clipped(text: str, most: int) -> str:
-    if len(text) <= most:
-        return text
-    return f"{text[:most]}… ({len(text) - most:,} more characters are kept with the run)"
+def _marked(texts: "Sequence[str]", most: int) -> list[str]:
+    """The texts as they stand behind labels, in as much room as they have in the data."""
+    lines = [quoted(text) for text in texts]
+    share = fair(lines, most)
+    return [clipped(line, share) for line in lines]
 
 
 def _who(record: "Record") -> str:

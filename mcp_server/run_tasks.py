@@ -44,11 +44,16 @@ async def _found(ctx: Asked, run: str) -> Task | None:
         return None
     client = ctx.session.client_params
     work = asyncio.create_task(_answered(jobs, job, client.client_info.name if client else ""))
-    return Task(job.id, work, job.asks, job.view.summary, partial(jobs.cancelled, job))
+    if job.ended:
+        await asyncio.wait({work})
+    return Task(job.id, work, job.asks, job.view.summary, partial(jobs.cancelled, job), job.was_told)
 
 
 async def _answered(jobs: Jobs, job: Job, host: str) -> CallToolResult:
+    """The answer of the run once it has ended; cancelled as the run is."""
     if job.work is not None:
         await asyncio.wait({job.work})
-    job.told = True
-    return run_answer(await job.result(await jobs.hall.get()), host=host)
+    result = await job.result(await jobs.hall.get())
+    if result.status == "cancelled":
+        raise asyncio.CancelledError
+    return run_answer(result, host=host)

@@ -13,6 +13,7 @@ from mcp_types import (
 )
 
 from guildhall.errors import ProviderError
+from guildhall.hosts import ASKED
 
 from .jobs import current
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from guildhall.agents.models.base import OnText
 
 NAME = "host:model"
-_REFUSED = "the host did not have its model answer: {}"
+_INSTEAD = f"set {' or '.join(ASKED)}, or name another model in the configuration"
+_REFUSED = f"the host did not have its model answer ({{}}): have the user allow it, or {_INSTEAD}"
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class HostModel:
         job = current.get(None)
         if job is None or not job.asks.abilities.model:
             raise ProviderError(
-                "auth", "no host is there that lends its model; set a key, or name another model",
+                "auth", f"no host is there that lends its model: {_INSTEAD}",
                 sent=False,
             )  # fmt: skip
         try:

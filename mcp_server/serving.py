@@ -23,6 +23,8 @@ from mcp_types import (
     ResourceTemplate,
     SetLevelRequestParams,
     SubscribeRequestParams,
+    SubscriptionsListenRequestParams,
+    SubscriptionsListenResult,
     UnsubscribeRequestParams,
 )
 
@@ -32,6 +34,7 @@ from guildhall.errors import GuildhallError, UserError, describe
 from . import resources
 from .checked import CheckedServer
 from .completions import completed
+from .fixes import usable
 from .jobs import Jobs
 from .lazy import warm_up
 from .prompts import prompt, prompts
@@ -50,6 +53,7 @@ class GuildhallServer(CheckedServer):
         handle("logging/setLevel", SetLevelRequestParams, _nothing)  # older hosts set it at their start
         handle("resources/subscribe", SubscribeRequestParams, _subscribed)
         handle("resources/unsubscribe", UnsubscribeRequestParams, _unsubscribed)
+        handle("subscriptions/listen", SubscriptionsListenRequestParams, _listened)
         self._lowlevel_server.add_notification_handler(
             "notifications/initialized", NotificationParams, _initialized
         )
@@ -90,7 +94,7 @@ async def _in_our_words(ctx: Asked, call_next: CallNext) -> HandlerResult:
         return await call_next(ctx)
     except GuildhallError as error:
         code = INVALID_PARAMS if isinstance(error, UserError) else INTERNAL_ERROR
-        raise MCPError(code, clean(describe(error))) from None
+        raise MCPError(code, usable(clean(describe(error)))) from None
 
 
 async def _initialized(_ctx: Asked, _params: NotificationParams) -> None:
@@ -102,10 +106,14 @@ async def _nothing(_ctx: Asked, _params: SetLevelRequestParams) -> EmptyResult:
 
 
 async def _subscribed(ctx: Asked, params: SubscribeRequestParams) -> EmptyResult:
-    ctx.lifespan_context.subscriptions.add(params.uri, ctx.session)
+    await ctx.lifespan_context.subscriptions.add(params.uri, ctx.session, ctx.lifespan_context)
     return EmptyResult()
 
 
 async def _unsubscribed(ctx: Asked, params: UnsubscribeRequestParams) -> EmptyResult:
     ctx.lifespan_context.subscriptions.remove(params.uri, ctx.session)
     return EmptyResult()
+
+
+async def _listened(ctx: Asked, params: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
+    return await ctx.lifespan_context.subscriptions.listen(ctx, params)

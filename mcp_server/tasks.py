@@ -48,6 +48,8 @@ class Task:
     """What is going on, in a line."""
     cancel: Callable[[], Awaitable[Any]] | None = None
     """Ends it, where it takes more than to cancel the work."""
+    heard: Callable[[], Any] = lambda: None
+    """Called when the host has been told how it ended."""
     created: str = field(default_factory=lambda: _now())  # noqa: PLW0108  it stands below
 
     @property
@@ -68,6 +70,8 @@ class Task:
             about["statusMessage"] = text
         if not whole:
             return about
+        if self.work.done():
+            self.heard()
         match about["status"]:
             case "input_required":
                 about["inputRequests"] = {id_: _plain(one) for id_, one in self.asks.open().items()}
@@ -90,7 +94,7 @@ class UpdateParams(TaskParams):
 
 
 Found = Callable[[Asked, str], Awaitable[Task | None]]
-"""The task of an id that this process has not begun itself."""
+"""The task of an id that this process has not begun itself, or that has ended: it may go on since."""
 Starts = Callable[[CallToolRequestParams, Asked, CallNext], Awaitable[Task | HandlerResult]]
 """A task for the call, or the answer to it where it needs none."""
 
@@ -136,11 +140,14 @@ class Tasks(Extension):
         if headers is not None and headers.get("mcp-name") != params.task_id:
             raise MCPError(HEADER_MISMATCH, "the header Mcp-Name must be the id of the task")
         task = self._tasks.get(params.task_id)
-        if task is None and self._find is not None:
-            task = await self._find(ctx, params.task_id)
+        if self._find is not None and (task is None or task.work.done()):
+            found = await self._find(ctx, params.task_id)
+            if found is not None:
+                found.created = task.created if task else found.created
+                self._tasks[found.id] = task = found
         if task is None:
             raise MCPError(INVALID_PARAMS, f"there is no task {params.task_id!r:.100}")
-        return self._tasks.setdefault(task.id, task)
+        return task
 
     async def _get(self, ctx: Asked, params: TaskParams) -> HandlerResult:
         return (await self._task(ctx, params)).told(whole=True)
@@ -159,6 +166,8 @@ class Tasks(Extension):
             else:
                 task.work.cancel()
             await asyncio.wait({task.work}, timeout=ENDING)
+            if task.work.done():
+                task.heard()
         return {}
 
 

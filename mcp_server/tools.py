@@ -252,7 +252,7 @@ async def _waited(ctx: Request, job: Job, leg: Leg | None = None) -> CallToolRes
 
 async def _told(ctx: Request, job: Job) -> CallToolResult:
     """What the run has come to, for the model that called for it; a view is told nothing by that."""
-    job.told = job.ended  # be it by an error, which is raised
+    job.was_told()  # be it by an error, which is raised
     return run_answer(await _so_far(_jobs(ctx), job), host=_host(ctx))
 
 

@@ -1,16 +1,16 @@
 """A call of the host that waits for a run: it tells of progress, and puts to the host what the run asks."""
 
 import asyncio
+from functools import partial
 from time import monotonic
 from typing import Any, NamedTuple
 
 from mcp.server.mcpserver import Context
-from mcp.shared.exceptions import MCPError
 from mcp.shared.message import ServerMessageMetadata
-from mcp_types import CreateMessageRequest, InputRequiredResult
+from mcp_types import InputRequiredResult
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from .asks import ANSWERS, Abilities, Request
+from .asks import ANSWERS, Abilities, Answer, Request
 from .jobs import Job
 
 TICK = 0.5
@@ -52,29 +52,25 @@ async def waited(
     job.asks.abilities = Abilities.of(ctx.client_capabilities)
     job.asks.answer(ctx.input_responses or {})
     calls_again = ctx.protocol_version in MODERN_PROTOCOL_VERSIONS
-    deadline, pushed = monotonic() + seconds, dict[str, asyncio.Task[None]]()
+    deadline, put = monotonic() + seconds, set[str]()
     progress = _Progress(ctx, job)
-    try:
-        while True:
-            job.asks.changed.clear()
-            await progress.tell()
-            if job.ended:
+    while True:
+        job.asks.changed.clear()
+        await progress.tell()
+        if job.ended:
+            return None
+        if calls_again and job.asks.open():
+            if leg.rounds >= MOST_ROUNDS:
                 return None
-            if not calls_again:
-                _push(ctx, job, pushed)
-            elif job.asks.open():
-                if leg.rounds >= MOST_ROUNDS:
-                    return None
-                await asyncio.sleep(FEW)
-                return InputRequiredResult(input_requests=dict(job.asks.open()), request_state=leg.state)
-            left = deadline - monotonic()
-            if left <= 0:
-                again = calls_again and leg.rounds < MOST_ROUNDS
-                return InputRequiredResult(request_state=leg.state) if again else None
-            await _something(job, min(left, TICK))
-    finally:
-        for task in pushed.values():
-            task.cancel()
+            await asyncio.sleep(FEW)
+            return InputRequiredResult(input_requests=dict(job.asks.open()), request_state=leg.state)
+        left = deadline - monotonic()
+        if left <= 0:
+            again = calls_again and leg.rounds < MOST_ROUNDS
+            return InputRequiredResult(request_state=leg.state) if again else None
+        if not calls_again:
+            put |= job.asks.put(partial(_send, ctx), but=put)
+        await _something(job, min(left, TICK))
 
 
 async def _something(job: Job, seconds: float) -> None:
@@ -87,24 +83,11 @@ async def _something(job: Job, seconds: float) -> None:
         asked.cancel()
 
 
-def _push(ctx: Context[Any, Any], job: Job, pushed: dict[str, "asyncio.Task[None]"]) -> None:
-    """Put what is open to a host that can be asked in the middle of its own call, each once."""
-    for id_, request in job.asks.open().items():
-        if id_ not in pushed:
-            pushed[id_] = asyncio.create_task(_put(ctx, job, id_, request))
-
-
-async def _put(ctx: Context[Any, Any], job: Job, id_: str, request: Request) -> None:
+async def _send(ctx: Context[Any, Any], request: Request) -> Answer:
+    """The answer of a host that can be asked in the middle of its own call; it may come after that call."""
     about = ServerMessageMetadata(related_request_id=ctx.request_id)
-    try:
-        answer = await ctx.session.send_request(request, ANSWERS[request.method], metadata=about)
-    except MCPError as error:
-        if isinstance(request, CreateMessageRequest):
-            job.asks.fail(id_, error)
-        else:
-            job.asks.answer({id_: ANSWERS[request.method].model_validate({"action": "cancel"})})
-        return
-    job.asks.answer({id_: answer})
+    answer: Answer = await ctx.session.send_request(request, ANSWERS[request.method], metadata=about)
+    return answer
 
 
 class _Progress:

@@ -25,6 +25,8 @@ class Served:
     token: str
     said: str
     """What it printed when it was started."""
+    rest: str = ""
+    """What it said on stderr from then on, once it has ended."""
 
     @property
     def port(self) -> int:
@@ -44,10 +46,17 @@ class Served:
                 yield client
 
 
+def smaller(limits: dict[str, float]) -> str:
+    """A program that is the server, but with other limits."""
+    setting = "; ".join(f"guard.{name} = {value}" for name, value in limits.items())
+    return f"from guildhall.mcp_server import guard; {setting}; from guildhall.__main__ import main; main()"
+
+
 @contextmanager
-def served_http(home: Path) -> Iterator[Served]:
+def served_http(home: Path, limits: dict[str, float] | None = None) -> Iterator[Served]:
     """The server of the working folder; whatever was sent to it, it has written nothing to stdout."""
-    program = [sys.executable, "-m", "guildhall", "mcp", "--http", "--port", "0", "--wait", "20"]
+    begin = ["-c", smaller(limits)] if limits else ["-m", "guildhall"]
+    program = [sys.executable, *begin, "mcp", "--http", "--port", "0", "--wait", "20"]
     pipe, known = subprocess.PIPE, (home / TOKEN_FILE).exists()
     with subprocess.Popen(program, stdout=pipe, stderr=pipe, text=True) as process:
         assert process.stdout is not None
@@ -56,7 +65,10 @@ def served_http(home: Path) -> Iterator[Served]:
             said = "".join(process.stderr.readline() for _ in range(1 if known else 2))
             found = re.search(r"http://\S+/mcp", said)
             assert found, said
-            yield Served(process, found[0], (home / TOKEN_FILE).read_text().strip(), said)
+            served = Served(process, found[0], (home / TOKEN_FILE).read_text().strip(), said)
+            yield served
+            process.terminate()
+            served.rest = process.stderr.read()
         finally:
             process.terminate()
             assert process.wait(20) in (0, -9, -15)

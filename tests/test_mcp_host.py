@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from http_served import served_http
 from mcp.client import Client
 from mcp.client.extension import ClientExtension
 from mcp_host import data, text, write_files
@@ -236,3 +237,87 @@ async def test_a_run_that_asks_is_cancelled_for_good(era: str) -> None:
         later = data(await client.call_tool("get_run", {"run_id": run["run_id"]}))
     assert {one["status"] for one in (ended, again, later)} == {"cancelled"}
     assert "resume" in later["next"]
+
+
+class Patient:
+    """What a host takes its time for: it answers once it may."""
+
+    def __init__(self, answer: ElicitResult | CreateMessageResult) -> None:
+        self.answer, self.may = answer, asyncio.Event()
+        self.asked = self.withdrawn = 0
+        self.reached = asyncio.Event()
+
+    async def __call__(self, context: Any, params: Any) -> Any:
+        self.asked += 1
+        self.reached.set()
+        try:
+            await self.may.wait()
+        except asyncio.CancelledError:
+            self.withdrawn += 1
+            raise
+        return self.answer
+
+
+async def until_done(client: Client, run_id: str) -> dict[str, Any]:
+    run = data(await client.call_tool("get_run", {"run_id": run_id}))
+    while run["status"] in ("running", "needs_input"):
+        run = data(await client.call_tool("get_run", {"run_id": run_id}))
+    return run
+
+
+@pytest.mark.parametrize("comes", ["while no call waits", "while a call waits"])
+async def test_a_form_that_takes_longer_than_a_call_stays_with_the_user_and_counts(comes: str) -> None:
+    person = Patient(says("It is safe, I saw it."))
+    async with Client(build(patience=0.05), mode="legacy", elicitation_callback=person) as client:
+        first = data(await client.call_tool("run_team", ASK))
+        for _ in range(3):
+            await client.call_tool("get_run", {"run_id": first["run_id"]})
+        if comes == "while no call waits":
+            person.may.set()
+            async with Hall.open() as hall:
+                while (await hall.find(first["run_id"])).status == "running":
+                    await asyncio.sleep(0.01)
+        asyncio.get_running_loop().call_later(0.05, person.may.set)
+        done = await until_done(client, first["run_id"])
+    assert (done["status"], person.asked, person.withdrawn) == ("done", 1, 0)
+    assert "It is safe, I saw it." in str(done["contributions"])
+
+
+async def test_a_completion_that_takes_longer_than_a_call_is_asked_for_once_and_counts() -> None:
+    content = TextContent(text="It is safe since May.")
+    model = Patient(CreateMessageResult(role="assistant", content=content, model="lent-1"))
+    async with Client(build(patience=0.05), mode="legacy", sampling_callback=model) as client:
+        first = data(await client.call_tool("run_team", {"task": "Is the pier safe?", "team": "duo"}))
+        assert first["status"] == "running"
+        await client.call_tool("get_run", {"run_id": first["run_id"]})
+        asyncio.get_running_loop().call_later(0.05, model.may.set)
+        done = await until_done(client, first["run_id"])
+    assert (done["status"], model.withdrawn) == ("done", 0)
+    assert model.asked == done["cost"]["calls"] == 2
+
+
+async def test_a_form_is_put_away_once_its_run_has_ended_or_was_answered_elsewhere() -> None:
+    person = Patient(says("Too late."))
+    async with Client(build(patience=0.05), mode="legacy", elicitation_callback=person) as client:
+        first = data(await client.call_tool("run_team", ASK))
+        ended = data(await client.call_tool("cancel_run", {"run_id": first["run_id"]}))
+        assert (ended["status"], person.withdrawn) == ("cancelled", 1)
+        second = data(await client.call_tool("run_team", {**ASK, "task": "Still?"}))
+        async with Hall.open() as hall:
+            await hall.answer(second["run_id"], "It is safe.")
+        done = await until_done(client, second["run_id"])
+    assert (done["status"], person.asked, person.withdrawn) == ("done", 2, 2)
+
+
+@pytest.mark.slow
+async def test_what_a_host_leaves_unanswered_the_next_one_is_asked(home: Path) -> None:
+    leaves, stays = Patient(says("Never.")), Person(says("It is safe, I saw it."))
+    with served_http(home) as server:
+        async with server.host("legacy", elicitation_callback=leaves) as client:
+            call = asyncio.create_task(client.call_tool("run_team", ASK))
+            await leaves.reached.wait()
+            call.cancel()
+            await asyncio.wait({call})
+        async with server.host("legacy", elicitation_callback=stays) as client:
+            done = data(await client.call_tool("run_team", ASK))
+    assert (done["status"], leaves.asked, len(stays.asked)) == ("done", 1, 1)

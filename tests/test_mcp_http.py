@@ -5,6 +5,7 @@ import json
 import socket
 import stat
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,53 @@ def test_what_is_no_message_is_refused_and_the_server_goes_on(served: Served) ->
         assert httpx2.post(served.url, headers=served.headers, json=HELLO).status_code == 200
 
 
+def test_a_connection_that_sends_no_whole_head_in_time_is_closed(project: Path, home: Path) -> None:
+    with served_http(home, {"HEAD": 0.3}) as served:
+        refused = _head(served, 9, token="")
+        for sent in (b"", b"POST /mcp HTTP/1.1\r\nhost: 127.0.0.1", refused):
+            with socket.create_connection(("127.0.0.1", served.port), timeout=20) as connection:
+                connection.sendall(sent)
+                if sent == refused:
+                    assert connection.recv(65_536)[9:12] == b"401"
+                    connection.sendall(b"{")  # of its body, of which nobody reads more
+                assert _all(connection) == b"" or sent == refused
+
+
+def test_connections_without_a_token_do_not_shut_out_who_has_it(served: Served) -> None:
+    with ExitStack() as open_ones:
+        for number in range(120):
+            one = socket.create_connection(("127.0.0.1", served.port), timeout=20)
+            open_ones.enter_context(one).sendall(b"POST /mcp HTTP/1.1\r\n" if number % 2 else b"")
+        assert httpx2.post(served.url, headers=served.headers, json=HELLO).status_code == 200
+
+
+def test_a_body_that_does_not_come_in_time_is_refused_in_words(project: Path, home: Path) -> None:
+    with served_http(home, {"SLOWEST": 0.3}) as served:
+        with socket.create_connection(("127.0.0.1", served.port), timeout=20) as connection:
+            connection.sendall(_head(served, 9) + b"{")
+            said = _all(connection)
+        assert httpx2.post(served.url, headers=served.headers, json=HELLO).status_code == 200
+    assert said[9:12] == b"408"
+    assert b"mcp-session-id" not in said
+    assert served.rest == ""
+
+
+def test_who_has_the_token_gets_in_however_many_never_said_goodbye(project: Path, home: Path) -> None:
+    with served_http(home, {"SESSIONS": 3}) as served:
+
+        def ping(session: str) -> int:
+            known = {**served.headers, "mcp-session-id": session}
+            return httpx2.post(served.url, headers=known, json=PING).status_code
+
+        sessions: list[str] = []
+        for _ in range(5):
+            began = httpx2.post(served.url, headers=served.headers, json=HELLO)
+            assert began.status_code == 200
+            sessions.append(began.headers["mcp-session-id"])
+            assert ping(sessions[0]) == 200  # who comes back stays
+        assert [ping(session) for session in sessions] == [200, 404, 404, 200, 200]
+
+
 def test_nobody_listens_where_others_could_reach_it() -> None:
     for host in ("0.0.0.0", "::", "192.168.1.7", "example.com"):
         with pytest.raises(UserError, match="behind-tls-proxy"):
@@ -113,3 +161,21 @@ def _status(served: Served, case: dict[str, Any], made: dict[str, str]) -> int:
     with socket.create_connection(("127.0.0.1", served.port), timeout=20) as connection:
         connection.sendall(f"POST {path} HTTP/1.1\r\n{''.join(lines)}\r\n".encode() + body)
         return int(connection.recv(64).split()[1])
+
+
+def _head(served: Served, length: int, *, token: str | None = None) -> bytes:
+    about = {
+        **served.headers, "host": f"127.0.0.1:{served.port}", "content-length": str(length),
+        "authorization": f"Bearer {served.token if token is None else token}",
+    }  # fmt: skip
+    lines = "".join(f"{name}: {value}\r\n" for name, value in about.items())
+    return f"POST /mcp HTTP/1.1\r\n{lines}\r\n".encode()
+
+
+def _all(connection: socket.socket) -> bytes:
+    """What is said until the server closes the connection."""
+    said = b""
+    with suppress(ConnectionResetError):
+        while part := connection.recv(65_536):
+            said += part
+    return said

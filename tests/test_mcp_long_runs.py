@@ -275,3 +275,40 @@ async def test_what_a_view_sees_of_an_end_is_still_told_to_the_model_that_called
         anew = data(await client.call_tool("run_team", CALL))
     assert told["run_id"] == seen["run_id"]
     assert anew["run_id"] != told["run_id"]
+
+
+async def test_a_run_at_work_says_who_is_and_for_how_long(gate: Gate) -> None:
+    gate.free = 1
+    hosts = (Client(build(patience=0.02), mode="legacy") for _ in range(2))
+    async with next(hosts) as client, next(hosts) as other:
+        run = data(await client.call_tool("run_team", {**CALL, "team": "line"}))
+        await gate.reached_after(1)
+        for host in (client, other):
+            seen = await host.call_tool("get_run", {"run_id": run["run_id"], "after": -1})
+            later = await host.call_tool("get_run", {"run_id": run["run_id"]})
+            assert text(later).startswith("Still at work: doubter\n")
+            assert (data(later)["cost"]["calls"], data(later)["status"]) == (1, "running")
+            assert data(later)["seconds"] > data(seen)["seconds"] > 0
+        gate.open.set()
+
+
+async def test_the_newest_run_is_that_of_this_server_then_of_this_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = Path.cwd()
+    async with Client(build()) as client:
+        own = data(await client.call_tool("run_team", CALL))["run_id"]
+        (tmp_path / "another" / ".guildhall").mkdir(parents=True)
+        monkeypatch.chdir(tmp_path / "another")
+        async with Client(build()) as other:
+            assert (await other.call_tool("get_run", {})).is_error
+            elsewhere = data(await other.call_tool("run_team", {"task": "A secret?", "team": "research"}))
+            assert data(await other.call_tool("get_run", {}))["run_id"] == elsewhere["run_id"]
+        monkeypatch.chdir(here)
+        async with Hall.open() as hall:
+            newer = (await hall.run_team("duo", "Look again.")).run_id
+        assert data(await client.call_tool("get_run", {}))["run_id"] == own
+        recent = json.loads((await client.read_resource("runs://recent")).contents[0].text)["runs"]  # type: ignore[union-attr]
+    assert [run["id"] for run in recent] == [newer, own]
+    async with Client(build()) as fresh:
+        assert data(await fresh.call_tool("get_run", {}))["run_id"] == newer

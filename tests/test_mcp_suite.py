@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -61,7 +62,18 @@ def suite(out: Path, port: int, *arguments: str) -> dict[str, list[dict[str, str
     said = node(program, "server", "--url", f"http://localhost:{port}/mcp", *arguments, "-o", str(out))
     found = {path.parent.name: json.loads(path.read_text("utf-8")) for path in out.glob("*/checks.json")}
     assert found, said.stdout + said.stderr
-    return {name.removeprefix("server-").rpartition("-20")[0]: checks for name, checks in found.items()}
+    return {scenario(name): checks for name, checks in found.items()}
+
+
+def scenario(folder: str) -> str:
+    """The scenario whose results are in the folder, which is named after it and the time."""
+    return re.sub(r"-\d{4}-\d\d-\d\dT[^T]*$", "", folder).removeprefix("server-")
+
+
+@pytest.mark.parametrize("when", ["2026-11-22T09-20-37-123Z", "2026-12-20T20-20-20-200Z"])
+def test_results_are_told_apart_at_any_time_of_day(when: str) -> None:
+    assert scenario(f"server-ping-{when}") == "ping"
+    assert scenario(f"server-sep-2164-resource-not-found-{when}") == "sep-2164-resource-not-found"
 
 
 def passed(scenarios: Sequence[str], ran: dict[str, list[dict[str, str]]]) -> None:

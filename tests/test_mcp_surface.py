@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 from fake_models import fake_models
+from gating import gated
 from mcp.client import Client
+from mcp.client.session import MessageHandlerFnT
 from mcp.shared.exceptions import MCPDeprecationWarning, MCPError
 from mcp_host import compact, data, text, write_files
 from mcp_types import PromptReference, ResourceTemplateReference, TextContent, TextResourceContents
 
 from guildhall.agents import Hall
 from guildhall.agents.testing import StubMember
+from guildhall.mcp_server import subscriptions
 from guildhall.mcp_server.server import build
 
 ERAS = pytest.mark.parametrize("era", ["legacy", "auto"])
@@ -182,6 +185,67 @@ async def test_who_wants_to_know_is_told_when_a_run_goes_on(era: str) -> None:
                     assert str(getattr(event, "uri", "")) == uri
                     break
                 await going
+
+
+@ERAS
+@pytest.mark.parametrize("where", ["here", "elsewhere"])
+async def test_a_run_is_told_of_under_a_short_id_wherever_it_works(
+    era: str, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = asyncio.Queue[str]()
+    with gated() as gate:
+        monkeypatch.setenv("GUILDHALL_BASE_URL", f"{gate.server.url}/v1")
+        async with (
+            Client(build(patience=0.01), mode=era, message_handler=_into(told)) as one,
+            Client(build(), mode=era, message_handler=_into(told)) as two,
+        ):
+            run = data(await one.call_tool("run_team", {"task": "Look.", "team": "duo"}))
+            await gate.reached()
+            uri, client = f"run://{run['run_id'][:12]}", one if where == "here" else two
+            if era == "legacy":
+                with pytest.warns(MCPDeprecationWarning):
+                    await client.subscribe_resource(uri)
+                gate.open.set()
+                assert await told.get() == uri
+            else:
+                wanted = [uri, "run://ffffffffffff", "teams://"]
+                async with client.listen(resource_subscriptions=wanted) as events:
+                    assert events.honored.resource_subscriptions == [uri]
+                    gate.open.set()
+                    assert str(getattr(await anext(events), "uri", "")) == uri
+
+
+@pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")
+async def test_what_nobody_is_told_of_is_refused_and_the_oldest_address_makes_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = asyncio.Queue[str]()
+    monkeypatch.setattr(subscriptions, "MOST", 2)
+    async with Client(build(), mode="legacy", message_handler=_into(told)) as client:
+        for uri in ("run://ffffffffffff", "run://ff", "run://", "teams://", "nothing"):
+            with pytest.raises(MCPError):
+                await client.subscribe_resource(uri)
+        run = data(await client.call_tool("run_team", {"task": "Look.", "team": "asking"}))["run_id"]
+        addresses = [f"run://{run[:length]}" for length in (8, 12, 16, 20)]
+        for uri in addresses:
+            await client.subscribe_resource(uri)
+        await client.unsubscribe_resource(addresses[2])
+        await client.subscribe_resource("runs://recent")
+        await _goes_on(run, client)
+        heard = set[str]()
+        while "runs://recent" not in heard:  # which is told last
+            heard.add(await told.get())
+    assert heard == {addresses[3], "runs://recent"}
+
+
+def _into(told: "asyncio.Queue[str]") -> MessageHandlerFnT:
+    """What puts the addresses that an older host is told of there."""
+
+    async def hear(message: Any) -> None:
+        if getattr(message, "method", "") == "notifications/resources/updated":
+            told.put_nowait(message.params.uri)
+
+    return hear
 
 
 async def _goes_on(run: str, client: Client) -> None:

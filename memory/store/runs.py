@@ -170,10 +170,10 @@ class Runs:
             raise RunRefused(f"several runs begin with {run!r}; give more of the id")
         return rows[0]
 
-    async def recent(self, limit: int) -> list[RunRow]:
-        """The newest runs, the newest first."""
-        sql = f"SELECT {_COLUMNS} FROM runs ORDER BY started DESC LIMIT ?"
-        return await self._db.read(lambda db: self._seen(db.execute(sql, (limit,)).fetchall()))
+    async def recent(self, limit: int, *, scope: str | None = None) -> list[RunRow]:
+        """The newest runs, the newest first; where a scope is named, only those of it."""
+        sql = f"SELECT {_COLUMNS} FROM runs WHERE scope = coalesce(?, scope) ORDER BY started DESC LIMIT ?"
+        return await self._db.read(lambda db: self._seen(db.execute(sql, (scope, limit)).fetchall()))
 
     async def events(self, run: str, after: int = 0) -> list[str]:
         """The bodies of the run's events, in order."""
