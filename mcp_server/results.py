@@ -159,7 +159,7 @@ def run_answer(result: "Result", *, host: str = "", view: dict[str, Any] | None 
         notices=each(notices, LONGEST_REST),
         next=clipped(_next_step(result, where), LONGEST_REST),
     )
-    text = _as_text(answer, left_out=len(result.contributions) - len(told))
+    text = _as_text(answer, result.answer, left_out=len(result.contributions) - len(told))
     room = min(LONGEST_ANSWER, MOST_BYTES - max(size_of(answer), size(text)) - len(_NO_ANSWER))
     answer.answer = clipped(result.answer, room)
     answer.error = "" if answer.answer else clipped(_asked(result) or errors[0], room)
@@ -306,8 +306,8 @@ def _head(run: RunAnswer) -> str:
     return f"{_NO_ANSWER}{run.error or run.status}"
 
 
-def _as_text(run: RunAnswer, *, left_out: int) -> str:
-    """What follows the answer: who said what, what it rests on, and what it cost, for a reader."""
+def _as_text(run: RunAnswer, answer: str, *, left_out: int) -> str:
+    """What follows the answer: who else said what, what it rests on, and what it cost, for a reader."""
     from guildhall.view.clean import from_cache, money
 
     cost = run.cost
@@ -324,7 +324,7 @@ def _as_text(run: RunAnswer, *, left_out: int) -> str:
     most = min(LONGEST_BRIEF, most) if run.status == "done" else most
     lines = ["", "", f"{run.team} {run.status}: {run.members}; {numbers}; run {run.run_id}"]
     for part in run.contributions:
-        said = f": {_brief(part.text, most)}" if part.text else ""
+        said = f": {_brief(part.text, most)}" if part.text not in ("", answer) else ""
         why = f" ({_brief(part.error, most)})" if part.error else ""
         lines.append(f"- {part.member} on {part.model or 'no model'}: {part.status}{why}{said}")
     lines += [f"… {left_out} more members are kept with the run"] * (left_out > 0)
