@@ -120,12 +120,13 @@ async def test_a_watched_file_may_be_gone_for_a_while(project: Path) -> None:
 
 
 async def test_no_process_is_left_when_the_one_that_reads_is_killed(tmp_path: Path) -> None:
-    (tmp_path / "big").mkdir()
-    (tmp_path / "a.txt").write_text("The crane.")
+    folder = tmp_path / "files"
+    (folder / "big").mkdir(parents=True)
+    (folder / "a.txt").write_text("The crane.")
     for number in range(20):
-        (tmp_path / "big" / f"{number}.csv").write_text(f"crane {number},1\n" * 200_000)
+        (folder / "big" / f"{number}.csv").write_text(f"crane {number},1\n" * 200_000)
     with subprocess.Popen(
-        [sys.executable, CHILD, tmp_path, "none"], stdout=subprocess.PIPE, text=True
+        [sys.executable, CHILD, folder, "none"], stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         while (await asyncio.to_thread(process.stdout.readline)).split()[0] != "1":
